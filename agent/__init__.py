@@ -1,0 +1,5 @@
+"""The agent: SAC, its networks, its input normaliser, and the wrappers that make it fast."""
+
+from agent.sac import SAC
+
+__all__ = ["SAC"]

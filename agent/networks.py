@@ -1,0 +1,73 @@
+"""The actor and the twin critic."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LOG_STD_RANGE = (-20.0, 2.0)
+
+
+def hidden_layers(inputs: int, width: int, depth: int, layer_norm: bool) -> list[nn.Module]:
+    """`depth` times Linear, LayerNorm if wanted, ReLU."""
+    layers: list[nn.Module] = []
+    for size in [inputs] + [width] * (depth - 1):
+        layers.append(nn.Linear(size, width))
+        if layer_norm:
+            layers.append(nn.LayerNorm(width))
+        layers.append(nn.ReLU())
+    return layers
+
+
+class Actor(nn.Module):
+    """Tanh-Gaussian policy pi(a | features, goal), SAC's (Haarnoja et al. 2018, appendix C)."""
+
+    def __init__(self, feature_size: int, goal_size: int, action_size: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(*hidden_layers(feature_size + goal_size, width, depth, layer_norm=False))
+        self.head = nn.Linear(width, 2 * action_size)
+
+    def forward(self, features: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, F), (B, G) -> mean and log standard deviation before the tanh, each (B, A)."""
+        mean, log_std = self.head(self.trunk(torch.cat([features, goal], dim=-1))).chunk(2, dim=-1)
+        return mean, log_std.clamp(*LOG_STD_RANGE)
+
+    def sample(self, features: Tensor, goal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """A reparametrised action (B, A) and its log-probability (B,), from standard normal `noise` (B, A)."""
+        mean, log_std = self(features, goal)
+        before_tanh = mean + log_std.exp() * noise
+        return before_tanh.tanh(), log_prob(before_tanh, noise, log_std)
+
+
+def log_prob(before_tanh: Tensor, noise: Tensor, log_std: Tensor) -> Tensor:
+    """log pi(a) of a = tanh(before_tanh), before_tanh = mean + std * noise; (B, A) each -> (B,).
+
+    The change of variables subtracts log(1 - tanh(u)^2), written as 2 (log 2 - u - softplus(-2 u)) because 1 - tanh^2
+    is rounded to zero from |u| = 9 on.
+    """
+    gaussian = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)
+    log_tanh_slope = 2 * (math.log(2) - before_tanh - F.softplus(-2 * before_tanh))
+    return (gaussian - log_tanh_slope).sum(-1)
+
+
+class TwinCritic(nn.Module):
+    """Two independent Q(features, goal, action) (Fujimoto et al. 2018)."""
+
+    def __init__(
+        self, feature_size: int, goal_size: int, action_size: int, width: int, depth: int, layer_norm: bool
+    ) -> None:
+        super().__init__()
+
+        def critic() -> nn.Sequential:
+            inputs = feature_size + goal_size + action_size
+            return nn.Sequential(*hidden_layers(inputs, width, depth, layer_norm), nn.Linear(width, 1))
+
+        self.q1, self.q2 = critic(), critic()
+
+    def forward(self, features: Tensor, goal: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, F), (B, G), (B, A) -> two Q values, each (B,)."""
+        inputs = torch.cat([features, goal, action], dim=-1)
+        return self.q1(inputs).squeeze(-1), self.q2(inputs).squeeze(-1)

@@ -1,0 +1,53 @@
+"""Running mean and standard deviation of the vector inputs, as in the HER baseline (Plappert et al. 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+MIN_STD = 1e-3  # an input that hardly varies is not blown up beyond this
+CLIP = 5.0  # standard deviations
+
+
+class Normalizer(nn.Module):
+    """Shift and scale each input by the mean and standard deviation of all that was seen.
+
+    `update()` is for the loop, once a step with what the environments showed; the learner only reads. Statistics are
+    kept in float64 and published as float32 in place, so that a captured graph sees them.
+
+    Args:
+        size: number of inputs.
+        enabled: False passes inputs through untouched.
+    """
+
+    def __init__(self, size: int, enabled: bool = True) -> None:
+        super().__init__()
+        self.enabled = enabled
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("running_mean", torch.zeros(size, dtype=torch.float64))
+        self.register_buffer("running_var", torch.ones(size, dtype=torch.float64))
+        self.register_buffer("shift", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+
+    @torch.no_grad()
+    def update(self, inputs: Tensor) -> None:
+        """Merge a batch (N, size) into the statistics (Chan et al. 1983, pairwise update of mean and variance)."""
+        if not self.enabled:
+            return
+        inputs = inputs.to(torch.float64)
+        rows = inputs.shape[0]
+        total = self.count + rows
+        difference = inputs.mean(0) - self.running_mean
+        squares = self.running_var * self.count + inputs.var(0, correction=0) * rows
+        squares += difference.square() * self.count * rows / total
+        self.running_mean += difference * rows / total
+        self.running_var.copy_(squares / total)
+        self.count.copy_(total)
+        self.shift.copy_(self.running_mean)
+        self.scale.copy_(1.0 / self.running_var.sqrt().clamp(min=MIN_STD))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(B, size) -> (B, size), within +-CLIP."""
+        if not self.enabled:
+            return inputs
+        return ((inputs - self.shift) * self.scale).clamp(-CLIP, CLIP)

@@ -1,0 +1,48 @@
+"""Goal environments: built, checked, stepped in parallel, restored, rewarded and filmed.
+
+What needs torch (`reward_fn`, `reward_range`) or draws (`record`) is loaded when it is first asked for: worker
+processes import this package and need neither.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from envs.infos import success_of
+from envs.layout import LAYOUTS, PROPRIOCEPTION, fetch_fields, take, vector_of, vector_size
+from envs.make import make_vec
+from envs.registry import check_goal_env, make_env
+from envs.remote import WorkerError
+from envs.vector import GoalVectorEnv
+
+if TYPE_CHECKING:
+    from envs.reward import reward_fn, reward_range
+    from envs.video import RenderError, record
+
+__all__ = [
+    "LAYOUTS",
+    "PROPRIOCEPTION",
+    "GoalVectorEnv",
+    "RenderError",
+    "WorkerError",
+    "check_goal_env",
+    "fetch_fields",
+    "make_env",
+    "make_vec",
+    "record",
+    "reward_fn",
+    "reward_range",
+    "success_of",
+    "take",
+    "vector_of",
+    "vector_size",
+]
+
+_LAZY = {"reward_fn": "reward", "reward_range": "reward", "record": "video", "RenderError": "video"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'envs' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"envs.{_LAZY[name]}"), name)

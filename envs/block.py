@@ -1,0 +1,136 @@
+"""A block of environments stepped one after another, and the memory its results are written to.
+
+The same block runs in the trainer's process and in a worker's. No torch is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+
+from envs.fetch import FetchEnv
+from envs.registry import make_env
+
+Infos = list[tuple[dict[str, Any], dict[str, Any] | None]]  # per environment: info, and final_info where it ended
+
+
+def memory_dtype(observation_space: gym.spaces.Dict, action_space: gym.spaces.Box, num_envs: int) -> np.dtype[np.void]:
+    """The layout of the shared memory: one actions array, and two slots of everything a step returns.
+
+    Step t writes slot t % 2, so that what it returned stays untouched until step t + 2 begins.
+    """
+    rows = [(key, box.dtype, (num_envs, *box.shape)) for key, box in observation_space.spaces.items()]  # type: ignore
+    slot = [
+        ("observation", rows),
+        ("final_observation", rows),
+        ("rewards", np.float64, (num_envs,)),
+        ("terminations", np.bool_, (num_envs,)),
+        ("truncations", np.bool_, (num_envs,)),
+        ("success", np.float32, (num_envs,)),  # Fetch's only info, of the step itself, also where an episode ended
+    ]
+    actions = ("actions", action_space.dtype, (num_envs, *action_space.shape))
+    return np.dtype([actions, ("slots", np.dtype(slot, align=True), (2,))], align=True)
+
+
+class EnvBlock:
+    """Environments `rows` of a vector environment.
+
+    Args:
+        spec: what to build.
+        rows: the indices of this block's environments in the whole.
+        memory: () array of `memory_dtype`, written in place.
+    """
+
+    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray) -> None:
+        self.rows = rows
+        self.current = rows.start  # the environment being worked on: whom to blame for an exception
+        self.envs = [make_env(spec) for _ in rows]
+        self._plain = isinstance(self.envs[0], FetchEnv)  # info is {"is_success": float32}, which fits the memory
+        slots = memory["slots"]
+        self._actions = memory["actions"]
+        keys = slots["observation"].dtype.names or ()
+        self._observation = [(key, slots["observation"][key]) for key in keys]  # each (2, N, ...)
+        self._final = [(key, slots["final_observation"][key]) for key in keys]
+        self._rewards, self._success = slots["rewards"], slots["success"]  # (2, N)
+        self._terminations, self._truncations = slots["terminations"], slots["truncations"]
+
+    def step(self, slot: int) -> Infos | None:
+        """Step every environment and reset those that ended (SAME_STEP). None stands for plain Fetch infos."""
+        infos: Infos = []
+        for row, env in self._each():
+            observation, reward, terminated, truncated, info = env.step(self._actions[row].copy())
+            self._rewards[slot, row] = reward
+            self._terminations[slot, row] = terminated
+            self._truncations[slot, row] = truncated
+            if self._plain:
+                self._success[slot, row] = info["is_success"]
+            final_info = None
+            if terminated or truncated:
+                for key, final in self._final:
+                    final[slot, row] = observation[key]
+                final_info = info
+                observation, info = env.reset()
+            self._write(slot, row, observation)
+            infos.append((info, final_info))
+        return None if self._plain else infos
+
+    def reset(
+        self, slot: int, seeds: Sequence[int | None], mask: np.ndarray, options: dict[str, Any] | None
+    ) -> list[dict[str, Any] | None]:
+        """Reset the environments that `mask` (whole, (N,)) names; the infos, None for the others."""
+        infos: list[dict[str, Any] | None] = []
+        for row, env in self._each():
+            if mask[row]:
+                observation, info = env.reset(seed=seeds[row], options=options)
+                self._write(slot, row, observation)
+            infos.append(info if mask[row] else None)
+        return infos
+
+    def call(self, name: str, args: Sequence[Sequence[Any]], kwargs: dict[str, Any]) -> list[Any]:
+        """Per environment, `name(*args[row], **kwargs)`, or the attribute `name` if it is not callable."""
+        results = []
+        for row, env in self._each():
+            value = env.get_wrapper_attr(name)
+            results.append(value(*args[row], **kwargs) if callable(value) else value)
+        return results
+
+    def close(self) -> None:
+        """Close every environment."""
+        for env in self.envs:
+            env.close()
+
+    def _each(self) -> Any:
+        for row, env in zip(self.rows, self.envs, strict=True):
+            self.current = row
+            yield row, env
+
+    def _write(self, slot: int, row: int, observation: dict[str, np.ndarray]) -> None:
+        for key, array in self._observation:
+            array[slot, row] = observation[key]
+
+
+class LocalBlock:
+    """A block in this process, with the two halves of a remote one: `submit` notes a command, `result` runs it."""
+
+    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray) -> None:
+        self.rows = rows
+        self._block = EnvBlock(spec, rows, memory)
+        self._command: tuple[str, tuple[Any, ...]] | None = None
+
+    def submit(self, command: str, *args: Any) -> None:
+        """Note the command."""
+        self._command = (command, args)
+
+    def result(self) -> Any:
+        """Run it."""
+        assert self._command is not None
+        (command, args), self._command = self._command, None
+        return getattr(self._block, command)(*args)
+
+    def close(self, at_once: bool = False) -> None:
+        """Close the environments."""
+        self._block.close()

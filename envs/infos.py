@@ -1,0 +1,48 @@
+"""Info dictionaries of vector environments. No torch is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+_FLAGS = ("is_success", "success")
+
+
+def success_of(infos: Mapping[str, Any], num_envs: int) -> np.ndarray:
+    """Which environments an info dictionary, or its `final_info`, calls successful.
+
+    Args:
+        infos: of a vector environment's step; pass `infos["final_info"]` for the episodes that have just ended.
+        num_envs: how many environments it speaks of.
+
+    Returns:
+        (num_envs,) bool; False where neither `is_success` nor `success` is present.
+    """
+    flags = np.zeros(num_envs, dtype=np.bool_)
+    for name in _FLAGS:
+        if name in infos:
+            flags |= np.asarray(infos[name]).astype(np.bool_) & np.asarray(infos.get(f"_{name}", True), dtype=np.bool_)
+    return flags
+
+
+def fetch_infos(success: np.ndarray, ended: np.ndarray, finals: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The infos of a Fetch step in the vector API's form, where each entry has a mask `_entry`.
+
+    Args:
+        success: (N,) float32, of the step itself.
+        ended: (N,) bool, whose episode ended: their success is in `final_info`, as a reset has no info.
+        finals: by observation key, (N, n), the last observation of those episodes.
+    """
+    infos: dict[str, Any] = {}
+    if ended.any():
+        infos["final_obs"] = np.full(len(ended), None, dtype=object)
+        for row in np.flatnonzero(ended):
+            infos["final_obs"][row] = {key: array[row].copy() for key, array in finals.items()}
+        infos["final_info"] = {"is_success": np.where(ended, success, np.float32(0)), "_is_success": ended.copy()}
+        infos["_final_obs"], infos["_final_info"] = ended.copy(), ended.copy()
+    if not ended.all():
+        infos["is_success"] = np.where(ended, np.float32(0), success)
+        infos["_is_success"] = ~ended
+    return infos

@@ -1,0 +1,131 @@
+"""Goal environments by id: registering them, checking them, building one.
+
+No torch is imported here: worker processes load this module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import re
+import warnings
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+
+with contextlib.redirect_stderr(io.StringIO()):  # the import prints notes about environments that nobody asked for
+    import gymnasium_robotics
+
+from envs.fetch import FetchEnv, is_fetch
+
+gym.register_envs(gymnasium_robotics)
+
+GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
+
+
+def make_env(
+    env_id: str | EnvSpec, *, render_mode: str | None = None, fast: bool = True, **kwargs: Any
+) -> gym.Env[Any, Any]:
+    """Build one environment that truncates after its spec's `max_episode_steps`.
+
+    Args:
+        env_id: a registered id ("FetchPush-v4", "module:Name-v0") or a spec.
+        render_mode: as in `gymnasium.make`.
+        fast: False gives exactly `gymnasium.make`. True leaves out gymnasium's passive checker and, for the four
+            Fetch tasks, returns a `FetchEnv`: the same numbers, bit for bit, sooner.
+        **kwargs: passed on to the environment's constructor.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        stock = gym.make(env_id, render_mode=render_mode, disable_env_checker=True if fast else None, **kwargs)
+    return FetchEnv(stock) if fast and is_fetch(stock) else stock
+
+
+def find_spec(env_id: str) -> EnvSpec:
+    """The registered spec of `env_id`; ValueError with the nearest known ids if there is none."""
+    try:
+        return gym.spec(env_id)
+    except gym.error.Error:
+        raise ValueError(f"There is no environment '{env_id}': {_suggestion(env_id)}.") from None
+    except ImportError as error:
+        raise ValueError(f"'{env_id}' names a module that cannot be imported ({error}): check its spelling.") from None
+
+
+def check_goal_env(env_id: str) -> None:
+    """Raise ValueError, one sentence with the mend in it, unless `env_id` can be trained on.
+
+    It must be registered, build, have a Dict observation of 1-D Boxes `observation`, `achieved_goal` and
+    `desired_goal`, a vectorised `compute_reward`, bounded continuous actions and a limit of steps.
+    """
+    spec = find_spec(env_id)
+    if "MujocoPy" in str(spec.entry_point):
+        raise ValueError(f"'{env_id}' needs mujoco-py, which is retired: {_suggestion(env_id)}.")
+    try:
+        env = make_env(spec)
+    except Exception as error:  # whatever a constructor raises, the user gets one sentence
+        raise ValueError(
+            f"'{env_id}' cannot be built ({_reason(error)}): install what it needs or choose another id."
+        ) from None
+    try:
+        _check_goals(env_id, env)
+        _check_actions(env_id, env)
+        if env.spec is None or env.spec.max_episode_steps is None:
+            raise ValueError(f"'{env_id}' has no limit of steps: register it with max_episode_steps, so episodes end.")
+        _check_reward(env_id, env)
+    finally:
+        env.close()
+
+
+def _check_goals(env_id: str, env: gym.Env[Any, Any]) -> None:
+    space = env.observation_space
+    if not isinstance(space, gym.spaces.Dict) or any(key not in space.spaces for key in GOAL_KEYS):
+        raise ValueError(
+            f"'{env_id}' is not a goal environment (a Dict observation with {', '.join(GOAL_KEYS)}): "
+            "choose one, such as FetchPush-v4."
+        )
+    for key, part in space.spaces.items():
+        if not isinstance(part, gym.spaces.Box) or len(part.shape) != 1:
+            raise ValueError(f"'{env_id}' has an observation '{key}' that is not a vector: wrap it into a 1-D Box.")
+    if space["achieved_goal"].shape != space["desired_goal"].shape:
+        raise ValueError(f"'{env_id}' has achieved and desired goals of different sizes: wrap it so that they match.")
+
+
+def _check_actions(env_id: str, env: gym.Env[Any, Any]) -> None:
+    space = env.action_space
+    if not isinstance(space, gym.spaces.Box) or not np.issubdtype(space.dtype, np.floating) or len(space.shape) != 1:
+        raise ValueError(f"'{env_id}' has no continuous actions, which SAC needs: choose one with a 1-D Box of floats.")
+    if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+        raise ValueError(f"'{env_id}' has unbounded actions: wrap it with gymnasium.wrappers.ClipAction or rescale it.")
+
+
+def _check_reward(env_id: str, env: gym.Env[Any, Any]) -> None:
+    space = env.observation_space["desired_goal"]  # type: ignore[index]
+    goals = np.zeros((2, *space.shape), dtype=space.dtype)
+    try:
+        rewards = env.get_wrapper_attr("compute_reward")(goals, goals, {})
+        vectorised = np.shape(rewards) == (2,)
+    except Exception:
+        vectorised = False
+    if not vectorised:
+        raise ValueError(
+            f"'{env_id}' has no vectorised compute_reward(achieved_goal, desired_goal, info), which hindsight needs: "
+            "give it one that maps (batch, goal) arrays and an empty info to (batch,) rewards."
+        )
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")[:160] or type(error).__name__
+
+
+def _suggestion(env_id: str) -> str:
+    """The newest version of the same name, else a few of the nearest names."""
+    name = re.sub(r"-v\d+$", "", env_id)
+    usable = [s.id for s in gym.registry.values() if "MujocoPy" not in str(s.entry_point)]
+    same = [i for i in usable if re.sub(r"-v\d+$", "", i) == name]
+    if same:
+        return f"use {max(same, key=lambda i: int(i.rsplit('-v', 1)[1]))}"
+    near = difflib.get_close_matches(env_id, usable, n=3, cutoff=0.65)
+    return f"did you mean {' or '.join(near)}" if near else "see gymnasium.pprint_registry() for what is registered"

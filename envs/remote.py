@@ -1,0 +1,137 @@
+"""The trainer's end of a worker process: starting it, sending to it, hearing that it died or hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+
+HANG_SECONDS = 60.0  # a worker that has not answered for so long is given up
+STOP_SECONDS = 5.0  # how long a worker may take to leave by itself
+_THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
+
+
+class WorkerError(RuntimeError):
+    """A worker process died, hangs, or an environment in it raised; the message names the worker."""
+
+
+def shared_file() -> int:
+    """File descriptor of an empty file that only its holders can see: it leaves nothing behind, however they end."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("environments")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+class RemoteBlock:
+    """A block of environments in a process of its own.
+
+    The process is a fresh interpreter, not a fork (which would inherit locks and GL contexts) and not
+    `multiprocessing.Process` (which would import the trainer's main module, and torch with it).
+
+    Args:
+        index: the worker's number, for messages.
+        env_id: for messages.
+        rows: its environments.
+        memory: file descriptor of the shared memory.
+    """
+
+    def __init__(self, index: int, env_id: str, rows: range, memory: int) -> None:
+        self.rows = rows
+        self._name = f"Worker {index} (environments {rows.start} to {rows.stop - 1} of {env_id})"
+        self._pipe, theirs = multiprocessing.Pipe(duplex=True)
+        descriptors = (theirs.fileno(), memory)
+        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        limits = {f"{name}_NUM_THREADS": "1" for name in _THREADS}
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", f"from envs.worker import main; main{descriptors}"],
+            pass_fds=descriptors,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **limits, "PYTHONPATH": path},
+            process_group=0,  # Ctrl-C in a terminal reaches the trainer only
+        )
+        theirs.close()  # ours was the only other copy: from now on the pipe closes when the worker dies
+        self._poll = select.poll()
+        self._poll.register(self._pipe.fileno(), select.POLLIN)
+
+    def build(self, spec: EnvSpec, dtype: np.dtype[np.void]) -> None:
+        """Have the worker build its environments; `result` tells when it has."""
+        try:
+            message = pickle.dumps((spec, self.rows, dtype))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(f"{spec.id} cannot be sent to a worker process ({error}): use workers=0.") from None
+        self._send(message)
+
+    def submit(self, command: str, *args: Any) -> None:
+        """Send a command of `EnvBlock`. A step is a single byte."""
+        self._send(b"%d" % args[0] if command == "step" else pickle.dumps((command, args)))
+
+    def result(self) -> Any:
+        """Wait for the answer to the last command.
+
+        Raises:
+            WorkerError: if the worker died, was silent for HANG_SECONDS, or one of its environments raised.
+        """
+        if not self._poll.poll(HANG_SECONDS * 1000):
+            raise WorkerError(f"{self._name} has not answered for {HANG_SECONDS:g} s: it is taken to hang.")
+        try:
+            reply = self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            raise self._death() from None
+        if len(reply) == 1:
+            return None
+        status, value = pickle.loads(reply)
+        if status == "ok":
+            return value
+        row, text = value
+        where = "could not build its environments" if row is None else f"got an exception from environment {row}"
+        raise WorkerError(f"{self._name} {where}:\n{text}")
+
+    def close(self, at_once: bool = False) -> None:
+        """Let the worker go; `at_once` kills it."""
+        self._pipe.close()  # the worker reads the end of its pipe and leaves
+        if at_once:
+            self.process.kill()
+
+    def join(self) -> None:
+        """Wait until the process has ended; a second call does nothing."""
+        for insist in (self.process.terminate, self.process.kill):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_SECONDS)
+                return
+            insist()
+        self.process.wait()
+
+    def _send(self, message: bytes) -> None:
+        try:
+            self._pipe.send_bytes(message)
+        except OSError:
+            raise self._death() from None
+
+    def _death(self) -> WorkerError:
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            return WorkerError(f"{self._name} closed its pipe without ending.")
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return WorkerError(f"{self._name} {how}: start again, with fewer workers if memory was short.")
+
+
+def stop(blocks: Sequence[Any], at_once: bool = False) -> None:
+    """Close all blocks, then wait for those that are processes."""
+    for block in blocks:
+        block.close(at_once)
+    for block in blocks:
+        if isinstance(block, RemoteBlock):
+            block.join()

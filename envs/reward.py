@@ -1,0 +1,97 @@
+"""Rewards of (achieved goal, desired goal) pairs, for hindsight: whole batches, on any device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from envs.fetch import FetchEnv
+from envs.registry import make_env
+
+RewardFn = Callable[[Tensor, Tensor], Tensor]
+
+
+def reward_fn(env_id: str) -> RewardFn:
+    """The reward of `env_id` as a function of achieved (B, G) and desired (B, G) float64 tensors -> (B,) float32.
+
+    Fetch sparse: -1 or -0.0, the bits of the environment's `compute_reward`. Fetch dense: within one float32 ulp of
+    it. Both stay on the inputs' device. Any other environment: its own `compute_reward`, on the CPU, with an empty
+    info; the result goes back to the inputs' device.
+    """
+    env = make_env(env_id)
+    base: Any = env.unwrapped
+    if not isinstance(env, FetchEnv):
+        return _own_reward(env)
+    threshold, sparse = base.distance_threshold, base.reward_type == "sparse"
+    env.close()
+    return fetch_sparse(threshold) if sparse else fetch_dense
+
+
+def reward_range(env_id: str) -> tuple[float, float]:
+    """The least and the greatest reward of one step; infinite where unknown.
+
+    Known for the sparse tasks of gymnasium-robotics (-1 or 0; the mazes 0 or 1) and Fetch dense (at most 0).
+    """
+    env = make_env(env_id)
+    base: Any = env.unwrapped
+    env.close()
+    module, kind = type(base).__module__, getattr(base, "reward_type", None)
+    if module.startswith("gymnasium_robotics.envs.maze") and kind in ("sparse", "dense"):
+        return 0.0, 1.0  # dense: exp(-distance)
+    if module.startswith(("gymnasium_robotics.envs.fetch", "gymnasium_robotics.envs.shadow_dexterous_hand")):
+        if kind == "sparse":
+            return -1.0, 0.0
+        if kind == "dense":
+            return -math.inf, 0.0
+    return -math.inf, math.inf
+
+
+def fetch_sparse(threshold: float) -> RewardFn:
+    """-1 where the goals are further apart than `threshold` metres, else -0.0 (stock computes -float32(bool)).
+
+    torch's square root and norm differ from numpy's in the last bit, so the squared distance is compared instead,
+    with the largest double whose (correctly rounded) square root is within the threshold.
+    """
+    limit = largest_square(threshold)
+
+    def reward(achieved: Tensor, desired: Tensor) -> Tensor:
+        return -(_squared_distance(achieved, desired) > limit).to(torch.float32)  # (B,)
+
+    return reward
+
+
+def fetch_dense(achieved: Tensor, desired: Tensor) -> Tensor:
+    """Minus the distance in metres, (B,) float32."""
+    return -_squared_distance(achieved, desired).sqrt().to(torch.float32)
+
+
+def largest_square(threshold: float) -> float:
+    """The largest double whose square root, rounded to a double, is at most `threshold`."""
+    square = threshold * threshold
+    while math.sqrt(square) <= threshold:
+        square = math.nextafter(square, math.inf)
+    while math.sqrt(square) > threshold:
+        square = math.nextafter(square, 0.0)
+    return square
+
+
+def _squared_distance(achieved: Tensor, desired: Tensor) -> Tensor:
+    """(B,) float64, summed in the order of np.linalg.norm. Separate kernels: a fused multiply-add would round once."""
+    squares = (achieved.double() - desired.double()).square()  # (B, 3)
+    x, y, z = squares.unbind(-1)
+    return (x + y) + z
+
+
+def _own_reward(env: Any) -> RewardFn:
+    compute = env.get_wrapper_attr("compute_reward")  # keeps env alive
+
+    def reward(achieved: Tensor, desired: Tensor) -> Tensor:
+        values = compute(achieved.detach().cpu().numpy(), desired.detach().cpu().numpy(), {})  # (B,)
+        return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(achieved.device)
+
+    return reward

@@ -1,0 +1,245 @@
+"""Many goal environments stepped as one, in this process or in workers, while the caller does something else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoAsyncCallError, ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from envs.block import Infos
+from envs.blocks import Blocks
+from envs.fetch import FetchEnv
+from envs.infos import fetch_infos
+from envs.registry import make_env
+from envs.remote import WorkerError
+
+Observation = dict[str, np.ndarray]
+_OUTCOMES = ("rewards", "terminations", "truncations", "success")
+
+
+class GoalVectorEnv(VectorEnv[Any, Any, Any]):
+    """Goal environments with SAME_STEP autoreset; the reference is gymnasium's SyncVectorEnv in that mode.
+
+    `step` is `step_async` (start) and `step_wait` (finish); in between the caller is free, and with workers the
+    environments run meanwhile. Observations are float64 arrays (num_envs, n) that alias double-buffered memory: what a
+    step or reset returned is not overwritten before the next step but one begins. Rewards, flags, infos and `final_obs`
+    are the caller's own. Actions are cast to the action space's dtype.
+
+    After any exception from an environment or a worker the vector environment is closed.
+
+    Attributes:
+        workers: processes in use, 0 for none.
+        restorable: whether `get_states` and `set_states` work (Fetch tasks only).
+    """
+
+    def __init__(self, spec: EnvSpec, num_envs: int, workers: int, seed: int | None) -> None:
+        self.num_envs, self.workers, self.spec = num_envs, min(workers, num_envs), deepcopy(spec)
+        self._seed, self._slot, self._ready, self._stepping = seed, 0, False, False
+        example = make_env(spec)
+        space, actions = example.observation_space, example.action_space
+        boxes = isinstance(space, gym.spaces.Dict) and all(isinstance(s, gym.spaces.Box) for s in space.spaces.values())
+        if not boxes or not isinstance(actions, gym.spaces.Box):
+            raise ValueError(f"'{spec.id}' is not a goal environment with Boxes for observations and actions.")
+        self.metadata = {**example.metadata, "autoreset_mode": AutoresetMode.SAME_STEP}
+        self.render_mode, self.restorable = example.render_mode, isinstance(example, FetchEnv)
+        self.single_observation_space, self.observation_space = space, batch_space(space, num_envs)
+        self.single_action_space, self.action_space = actions, batch_space(actions, num_envs)
+        self._blocks = Blocks(spec, num_envs, self.workers, example)
+        example.close()
+        slots = self._blocks.memory["slots"]
+        keys = space.spaces  # type: ignore[attr-defined]
+        self._observations = [{key: slots["observation"][key][slot] for key in keys} for slot in (0, 1)]
+        self._finals = [{key: slots["final_observation"][key][slot] for key in keys} for slot in (0, 1)]
+        self._outcomes = [[slots[name][slot] for name in _OUTCOMES] for slot in (0, 1)]
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Reset all environments, or those of a boolean `options["reset_mask"]` (num_envs,).
+
+        Args:
+            seed: environment i gets seed + i, or seed[i].
+            options: passed on to every environment, the mask aside.
+
+        Raises:
+            AlreadyPendingCallError: between `step_async` and `step_wait`.
+        """
+        self._check_idle("reset")
+        seed, self._seed = self._seed if seed is None else seed, None
+        if seed is None:
+            seed = [None] * self.num_envs
+        elif isinstance(seed, (int, np.integer)):
+            seed = [int(seed) + i for i in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"{len(seed)} seeds do not fit {self.num_envs} environments: give one for each.")
+        mask, options = self._split_mask(options)
+        old, self._slot = self._observations[self._slot], 1 - self._slot
+        for key, array in self._observations[self._slot].items():
+            array[:] = old[key]  # what is not reset stays
+        self._submit("reset", self._slot, seed, mask, options)
+        replies = self._collect()
+        infos: dict[str, Any] = {}
+        for row, info in enumerate(info for reply in replies for info in reply):
+            infos = self._add_info(infos, info or {}, row)
+        self._ready = True
+        return self._fresh(), infos
+
+    def _split_mask(self, options: dict[str, Any] | None) -> tuple[np.ndarray, dict[str, Any] | None]:
+        if options is None or "reset_mask" not in options:
+            return np.ones(self.num_envs, dtype=np.bool_), options
+        rest = dict(options)
+        mask = rest.pop("reset_mask")
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+            raise TypeError("options['reset_mask'] must be a numpy array of dtype bool.")
+        if mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(
+                f"options['reset_mask'] must have shape ({self.num_envs},) and name one environment or more."
+            )
+        return mask, rest
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Start a step with actions (num_envs, n), which are copied."""
+        self._check_idle("step_async")
+        if not self._ready:
+            raise ResetNeeded("Call reset() before the first step.")
+        target = self._blocks.memory["actions"]
+        actions = np.asarray(actions)
+        if actions.shape != target.shape:
+            raise ValueError(f"Actions of shape {actions.shape} do not fit: give {target.shape}.")
+        target[...] = actions
+        self._slot = 1 - self._slot
+        self._submit("step", self._slot)
+        self._stepping = True
+
+    def step_wait(self) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Finish the step: observations, rewards, terminations, truncations, infos.
+
+        Raises:
+            NoAsyncCallError: without a `step_async`.
+            WorkerError: if a worker died, hangs, or one of its environments raised.
+        """
+        self._check_open()
+        if not self._stepping:
+            raise NoAsyncCallError("Call step_async() before step_wait().", "step_wait")
+        replies = self._collect()
+        rewards, terminations, truncations, success = (array.copy() for array in self._outcomes[self._slot])
+        if self.restorable:
+            infos = fetch_infos(success, terminations | truncations, self._finals[self._slot])
+        else:
+            infos = self._merge([pair for reply in replies for pair in reply])
+        return self._fresh(), rewards, terminations, truncations, infos
+
+    def step(self, actions: np.ndarray) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """`step_async` and `step_wait`."""
+        self.step_async(actions)
+        return self.step_wait()
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Per environment, the result of the method `name`, or the attribute; with workers, all of it must pickle."""
+        return self._call(name, [args] * self.num_envs, kwargs)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Per environment, the attribute `name`, or the result of calling it without arguments."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set the attribute `name`: of each environment to its own of a list or tuple of values, or of all to one."""
+        if not isinstance(values, (list, tuple)):
+            values = [values] * self.num_envs
+        self._check_count(values)
+        self._call("set_wrapper_attr", [(name, value) for value in values], {})
+
+    def get_states(self) -> list[dict[str, Any]]:
+        """Per environment, a picklable state that `set_states` goes on from, bit for bit (Fetch tasks only).
+
+        Raises:
+            NotImplementedError: if the environment is not `restorable`.
+        """
+        self._check_restorable()
+        return list(self.call("get_state"))
+
+    def set_states(self, states: Sequence[dict[str, Any]]) -> None:
+        """Put every environment back where `get_states` found it; a step may follow. Returns no observation."""
+        self._check_restorable()
+        self._check_count(states)
+        self._call("set_state", [(state,) for state in states], {})
+        self._ready, self._seed = True, None
+
+    def render(self) -> tuple[Any, ...]:
+        """One picture of each environment, None without a render mode."""
+        return self.call("render")
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> Any:
+        """The environments' own generators."""
+        return self.get_attr("np_random")
+
+    @property
+    def np_random_seed(self) -> Any:
+        """The seeds that the environments were last given."""
+        return self.get_attr("np_random_seed")
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the environments and end the workers, also with a step under way; called by `close`, once."""
+        self._blocks.stop()
+
+    def _fresh(self) -> Observation:
+        return dict(self._observations[self._slot])
+
+    def _merge(self, pairs: Infos) -> dict[str, Any]:
+        infos: dict[str, Any] = {}
+        finals = self._finals[self._slot]
+        for row, (info, final_info) in enumerate(pairs):
+            if final_info is not None:
+                final_obs = {key: array[row].copy() for key, array in finals.items()}
+                infos = self._add_info(infos, {"final_obs": final_obs, "final_info": final_info}, row)
+            infos = self._add_info(infos, info, row)
+        return infos
+
+    def _call(self, name: str, args: Sequence[Sequence[Any]], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        self._check_idle(name)
+        self._submit("call", name, args, kwargs)
+        return tuple(result for reply in self._collect() for result in reply)
+
+    def _submit(self, command: str, *args: Any) -> None:
+        try:
+            self._blocks.submit(command, *args)
+        except WorkerError:
+            self.closed = True
+            raise
+
+    def _collect(self) -> list[Any]:
+        try:
+            replies = self._blocks.collect()
+        except WorkerError:
+            self.closed = True
+            raise
+        except Exception:  # of an environment in this process: as in SyncVectorEnv, it stays open
+            self._stepping = False
+            raise
+        self._stepping = False
+        return replies
+
+    def _check_idle(self, name: str) -> None:
+        self._check_open()
+        if self._blocks.busy:
+            raise AlreadyPendingCallError(f"Call step_wait() before {name}().", name)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ClosedEnvironmentError("This vector environment is closed: make a new one.")
+
+    def _check_count(self, values: Sequence[Any]) -> None:
+        if len(values) != self.num_envs:
+            raise ValueError(f"{len(values)} values do not fit {self.num_envs} environments: give one for each.")
+
+    def _check_restorable(self) -> None:
+        if not self.restorable:
+            raise NotImplementedError(f"Only Fetch tasks can save their state, {self.spec!r} cannot.")

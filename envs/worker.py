@@ -1,0 +1,60 @@
+"""The worker process: it waits for a command on its pipe, runs it on its block of environments, and answers.
+
+Loaded by `remote.py` in a fresh interpreter, with thread counts of 1 and without torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import pickle
+import signal
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from envs.block import EnvBlock
+
+DONE = b"d"  # the answer that says nothing but "finished"
+STEP = (b"0", b"1")  # step into slot 0 or 1: the only commands that are not pickled
+
+
+def main(pipe: int, memory: int) -> None:
+    """Serve until the pipe closes: that the trainer is done, or dead.
+
+    Args:
+        pipe: file descriptor of this worker's end of a duplex pipe.
+        memory: file descriptor of the shared memory.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer decides when to stop
+    connection = Connection(pipe)
+    with contextlib.suppress(EOFError, ConnectionError):
+        _serve(connection, memory)
+
+
+def _serve(connection: Connection, memory: int) -> None:
+    block: EnvBlock | None = None
+    while True:
+        message = connection.recv_bytes()
+        try:
+            if block is None:
+                block = _build(memory, *pickle.loads(message))
+                answer = None
+            elif message in STEP:
+                answer = block.step(STEP.index(message))
+            else:
+                command, args = pickle.loads(message)
+                answer = getattr(block, command)(*args)
+            reply = DONE if answer is None else pickle.dumps(("ok", answer))
+        except Exception:
+            reply = pickle.dumps(("error", (None if block is None else block.current, traceback.format_exc())))
+        connection.send_bytes(reply)
+
+
+def _build(memory: int, spec: Any, rows: range, dtype: np.dtype[np.void]) -> EnvBlock:
+    shared = mmap.mmap(memory, dtype.itemsize)
+    os.close(memory)
+    return EnvBlock(spec, rows, np.ndarray((), dtype, buffer=shared))

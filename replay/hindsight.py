@@ -1,0 +1,60 @@
+"""Hindsight experience replay (Andrychowicz et al. 2017): which moment of an episode lends its goal.
+
+Pure functions on tensors. Time is absolute within a lane of the ring: observation `start` opens the episode,
+observation `end` is its last one, so the achieved goals that an action led to are those of `start + 1 .. end`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import get_args
+
+import torch
+from torch import Tensor
+from typing_extensions import Literal
+
+Strategy = Literal["future", "final", "episode", "none"]
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+
+RewardFn = Callable[[Tensor, Tensor], Tensor]
+"""(achieved (B, G) float64, desired (B, G) float64) -> reward (B,) float32."""
+
+
+def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, uniform: Tensor) -> Tensor:
+    """The time whose achieved goal replaces the desired one.
+
+    Args:
+        strategy: "future" draws from `time + 1 .. end`, "episode" from `start + 1 .. end`, "final" takes `end`.
+        time, start, end: (B,) int64, `start <= time < end`.
+        uniform: (B,) float64 in [0, 1).
+
+    Returns:
+        (B,) int64.
+    """
+    if strategy == "final":
+        return end
+    first = (time if strategy == "future" else start) + 1
+    # A uniform number just below 1 can round up to the full count, hence the minimum.
+    return torch.minimum(first + (uniform * (end - first + 1)).long(), end)
+
+
+def relabel(
+    reward_fn: RewardFn,
+    relabelled: Tensor,
+    new_goal: Tensor,
+    desired_goal: Tensor,
+    next_achieved_goal: Tensor,
+    reward: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Put `new_goal` and its reward where `relabelled` is true; elsewhere keep what the environment said.
+
+    Args:
+        relabelled: (B,) bool.
+        new_goal, desired_goal, next_achieved_goal: (B, G) float64.
+        reward: (B,) float32.
+
+    Returns:
+        goal (B, G) float64 and reward (B,) float32.
+    """
+    goal = torch.where(relabelled[:, None], new_goal, desired_goal)
+    return goal, torch.where(relabelled, reward_fn(next_achieved_goal, goal), reward)

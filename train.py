@@ -1,0 +1,158 @@
+"""Train an agent: `python train.py [PRESET] [--flag value ...]`.
+
+Build the parts, then one loop: set the environments going, update the agent while they move, store what they did.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+import envs
+from training import checkpoint, cli, run_folder
+from training.config import Config
+from training.errors import RunFailed, UserError
+from training.evaluate import evaluate
+from training.finish import finish
+from training.logger import Logger, Row
+from training.progress import Progress
+from training.recorder import Recorder
+from training.session import Session, check
+
+
+def learn(session: Session, recorder: Recorder, run: Run) -> None:
+    """The training loop."""
+    config, collector, agent, ring = session.config, session.collector, session.agent, session.ring
+    while recorder.step < config.total_steps and not run.stopping:
+        learning = recorder.step >= max(config.learning_starts, config.num_envs)
+        with recorder.clock("act"):
+            collector.begin_step(explore_only=not learning)
+
+        # The environments are moving; the agent learns from what was stored before this step.
+        recorder.credit += config.num_envs * config.updates_per_step if learning else 0
+        updates, recorder.credit = int(recorder.credit), recorder.credit % 1
+        if updates:
+            with recorder.clock("sample"):
+                batches = ring.sample(updates * config.batch_size).split(config.batch_size)
+            with recorder.clock("update"):
+                recorder.count_updates([agent.update(batch) for batch in batches])
+
+        with recorder.clock("env"):
+            collector.end_step()
+        recorder.step += config.num_envs
+        run.after_step()
+
+
+class Run:
+    """What happens beside learning: rows of the log, evaluations, checkpoints, and stopping when told to."""
+
+    def __init__(self, session: Session, recorder: Recorder, folder: Path, logger: Logger, progress: Progress) -> None:
+        self.session, self.recorder, self.folder = session, recorder, folder
+        self.logger, self.progress = logger, progress
+        self.stopping: signal.Signals | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+
+    def _stop(self, number: int, _: Any) -> None:
+        self.stopping = signal.Signals(number)
+
+    def after_step(self) -> None:
+        config, due = self.session.config, self.recorder.due
+        last = self.recorder.step >= config.total_steps
+        evaluating = last or due(config.eval_every, config.num_envs)
+        if evaluating or due(config.log_every, config.num_envs):
+            row = self._row()
+            if evaluating:
+                row |= self._evaluate()
+            self.logger.write(row)
+            self.progress.show(row)
+        if last or due(config.save_every, config.num_envs):
+            self.save()
+
+    def _row(self) -> Row:
+        row = self.recorder.row()
+        broken = [name for name, value in row.items() if not value - value == 0]  # NaN and infinity
+        if broken:
+            raise RunFailed(
+                f"{', '.join(broken)} became NaN or infinite by step {self.recorder.step}: the model saved before is "
+                f"kept in {self.folder}; a lower --learning-rate or --clip-targets may help."
+            )
+        collector = self.session.collector
+        row |= {name: norm.item() for name, norm in self.session.agent.gradient_norms().items()}
+        row["episodes"] = collector.episodes
+        if collector.success:
+            row["success_rolling"] = sum(collector.success) / len(collector.success)
+            row["episode_return"] = sum(collector.returns) / len(collector.returns)
+        return row
+
+    def _evaluate(self) -> Row:
+        config = self.session.config
+        seed = self.session.seeds["evaluation"]
+        result = evaluate(self.session.eval_envs, self.session.policy, config.eval_episodes, seed)
+        model = {"policy": self.session.agent.policy_state(), "step": self.recorder.step}
+        checkpoint.save(model, self.folder / checkpoint.MODEL)
+        if result.success_rate > self.recorder.best:
+            self.recorder.best = result.success_rate
+            checkpoint.save(model, self.folder / checkpoint.BEST)
+        return {"eval_success": result.success_rate, "eval_return": float(result.returns.mean())}
+
+    def save(self) -> None:
+        """Everything, so that the run can be continued from here."""
+        state = {"session": self.session.state_dict(), "recorder": self.recorder.state_dict()}
+        checkpoint.save(state, self.folder / checkpoint.RESUME)
+
+
+def train(config: Config, console: Console) -> int:
+    """Run a configuration to its end, or to a signal; returns the exit code."""
+    check(config)
+    folder = Path(config.resume) if config.resume else run_folder.free_folder(config)
+    state = checkpoint.load(folder / checkpoint.RESUME, "cpu") if config.resume else None
+    session, recorder = Session(config), Recorder()
+    try:
+        lock = run_folder.Lock(folder)
+        if state:
+            recorder.load_state_dict(state["recorder"])
+            if not session.load_state_dict(state["session"], recorder.step):
+                console.print(f"{config.env_id} cannot be saved in mid-episode: the open episodes were dropped.")
+        else:
+            session.start()
+        config = dataclasses.replace(config, run_dir=str(folder), resume=None)
+        versions = run_folder.describe(folder, config, session.device)
+        logger = Logger(folder, recorder.step, {**dataclasses.asdict(config), **versions})
+        with Progress(config, console) as progress:
+            run = Run(session, recorder, folder, logger, progress)
+            learn(session, recorder, run)
+        if run.stopping:
+            run.save()
+            console.print(f"stopped at step {recorder.step}; continue with: python train.py --resume {folder}")
+            return 128 + run.stopping
+        finish(session, recorder, folder, console)
+        logger.close()
+        del lock
+        return 0
+    finally:
+        session.close()
+
+
+def main(arguments: Sequence[str]) -> int:
+    console = Console()
+    try:
+        return train(cli.parse(arguments), console)
+    except UserError as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+    except (RunFailed, envs.WorkerError) as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    torch.set_num_interop_threads(1)
+    sys.exit(main(sys.argv[1:]))

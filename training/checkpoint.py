@@ -1,0 +1,61 @@
+"""Files that appear whole or not at all.
+
+`model.pt` (the latest) and `best.pt` hold what acting needs, a few hundred kilobytes. `resume/state.pt` holds
+everything else too: optimizers, ring, environments, random numbers and counters.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from training.errors import RunFailed, UserError
+
+MODEL, BEST, RESUME = "model.pt", "best.pt", "resume/state.pt"
+FORMAT = "pixel-push-1"
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write beside `path`, flush to disk, and rename over it: a kill at any moment leaves the old or the new file.
+
+    Raises RunFailed if the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            torch.save({"format": FORMAT, **_plain(state)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        temporary.unlink(missing_ok=True)
+        raise RunFailed(f"{path} could not be saved ({error}); what was saved before is intact.") from error
+
+
+def load(path: Path, device: torch.device | str) -> dict[str, Any]:
+    """Raises UserError if the file is missing, corrupt, or not ours. Runs no code from the file."""
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: name the folder of a run that has saved one.")
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # pickle, zip and torch each have their own
+        raise UserError(f"{path} is corrupt or not a checkpoint ({type(error).__name__}): use another one.") from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise UserError(f"{path} is not a checkpoint of this program: name the folder of one of its runs.")
+    return state
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as tensors, so that loading needs no code but torch's own."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy())
+    return value.item() if isinstance(value, np.generic) else value

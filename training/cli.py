@@ -1,0 +1,74 @@
+"""The command line: `[PRESET] [--flag value ...]` into one flat Config."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from training.config import Compute, Config, Learning, Replay, Run, Task
+from training.errors import UserError
+from training.presets import PRESETS
+from training.run_folder import saved_config
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The same flags as Config, in the groups that --help shows."""
+
+    task: tyro.conf.OmitArgPrefixes[Task]
+    learning: tyro.conf.OmitArgPrefixes[Learning]
+    replay: tyro.conf.OmitArgPrefixes[Replay]
+    compute: tyro.conf.OmitArgPrefixes[Compute]
+    run: tyro.conf.OmitArgPrefixes[Run]
+
+
+DESCRIPTION = "Train SAC with hindsight on a goal environment. Usage: train.py [PRESET] [--flag value ...]"
+
+
+def parse(arguments: Sequence[str]) -> Config:
+    """Raises UserError for an unknown preset; exits with code 2 and a message for a bad flag."""
+    arguments = list(arguments)
+    preset = "push"
+    if arguments and not arguments[0].startswith("-"):
+        preset = arguments.pop(0)
+        if preset not in PRESETS:
+            close = difflib.get_close_matches(preset, PRESETS, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise UserError(f"there is no preset {preset}: {hint}Presets are {', '.join(PRESETS)}.")
+    config = _parse_flags(PRESETS[preset], arguments)
+    return config if config.resume is None else _resumed(config, arguments)
+
+
+def _resumed(given: Config, arguments: list[str]) -> Config:
+    """The saved configuration with what may be changed; raises UserError if more was asked for."""
+    assert given.resume is not None
+    saved = saved_config(Path(given.resume))
+    config = _parse_flags(dataclasses.replace(saved, resume=given.resume), arguments)
+    changed = [
+        f"--{field.name.replace('_', '-')}"
+        for field in dataclasses.fields(Config)
+        if field.name not in Config.MUTABLE and getattr(config, field.name) != getattr(saved, field.name)
+    ]
+    if changed:
+        raise UserError(f"a resumed run keeps its configuration: leave out {', '.join(changed)}, or start a new run.")
+    return config
+
+
+def _parse_flags(defaults: Config, arguments: list[str]) -> Config:
+    parts = {
+        name: group(**{field.name: getattr(defaults, field.name) for field in dataclasses.fields(group)})
+        for name, group in zip(Groups.__dataclass_fields__, (Task, Learning, Replay, Compute, Run), strict=True)
+    }
+    description = f"{DESCRIPTION}\n\nPresets: {', '.join(PRESETS)}. Defaults shown are those of {defaults.preset}."
+    groups = tyro.cli(
+        Groups, args=arguments, default=Groups(**parts), prog="train.py", description=description  # type: ignore[arg-type]
+    )  # fmt: skip
+    values = {}
+    for name in parts:
+        values |= dataclasses.asdict(getattr(groups, name))
+    return Config(**values, preset=defaults.preset)

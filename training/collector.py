@@ -1,0 +1,143 @@
+"""Between the environments and the ring: choose actions, store what came of them, keep count."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+from torch import Tensor
+
+import envs
+from agent import SAC
+from replay import Ring
+from training.policy import Observation, Policy
+
+ROLLING = 100  # episodes that the rolling success and return look back on
+
+
+class Collector:
+    """Steps a vector of environments in two halves, so that the learner can work in between.
+
+    Args:
+        vec: the environments.
+        policy: chooses actions; its agent's normalisers are shown every observation.
+        ring: takes the transitions.
+        random_actions: probability of a uniformly random action, for each environment and step.
+        seed: of the exploration.
+    """
+
+    def __init__(self, vec: VectorEnv, policy: Policy, ring: Ring, random_actions: float, seed: int) -> None:
+        self.vec, self.policy, self.ring = vec, policy, ring
+        self.agent: SAC = policy.agent
+        self.random_actions = random_actions
+        self.generator = torch.Generator(self.agent.device).manual_seed(seed)
+        self.episode_return = np.zeros(vec.num_envs)
+        self.success: deque[bool] = deque(maxlen=ROLLING)
+        self.returns: deque[float] = deque(maxlen=ROLLING)
+        self.episodes = 0
+
+    def reset(self, seed: int | None = None) -> None:
+        """Open an episode everywhere; one that was open is dropped where it was."""
+        obs, _ = self.vec.reset(seed=seed)
+        self.episode_return[:] = 0.0
+        self._see(obs)
+        self.ring.start(*self._stored(obs, self.vector))
+
+    def begin_step(self, explore_only: bool) -> None:
+        """Choose actions and set the environments going."""
+        self.action = self._choose(explore_only)  # (N, A) in [-1, 1]
+        self.vec.step_async(self.policy.scale(self.action))  # type: ignore[attr-defined]
+
+    def end_step(self) -> None:
+        """Wait for the environments and store what they did."""
+        obs, reward, terminated, truncated, infos = self.vec.step_wait()  # type: ignore[attr-defined]
+        done = terminated | truncated
+        last = _last_observations(obs, infos, done)
+        vector, goal = self.policy.inputs(last)
+        device = self.agent.device
+        self.ring.add(
+            self.action,
+            torch.from_numpy(reward).to(device, torch.float32),
+            torch.from_numpy(terminated).to(device),
+            *self._stored(last, vector),
+        )
+        self.agent.observe(vector, goal)
+        self.episode_return += reward
+        if done.any():
+            self._finish(done, infos["final_info"])
+            lanes = torch.from_numpy(np.flatnonzero(done)).to(device)
+            self._see(obs)
+            self.ring.begin(lanes, *(part[lanes] for part in self._stored(obs, self.vector)))
+        else:
+            self.vector, self.goal = vector, goal
+
+    def _choose(self, explore_only: bool) -> Tensor:
+        uniform = torch.rand(
+            len(self.vector), self.vec.single_action_space.shape[0] + 1,  # type: ignore[index]
+            device=self.agent.device, generator=self.generator,
+        )  # fmt: skip
+        random_action = uniform[:, 1:] * 2 - 1
+        if explore_only:
+            return random_action
+        return torch.where(
+            uniform[:, :1] < self.random_actions, random_action, self.agent.act(self.vector, self.goal)
+        )
+
+    def _see(self, obs: Observation) -> None:
+        """Take `obs` as what the next actions depend on, and show the normalisers the episodes' beginnings."""
+        self.vector, self.goal = self.policy.inputs(obs)
+        self.agent.observe(self.vector, self.goal)
+
+    def _stored(self, obs: Observation, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        goals = (torch.from_numpy(obs[name]).to(self.agent.device) for name in ("achieved_goal", "desired_goal"))
+        return vector, *goals
+
+    def _finish(self, done: np.ndarray, final_info: dict[str, Any]) -> None:
+        self.success.extend(envs.success_of(final_info, len(done))[done].tolist())
+        self.returns.extend(self.episode_return[done].tolist())
+        self.episodes += int(done.sum())
+        self.episode_return[done] = 0.0
+
+    # ------------------------------------------------------------------ saving
+
+    def state_dict(self) -> dict[str, Any]:
+        """The environments too, where they can be saved."""
+        return {
+            "envs": self.vec.get_states() if self.vec.restorable else None,  # type: ignore[attr-defined]
+            "vector": self.vector,
+            "goal": self.goal,
+            "episode_return": torch.from_numpy(self.episode_return.copy()),
+            "success": list(self.success),
+            "returns": list(self.returns),
+            "episodes": self.episodes,
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any], reset_seed: int) -> bool:
+        """Continue. Returns False if the open episodes were dropped because the environments cannot be restored."""
+        self.success.extend(state["success"])
+        self.returns.extend(state["returns"])
+        self.episodes = state["episodes"]
+        self.generator.set_state(state["generator"].cpu())
+        if state["envs"] is None or not self.vec.restorable:  # type: ignore[attr-defined]
+            self.reset(seed=reset_seed)
+            return False
+        self.vec.reset(seed=reset_seed)
+        self.vec.set_states(state["envs"])  # type: ignore[attr-defined]
+        self.vector, self.goal = (state[name].to(self.agent.device) for name in ("vector", "goal"))
+        self.episode_return = state["episode_return"].numpy().copy()
+        return True
+
+
+def _last_observations(obs: Observation, infos: dict[str, Any], done: np.ndarray) -> Observation:
+    """What each step led to: `final_obs` where an episode ended, `obs` elsewhere."""
+    if not done.any():
+        return obs
+    last = {name: values.copy() for name, values in obs.items()}
+    for lane in np.flatnonzero(done):
+        for name, values in last.items():
+            values[lane] = infos["final_obs"][lane][name]
+    return last

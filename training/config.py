@@ -1,0 +1,161 @@
+"""The configuration: one flat dataclass, written in groups so that `--help` can show them as such."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from replay.hindsight import Strategy
+
+
+@dataclass(frozen=True)
+class Task:
+    env_id: str = "FetchPush-v4"
+    """A registered Gymnasium goal environment that does not end on success."""
+    obs: Literal["state"] = "state"
+    """What the networks see: state = observation, achieved goal and desired goal."""
+    seed: int = 0
+    """Of everything random: environments, weights, exploration, sampling."""
+    total_steps: int = 60_000
+    """Environment steps to train for, all environments together."""
+    num_envs: int = 8
+    """Environments that step together."""
+    workers: int | None = None
+    """Processes that step them; 0 steps in this process, None chooses by the number of cores."""
+
+
+@dataclass(frozen=True)
+class Learning:
+    learning_starts: int = 1_000
+    """Environment steps of uniformly random actions before the first update."""
+    updates_per_step: float = 1.0
+    """Gradient updates per environment step; 0.125 is one update per step of 8 environments."""
+    batch_size: int = 256
+    """Transitions in a minibatch."""
+    learning_rate: float = 1e-3
+    """Of actor, critic and temperature (Adam)."""
+    gamma: float = 0.95
+    """Discount."""
+    tau: float = 0.005
+    """Polyak step of the target critic, each update."""
+    alpha: float | Literal["auto"] = 0.05
+    """Entropy temperature, or auto to learn it."""
+    clip_targets: bool = True
+    """Clip the critic's targets to what the rewards allow, where the environment's reward range is known."""
+    layer_norm: bool = True
+    """LayerNorm after each hidden layer of the critics."""
+    normalize: bool = True
+    """Running mean and standard deviation of the inputs."""
+    hidden_width: int = 256
+    """Units in a hidden layer of actor and critics."""
+    hidden_depth: int = 2
+    """Hidden layers of actor and critics."""
+    random_actions: float = 0.3
+    """Probability that an environment takes a uniformly random action instead of the policy's."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    buffer_size: int = 1_000_000
+    """Observations kept, all environments together."""
+    her_ratio: float = 0.8
+    """Share of a minibatch whose goal is relabelled; 0.8 is k = 4 relabelled for each original."""
+    her_strategy: Strategy = "future"
+    """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    device: str = "auto"
+    """Where the learner and its replay live: cpu, cuda, cuda:1, or auto (cuda if there is one)."""
+    accelerate: Literal["off", "auto"] = "auto"
+    """off computes in plain float32; auto lets matrix products round their inputs to bfloat16 where that is faster."""
+
+
+@dataclass(frozen=True)
+class Run:
+    eval_every: int = 5_000
+    """Environment steps between deterministic evaluations."""
+    eval_episodes: int = 50
+    """Episodes of each of them."""
+    final_episodes: int = 100
+    """Episodes of the evaluation at the end."""
+    log_every: int = 1_000
+    """Environment steps between rows of metrics.csv."""
+    save_every: int = 100_000
+    """Environment steps between full checkpoints, with the replay; one is always written at a stop."""
+    video: bool = True
+    """Film some episodes at the end."""
+    run_dir: str | None = None
+    """The run's folder; None names one under runs/ after preset, seed and a hash of the configuration."""
+    resume: str | None = None
+    """A run's folder to continue; only total-steps, workers, device and accelerate may be changed."""
+
+
+@dataclass(frozen=True)
+class Config(Task, Learning, Replay, Compute, Run):
+    """All flags of a run, flat."""
+
+    preset: str = "push"
+
+    # Changing these does not make it another run.
+    MUTABLE = ("total_steps", "workers", "device", "accelerate", "resume", "run_dir", "preset")
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @staticmethod
+    def from_json(text: str) -> Config:
+        """Raises ValueError if the text is no configuration."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            return Config(**values)
+        except (TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"not a saved configuration ({error})") from None
+
+    def digest(self) -> str:
+        """Short hash of all that makes this run what it is."""
+        values = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("run_dir", "resume")}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:6]
+
+    def default_run_dir(self) -> Path:
+        return Path("runs") / f"{self.preset}-seed{self.seed}-{self.digest()}"
+
+
+def problems(config: Config) -> list[str]:
+    """What is wrong with the values alone, each a sentence with its mend."""
+    found: list[str] = []
+
+    def need(name: str, low: float, high: float, low_open: bool = False) -> None:
+        value = getattr(config, name)
+        inside = math.isfinite(value) and (low < value if low_open else low <= value) and value <= high
+        if not inside:
+            bound = f"above {low:g}" if low_open else f"at least {low:g}"
+            limit = "" if math.isinf(high) else f" and at most {high:g}"
+            found.append(f"--{name.replace('_', '-')} is {value}: it must be a number {bound}{limit}.")
+
+    for name in ("total_steps", "num_envs", "batch_size", "hidden_width", "hidden_depth", "eval_every",
+                 "eval_episodes", "final_episodes", "log_every", "save_every"):  # fmt: skip
+        need(name, 1, 1e12)
+    need("num_envs", 1, 4096)
+    need("hidden_width", 1, 65536)
+    need("hidden_depth", 1, 64)
+    need("seed", 0, 2**32 - 1)
+    need("learning_starts", 0, 1e12)
+    need("updates_per_step", 0, 1000, low_open=True)
+    need("learning_rate", 0, 1, low_open=True)
+    need("gamma", 0, 1 - 1e-9)
+    need("tau", 0, 1, low_open=True)
+    need("her_ratio", 0, 1)
+    need("random_actions", 0, 1)
+    need("buffer_size", 2 * config.num_envs, 1e12)
+    if config.alpha != "auto":
+        need("alpha", 0, 1e6, low_open=True)
+    if config.workers is not None:
+        need("workers", 0, config.num_envs)
+    return list(dict.fromkeys(found))

@@ -1,0 +1,62 @@
+"""The end of a run: evaluate, film, and say in a short table what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+import envs
+from training import logger, run_folder
+from training.evaluate import evaluate
+from training.logger import Row
+from training.progress import closing_table, duration
+from training.recorder import Recorder
+from training.session import Session
+
+EVAL, VIDEO, FILMED = "eval.json", "video.mp4", 5
+
+
+def first_of_two(rows: list[Row], level: float) -> Row | None:
+    """The first of two consecutive evaluations at `level` or more, or None."""
+    evaluated = [row for row in rows if "eval_success" in row]
+    for row, following in zip(evaluated, evaluated[1:], strict=False):
+        if row["eval_success"] >= level and following["eval_success"] >= level:
+            return row
+    return None
+
+
+def finish(session: Session, recorder: Recorder, folder: Path, console: Console) -> dict[str, Any]:
+    """Write eval.json and the video; returns what eval.json holds."""
+    config, wall_seconds = session.config, recorder.seconds
+    seed = session.seeds["final_evaluation"]
+    result = evaluate(session.eval_envs, session.policy, config.final_episodes, seed).to_dict()
+    to_90 = first_of_two(logger.read_rows(folder), 0.9)
+    result |= {
+        "env_steps": recorder.step,
+        "updates": recorder.updates,
+        "wall_seconds": round(wall_seconds, 1),
+        "steps_to_90": to_90 and int(to_90["step"]),
+        "seconds_to_90": to_90 and round(to_90["seconds"], 1),
+    }
+    run_folder.write_json(folder / EVAL, result)
+    video = "not asked for"
+    if config.video:
+        try:
+            envs.record(config.env_id, session.policy, folder / VIDEO, episodes=FILMED, seed=seed)
+            video = str(folder / VIDEO)
+        except envs.RenderError as error:
+            video = f"skipped: {error}"
+    low, high = result["ci95"]
+    closing_table(
+        console,
+        [
+            ("success", f"{result['success_rate']:.1%} of {result['episodes']} episodes, 95% in [{low:.1%}, {high:.1%}]"),
+            ("steps", f"{recorder.step}, {recorder.updates} updates, {duration(wall_seconds)}"),
+            ("to 90%", f"{int(to_90['step'])} steps, {duration(to_90['seconds'])}" if to_90 else "not reached"),
+            ("video", video),
+            ("run", f"{folder}"),
+        ],
+    )
+    return result

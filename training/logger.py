@@ -1,0 +1,84 @@
+"""Metrics of a run: one row at a time, to metrics.csv and to TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from training.errors import RunFailed
+
+CSV = "metrics.csv"
+COLUMNS = (
+    "step", "updates", "seconds", "episodes",
+    "success_rolling", "episode_return", "eval_success", "eval_return",
+    "critic_loss", "actor_loss", "temperature_loss", "q", "target_q", "entropy", "alpha",
+    "encoder_grad_norm", "critic_grad_norm", "actor_grad_norm",
+    "steps_per_second", "updates_per_second", "share_act", "share_env", "share_sample", "share_update",
+)  # fmt: skip
+
+Row = dict[str, float]
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """The rows written so far; empty cells are left out. No file, no rows."""
+    try:
+        with open(folder / CSV, newline="") as file:
+            return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return []
+
+
+class Logger:
+    """Appends to a run's metrics.
+
+    Args:
+        folder: the run's.
+        resume_step: rows and events past this step are cut off: they are about to be made again.
+        hyperparameters: shown by TensorBoard.
+    """
+
+    def __init__(self, folder: Path, resume_step: int, hyperparameters: dict[str, Any]) -> None:
+        self.path = folder / CSV
+        kept = [row for row in read_rows(folder) if row["step"] <= resume_step]
+        text = io.StringIO()
+        self._writer(text).writeheader()
+        self._writer(text).writerows([{k: _cell(v) for k, v in row.items()} for row in kept])
+        temporary = self.path.with_name(CSV + ".tmp")
+        temporary.write_text(text.getvalue())
+        os.replace(temporary, self.path)
+        self.file = open(self.path, "a", newline="")
+        purge = resume_step + 1 if resume_step else None
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
+        table = "\n".join(f"| {k} | {v} |" for k, v in hyperparameters.items())
+        self.board.add_text("hyperparameters", "| flag | value |\n|---|---|\n" + table)
+
+    def write(self, row: Row) -> None:
+        """One row, on disk when this returns. Raises RunFailed if it cannot be."""
+        try:
+            self._writer(self.file).writerow({k: _cell(v) for k, v in row.items()})
+            self.file.flush()
+            for name, value in row.items():
+                if name != "step" and math.isfinite(value):
+                    self.board.add_scalar(name, value, int(row["step"]))
+            self.board.flush()
+        except OSError as error:
+            raise RunFailed(f"{self.path} could not be written ({error.strerror}); free some space.") from error
+
+    def close(self) -> None:
+        self.file.close()
+        self.board.close()
+
+    @staticmethod
+    def _writer(file: Any) -> csv.DictWriter[str]:
+        return csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+
+
+def _cell(value: float) -> str:
+    """Whole numbers whole; the rest with the digits that a float32 carries."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.9g}"

@@ -1,0 +1,33 @@
+"""What the replay will need, and what the machine has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+
+def available_bytes(device: torch.device) -> int:
+    """Memory that can be taken on `device` now: free GPU memory, or what the machine and its control group allow."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    limits = []
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    except OSError:
+        limits.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    try:  # a container may allow less than the machine has
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text().strip()
+        if limit != "max":
+            limits.append(int(limit) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):
+        pass
+    return min(limits)
+
+
+def replay_bytes(capacity: int, vector_size: int, goal_size: int, action_size: int) -> int:
+    """Bytes of a ring: float32 vector, action, reward, terminated; float64 goals; three int64 times."""
+    return capacity * (4 * (vector_size + action_size + 2) + 8 * (2 * goal_size + 3))

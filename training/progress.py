@@ -1,0 +1,90 @@
+"""What a person sees while a run goes on: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from training.config import Config
+from training.logger import Row
+
+
+def duration(seconds: float) -> str:
+    """1:02:03, 2:03, or 0:03."""
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+class Progress:
+    """A context manager; `show()` takes each row of the log as it is made."""
+
+    def __init__(self, config: Config, console: Console) -> None:
+        self.config, self.console = config, console
+        self.seen: Row = {}
+        self.live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
+
+    def __enter__(self) -> Progress:
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self.live:
+            self.live.stop()
+
+    def show(self, row: Row) -> None:
+        self.seen |= row
+        if self.live:
+            self.live.update(self._table())
+        else:
+            self.console.print(self._line(), highlight=False, soft_wrap=True)
+
+    def _left(self) -> str:
+        rate = self.seen["steps_per_second"]
+        return duration((self.config.total_steps - self.seen["step"]) / rate) if rate else "?"
+
+    def _number(self, name: str, pattern: str) -> str:
+        return format(self.seen[name], pattern) if name in self.seen else "-"
+
+    def _line(self) -> str:
+        return (
+            f"step {self.seen['step']:>8.0f}  success {self._number('success_rolling', '4.0%'):>4}"
+            f"  evaluated {self._number('eval_success', '4.0%'):>4}  Q {self._number('q', '7.2f'):>7}"
+            f"  loss {self._number('critic_loss', '8.4f'):>8} {self._number('actor_loss', '7.2f'):>7}"
+            f"  steps/s {self.seen['steps_per_second']:5.0f}  updates/s {self.seen['updates_per_second']:5.0f}"
+            f"  {duration(self.seen['seconds'])} gone, {self._left()} left"
+        )
+
+    def _table(self) -> Table:
+        table = Table(title=f"{self.config.env_id}, seed {self.config.seed}", show_header=False, title_justify="left")
+        table.add_column(style="bold")
+        table.add_column(justify="right")
+        done = self.seen["step"] / self.config.total_steps
+        for name, value in (
+            ("steps", f"{self.seen['step']:.0f} of {self.config.total_steps} ({done:.0%})"),
+            ("success while exploring", self._number("success_rolling", ".0%")),
+            ("success, evaluated", self._number("eval_success", ".0%")),
+            ("Q", self._number("q", ".2f")),
+            ("critic loss", self._number("critic_loss", ".4f")),
+            ("actor loss", self._number("actor_loss", ".2f")),
+            ("entropy", self._number("entropy", ".2f")),
+            ("environment steps/s", self._number("steps_per_second", ".0f")),
+            ("updates/s", self._number("updates_per_second", ".0f")),
+            ("time gone, left", f"{duration(self.seen['seconds'])}, {self._left()}"),
+        ):
+            table.add_row(name, value)
+        return table
+
+
+def closing_table(console: Console, rows: list[tuple[str, str]]) -> None:
+    """The short table that a run closes with."""
+    table = Table(show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table)

@@ -1,0 +1,90 @@
+"""Counts, seconds and sums between two rows of the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.logger import Row
+
+
+class Recorder:
+    """Where a run stands.
+
+    `step` and `updates` count from the run's beginning; `seconds` too, across resumes.
+    """
+
+    SHARES = ("act", "env", "sample", "update")
+
+    def __init__(self) -> None:
+        self.step = self.updates = 0
+        self.credit = 0.0  # updates owed: the update ratio need not be a whole number
+        self.best: float = -1.0
+        self.seconds_before = 0.0
+        self.started = time.perf_counter()
+        self._begin_row()
+
+    @property
+    def seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.started
+
+    @contextmanager
+    def clock(self, share: str) -> Iterator[None]:
+        """Attribute the time inside to a share of the row."""
+        begun = time.perf_counter()
+        yield
+        self.spent[share] += time.perf_counter() - begun
+
+    def count_updates(self, metrics: list[dict[str, Tensor]]) -> None:
+        """Add up what the updates returned, on the device; nothing waits."""
+        for values in metrics:
+            self.updates += 1
+            if self.sums is None:
+                self.names, self.sums = list(values), [value.clone() for value in values.values()]
+            else:
+                torch._foreach_add_(self.sums, list(values.values()))
+
+    def due(self, every: int, num_envs: int) -> bool:
+        """Whether the latest step of `num_envs` environments crossed a multiple of `every`."""
+        return self.step // every > (self.step - num_envs) // every
+
+    def row(self) -> Row:
+        """Means and rates since the last row. Waits for the device."""
+        wall = time.perf_counter() - self.row_started
+        updates = self.updates - self.row_updates
+        row: Row = {
+            "step": self.step,
+            "updates": self.updates,
+            "seconds": self.seconds,
+            "steps_per_second": (self.step - self.row_step) / wall,
+            "updates_per_second": updates / wall,
+        }
+        row |= {f"share_{share}": seconds / wall for share, seconds in self.spent.items()}
+        if self.sums is not None:
+            row |= dict(zip(self.names, (torch.stack(self.sums) / updates).tolist(), strict=True))
+        self._begin_row()
+        return row
+
+    def _begin_row(self) -> None:
+        self.row_started, self.row_step, self.row_updates = time.perf_counter(), self.step, self.updates
+        self.spent = dict.fromkeys(self.SHARES, 0.0)
+        self.sums: list[Tensor] | None = None
+
+    # ------------------------------------------------------------------ saving
+
+    SAVED = ("step", "updates", "credit", "best", "row_step", "row_updates", "names", "sums")
+
+    def state_dict(self) -> dict[str, Any]:
+        """The open row's sums too, so that the row comes out the same after a resume."""
+        return {name: getattr(self, name, None) for name in self.SAVED} | {"seconds": self.seconds}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in self.SAVED:
+            setattr(self, name, state[name])
+        self.seconds_before = state["seconds"]
+        self.started = self.row_started = time.perf_counter()

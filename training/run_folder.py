@@ -1,0 +1,109 @@
+"""A run's folder: what it is, whose it is, and that nobody else writes into it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.config import Config
+from training.errors import UserError
+
+CONFIG = "config.json"
+LOCK = ".lock"
+PACKAGES = ("torch", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
+
+
+def free_folder(config: Config) -> Path:
+    """The folder the run asked for, or a new one named after it. Raises UserError if it is not free."""
+    if config.run_dir is not None:
+        path = Path(config.run_dir)
+        if path.exists() and (not path.is_dir() or any(entry.name != LOCK for entry in path.iterdir())):
+            raise UserError(f"{path} is not empty: continue it with --resume {path}, or name another --run-dir.")
+    else:
+        first = config.default_run_dir()
+        path, number = first, 1
+        while path.exists():
+            number += 1
+            path = first.with_name(f"{first.name}-{number}")
+    _check_writable(path)
+    return path
+
+
+def _check_writable(path: Path) -> None:
+    parent = path
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise UserError(f"{path} cannot be written: name another --run-dir, or mend the permissions of {parent}.")
+
+
+class Lock:
+    """Held for as long as the process lives, so that a killed run never leaves its folder locked."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.file = open(folder / LOCK, "a+")
+        except OSError as error:
+            raise UserError(f"{folder} cannot be written ({error.strerror}): name another --run-dir.") from None
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.file.close()
+            raise UserError(f"{folder} belongs to a run that is alive: wait for it, or name another folder.") from None
+
+
+def saved_config(folder: Path) -> Config:
+    """Raises UserError if `folder` is not a run's."""
+    try:
+        return Config.from_json((folder / CONFIG).read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder} is not the folder of a run ({error}): name one that holds {CONFIG}.") from None
+
+
+def describe(folder: Path, config: Config, device: torch.device) -> dict[str, Any]:
+    """Write config.json and versions.json; returns the latter."""
+    versions = {
+        "python": platform.python_version(),
+        **{name: _version(name) for name in PACKAGES},
+        "commit": _git("rev-parse", "HEAD") or "unknown",
+        "uncommitted_changes": bool(_git("status", "--porcelain")),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "matmul_precision": torch.get_float32_matmul_precision(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+    }
+    write_json(folder / CONFIG, json.loads(config.to_json()))
+    write_json(folder / "versions.json", versions)
+    return versions
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(temporary, path)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _git(*arguments: str) -> str:
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

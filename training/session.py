@@ -1,0 +1,157 @@
+"""A run's parts, built from its configuration and saved and restored as one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+
+import envs
+from agent import SAC
+from agent.accelerate import accelerate
+from encoders import VectorEncoder
+from replay import Ring
+from training import memory
+from training.collector import Collector
+from training.config import Config, problems
+from training.errors import UserError
+from training.evaluate import EVAL_ENVS
+from training.policy import Policy
+
+
+def seeds(seed: int) -> dict[str, int]:
+    """Independent seeds for all that is random in a run: streams of runs 0 and 1, and of training and evaluation,
+    have nothing in common (numpy's SeedSequence)."""
+    names = ("envs", "agent", "replay", "exploration", "evaluation", "final_evaluation", "resume")
+    return dict(zip(names, (int(s) for s in np.random.SeedSequence(seed).generate_state(len(names))), strict=True))
+
+
+def check(config: Config) -> None:
+    """Raises UserError for anything in the configuration that could only fail later."""
+    if found := problems(config):
+        raise UserError(" ".join(found))
+    try:
+        envs.check_goal_env(config.env_id)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    most = min(config.buffer_size, config.total_steps)
+    if config.batch_size > most:
+        raise UserError(f"--batch-size {config.batch_size} is more than the {most} transitions there will ever be.")
+    if config.learning_starts >= config.total_steps:
+        raise UserError(
+            f"--learning-starts {config.learning_starts} leaves nothing to learn in --total-steps {config.total_steps}."
+        )
+    torch_device(config.device)
+
+
+def torch_device(name: str) -> torch.device:
+    """Raises UserError if there is no such device."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.zeros(1, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError):
+        raise UserError(f"--device {name} is not there: use cpu, or auto.") from None
+
+
+class Policied:
+    """An agent that acts in the environments of a configuration: enough to evaluate."""
+
+    def __init__(self, config: Config, workers: int | None = None) -> None:
+        self.config, self.seeds = config, seeds(config.seed)
+        self.device = torch_device(config.device)
+        accelerate(config.accelerate, self.device)
+        self.eval_envs = envs.make_vec(
+            config.env_id, EVAL_ENVS, obs=config.obs, workers=config.workers if workers is None else workers
+        )
+        space = self.eval_envs.single_observation_space
+        self.vector_size = envs.vector_size(space, config.obs)
+        self.goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
+        self.action_size = int(np.prod(self.eval_envs.single_action_space.shape))  # type: ignore[arg-type]
+        low, high = envs.reward_range(config.env_id) if config.clip_targets else (-math.inf, math.inf)
+        self.agent = SAC(
+            VectorEncoder(self.vector_size),
+            self.vector_size,
+            self.goal_size,
+            self.action_size,
+            width=config.hidden_width,
+            depth=config.hidden_depth,
+            layer_norm=config.layer_norm,
+            normalize=config.normalize,
+            learning_rate=config.learning_rate,
+            gamma=config.gamma,
+            tau=config.tau,
+            alpha=config.alpha,
+            # No true Q is outside the discounted sum of the lowest, or of the highest, reward forever.
+            target_range=(low / (1 - config.gamma), high / (1 - config.gamma)),
+            device=self.device,
+            seed=self.seeds["agent"],
+        )
+        self.policy = Policy(self.agent, config.obs, self.eval_envs.single_action_space)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self.eval_envs.close()
+
+
+class Session(Policied):
+    """The same with everything that learning needs."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._check_memory()
+        self.train_envs: VectorEnv = envs.make_vec(
+            config.env_id, config.num_envs, obs=config.obs, workers=config.workers, seed=self.seeds["envs"]
+        )
+        self.ring = Ring(
+            config.buffer_size,
+            config.num_envs,
+            self.vector_size,
+            self.goal_size,
+            self.action_size,
+            reward_fn=envs.reward_fn(config.env_id),
+            strategy=config.her_strategy,
+            her_ratio=config.her_ratio,
+            device=self.device,
+            seed=self.seeds["replay"],
+        )
+        self.collector = Collector(
+            self.train_envs, self.policy, self.ring, config.random_actions, self.seeds["exploration"]
+        )
+
+    def _check_memory(self) -> None:
+        one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size)
+        need, have = one * self.config.buffer_size, memory.available_bytes(self.device)
+        if need > have:
+            self.close()
+            raise UserError(
+                f"the replay of {self.config.buffer_size} observations needs {need / 2**30:.1f} GiB, but "
+                f"{have / 2**30:.1f} GiB are free on {self.device}: --buffer-size {int(0.8 * have / one)} would fit."
+            )
+
+    def start(self) -> None:
+        self.collector.reset()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "agent": self.agent.state_dict(),
+            "ring": self.ring.state_dict(),
+            "collector": self.collector.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any], step: int) -> bool:
+        """Returns False if open episodes had to be dropped."""
+        self.agent.load_state_dict(state["agent"])
+        self.ring.load_state_dict(state["ring"])
+        # A fresh stream: episodes already played are not played again.
+        reset_seed = int(np.random.SeedSequence([self.seeds["resume"], step]).generate_state(1)[0])
+        return self.collector.load_state_dict(state["collector"], reset_seed)
+
+    def close(self) -> None:
+        super().close()
+        if hasattr(self, "train_envs"):
+            self.train_envs.close()
+

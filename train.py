@@ -6,6 +6,7 @@ Build the parts, then one loop: set the environments going, update the agent whi
 from __future__ import annotations
 
 import dataclasses
+import math
 import signal
 import sys
 from collections.abc import Sequence
@@ -78,7 +79,7 @@ class Run:
 
     def _row(self) -> Row:
         row = self.recorder.row()
-        broken = [name for name, value in row.items() if not value - value == 0]  # NaN and infinity
+        broken = [name for name, value in row.items() if not math.isfinite(value)]
         if broken:
             raise RunFailed(
                 f"{', '.join(broken)} became NaN or infinite by step {self.recorder.step}: the model saved before is "
@@ -113,10 +114,11 @@ def train(config: Config, console: Console) -> int:
     """Run a configuration to its end, or to a signal; returns the exit code."""
     check(config)
     folder = Path(config.resume) if config.resume else run_folder.free_folder(config)
+    lock = run_folder.Lock(folder) if config.resume else None
     state = checkpoint.load(folder / checkpoint.RESUME, "cpu") if config.resume else None
     session, recorder = Session(config), Recorder()
     try:
-        lock = run_folder.Lock(folder)
+        lock = lock or run_folder.Lock(folder)
         if state:
             recorder.load_state_dict(state["recorder"])
             if not session.load_state_dict(state["session"], recorder.step):

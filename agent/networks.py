@@ -27,6 +27,7 @@ class Actor(nn.Module):
 
     def __init__(self, feature_size: int, goal_size: int, action_size: int, width: int, depth: int) -> None:
         super().__init__()
+        self.action_size = action_size
         self.trunk = nn.Sequential(*hidden_layers(feature_size + goal_size, width, depth, layer_norm=False))
         self.head = nn.Linear(width, 2 * action_size)
 

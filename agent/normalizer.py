@@ -20,6 +20,12 @@ class Normalizer(nn.Module):
         enabled: False passes inputs through untouched.
     """
 
+    count: Tensor
+    running_mean: Tensor  # (size,) float64
+    running_var: Tensor
+    shift: Tensor  # (size,) float32
+    scale: Tensor
+
     def __init__(self, size: int, enabled: bool = True) -> None:
         super().__init__()
         self.enabled = enabled

@@ -66,7 +66,7 @@ class SAC:
             torch.manual_seed(seed)
             actor = Actor(features, goal_size, action_size, width, depth)
             critic = TwinCritic(features, goal_size, action_size, width, depth, layer_norm)
-        self.encoder, self.actor, self.critic = (m.to(self.device) for m in (encoder, actor, critic))
+        self.encoder, self.actor, self.critic = encoder.to(self.device), actor.to(self.device), critic.to(self.device)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.vector_normalizer = Normalizer(vector_size, normalize).to(self.device)
         self.goal_normalizer = Normalizer(goal_size, normalize).to(self.device)
@@ -99,8 +99,7 @@ class SAC:
         self.goal_normalizer.update(goal)
 
     def _noise(self, rows: int) -> Tensor:
-        size = self.actor.head.out_features // 2
-        return torch.randn(rows, size, device=self.device, generator=self.generator)
+        return torch.randn(rows, self.actor.action_size, device=self.device, generator=self.generator)
 
     # ------------------------------------------------------------------ learning
 

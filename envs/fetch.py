@@ -49,7 +49,7 @@ def is_fetch(env: gym.Env[Any, Any]) -> bool:
 class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
     """A stock Fetch environment with a faster step and reset, and a state that can be saved.
 
-    Stepping past the end of an episode or before the first reset is an error, as in stock.
+    Stepping before the first reset is an error, as in stock.
 
     Two things differ from stock, on purpose: `render()` leaves the simulation as it was (stock's moves the lagging
     poses forward, which changes what PickAndPlace does next), and contact and force arrays of `data` are those of the
@@ -111,6 +111,8 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
         """
         if self._elapsed_steps is None:
             raise gym.error.ResetNeeded("Cannot call step before the first reset")
+        if np.shape(action) != (4,):
+            raise ValueError(f"Action dimension mismatch: give (4,), not {np.shape(action)}")
         self._act(np.minimum(np.maximum(action, self._low), self._high))
         mujoco.mj_step(self._model, self._data, nstep=self.stock.n_substeps)
         if self.stock.block_gripper:
@@ -124,8 +126,6 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
 
     def _act(self, action: np.ndarray) -> None:
         """Move the mocap body, which the gripper is welded to, from where the gripper is; aim the fingers."""
-        if action.shape != (4,):
-            raise ValueError("Action dimension mismatch")
         np.add(self._welded_pos, action[:3] * 0.05, out=self._mocap_pos)
         np.add(self._welded_quat, _ROTATION, out=self._mocap_quat)
         qpos = self._data.qpos

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib
 import io
 import re
 import warnings
@@ -45,12 +46,19 @@ def make_env(
 
 
 def find_spec(env_id: str) -> EnvSpec:
-    """The registered spec of `env_id`; ValueError with the nearest known ids if there is none."""
+    """The registered spec of `env_id`; of "module:Name-v0" after importing the module.
+
+    Raises:
+        ValueError: if there is none; the message has the nearest known ids.
+    """
+    module, _, name = env_id.rpartition(":")
     try:
-        return gym.spec(env_id)
+        if module:
+            importlib.import_module(module)
+        return gym.spec(name)
     except gym.error.Error:
-        raise ValueError(f"There is no environment '{env_id}': {_suggestion(env_id)}.") from None
-    except ImportError as error:
+        raise ValueError(f"There is no environment '{env_id}': {_suggestion(name)}.") from None
+    except (ImportError, ValueError) as error:
         raise ValueError(f"'{env_id}' names a module that cannot be imported ({error}): check its spelling.") from None
 
 
@@ -123,9 +131,9 @@ def _reason(error: BaseException) -> str:
 def _suggestion(env_id: str) -> str:
     """The newest version of the same name, else a few of the nearest names."""
     name = re.sub(r"-v\d+$", "", env_id)
-    usable = [s.id for s in gym.registry.values() if "MujocoPy" not in str(s.entry_point)]
-    same = [i for i in usable if re.sub(r"-v\d+$", "", i) == name]
+    usable = [spec for spec in gym.registry.values() if "MujocoPy" not in str(spec.entry_point)]
+    same = [spec for spec in usable if (f"{spec.namespace}/" if spec.namespace else "") + spec.name == name]
     if same:
-        return f"use {max(same, key=lambda i: int(i.rsplit('-v', 1)[1]))}"
-    near = difflib.get_close_matches(env_id, usable, n=3, cutoff=0.65)
+        return f"use {max(same, key=lambda spec: spec.version or 0).id}"
+    near = difflib.get_close_matches(env_id, [spec.id for spec in usable], n=3, cutoff=0.65)
     return f"did you mean {' or '.join(near)}" if near else "see gymnasium.pprint_registry() for what is registered"

@@ -32,7 +32,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
     step or reset returned is not overwritten before the next step but one begins. Rewards, flags, infos and `final_obs`
     are the caller's own. Actions are cast to the action space's dtype.
 
-    After any exception from an environment or a worker the vector environment is closed.
+    After a WorkerError it is closed. Without workers, an environment's exception comes through as it is.
 
     Attributes:
         workers: processes in use, 0 for none.

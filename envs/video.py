@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +51,7 @@ def record(
     try:
         fps = env.metadata.get("render_fps", 25)
         _first_picture(env, seed)
-        with imageio.get_writer(partial, format="FFMPEG", fps=fps) as film:
+        with contextlib.closing(imageio.get_writer(partial, format="FFMPEG", fps=fps)) as film:
             successes = [_play(env, policy, film, seed if i == 0 else None) for i in range(episodes)]
         os.replace(partial, target)
     finally:

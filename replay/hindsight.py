@@ -7,11 +7,10 @@ observation `end` is its last one, so the achieved goals that an action led to a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
-from typing_extensions import Literal
 
 Strategy = Literal["future", "final", "episode", "none"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)

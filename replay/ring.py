@@ -225,6 +225,8 @@ class Ring:
         """Continue from `state_dict()`. Raises ValueError if it was a ring of another shape."""
         if tuple(state["shape"]) != (self.slots, self.lanes):
             raise ValueError(f"the saved ring has {state['shape']} slots and lanes, this one {self.slots, self.lanes}")
+        if any(state["tables"][name].shape[1:] != table.shape[1:] for name, table in self.tables.items()):
+            raise ValueError("the saved ring holds vectors, goals or actions of other sizes than this one")
         for name, table in self.tables.items():
             table[: len(state["tables"][name])] = state["tables"][name]
         for name, cursor in self.cursors.items():

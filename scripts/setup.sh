@@ -29,11 +29,15 @@ done
 
 # --- What the system has to bring -----------------------------------------------------------------------------------
 
-# Opens an off-screen display on any of EGL's devices, which is what MuJoCo does before it draws.
+# Does what MuJoCo does before it draws: finds OpenGL, and opens an off-screen display on one of EGL's devices.
 can_draw() {
     timeout 60 "$python" - 2>/dev/null <<'PYTHON'
 import sys
 from ctypes import CDLL, CFUNCTYPE, byref, c_int, c_void_p
+from ctypes.util import find_library
+
+if not (find_library("OpenGL") or find_library("GL")):
+    sys.exit(1)
 
 egl = CDLL("libEGL.so.1")
 egl.eglGetProcAddress.restype = c_void_p
@@ -49,24 +53,26 @@ sys.exit(not any(egl.eglInitialize(display, None, None) for display in displays)
 PYTHON
 }
 
-missing=
-can_make_venv "$python" || missing="$python-venv"
-can_draw || missing="$missing libegl1 libegl-mesa0 libgl1-mesa-dri"
-missing=${missing# }
+packages=
+can_make_venv "$python" || packages="$python-venv"
+can_draw || packages="$packages libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0"
+packages=${packages# }
 
-advice="install Python's venv module and the GL libraries (libEGL with a Mesa driver), then run make again"
-if [ -n "$missing" ] && command -v apt-get >/dev/null; then
-    advice="run: sudo apt-get update && sudo apt-get install -y $missing"
-    if [ "$(id -u)" = 0 ]; then
-        say "installing $missing"
-        apt-get update -q || say "apt-get update failed: trying with the package lists that are here"
-        DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing ||
-            say "apt-get could not install $missing"
-    fi
+if command -v apt-get >/dev/null; then
+    advice="Run: sudo apt-get update && sudo apt-get install -y $packages"
+else
+    advice="Install what Debian calls: $packages"
+fi
+if [ -n "$packages" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing $packages"
+    apt-get update -q || say "apt-get update failed: trying with the package lists that are here"
+    # shellcheck disable=SC2086  # one word a package
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $packages ||
+        say "apt-get could not install $packages"
 fi
 
 can_make_venv "$python" || fail "$python cannot make virtual environments. $advice"
-can_draw || say "no working GL library: state training needs none; videos and pixels do. $advice"
+can_draw || say "No working GL library: training from state needs none, videos and pixels do. $advice"
 
 # --- The virtual environment ----------------------------------------------------------------------------------------
 

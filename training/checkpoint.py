@@ -59,3 +59,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value.copy())
     return value.item() if isinstance(value, np.generic) else value
+
+
+def as_arrays(value: Any) -> Any:
+    """Tensors back to arrays, for states that were numpy's before saving."""
+    if isinstance(value, dict):
+        return {key: as_arrays(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(as_arrays(item) for item in value)
+    return value.numpy() if isinstance(value, torch.Tensor) else value

@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -66,9 +67,9 @@ def _parse_flags(defaults: Config, arguments: list[str]) -> Config:
     }
     description = f"{DESCRIPTION}\n\nPresets: {', '.join(PRESETS)}. Defaults shown are those of {defaults.preset}."
     groups = tyro.cli(
-        Groups, args=arguments, default=Groups(**parts), prog="train.py", description=description  # type: ignore[arg-type]
+        Groups, args=arguments, default=Groups(**parts), prog="train.py", description=description
     )  # fmt: skip
-    values = {}
+    values: dict[str, Any] = {}
     for name in parts:
         values |= dataclasses.asdict(getattr(groups, name))
     return Config(**values, preset=defaults.preset)

@@ -13,6 +13,8 @@ from torch import Tensor
 import envs
 from agent import SAC
 from replay import Ring
+from training.checkpoint import as_arrays
+from training.explore import Explorer
 from training.policy import Observation, Policy
 
 ROLLING = 100  # episodes that the rolling success and return look back on
@@ -25,19 +27,22 @@ class Collector:
         vec: the environments.
         policy: chooses actions; its agent's normalisers are shown every observation.
         ring: takes the transitions.
-        random_actions: probability of a uniformly random action, for each environment and step.
-        seed: of the exploration.
+        explorer: replaces some of the policy's actions.
     """
 
-    def __init__(self, vec: VectorEnv, policy: Policy, ring: Ring, random_actions: float, seed: int) -> None:
+    def __init__(self, vec: VectorEnv, policy: Policy, ring: Ring, explorer: Explorer) -> None:
         self.vec, self.policy, self.ring = vec, policy, ring
         self.agent: SAC = policy.agent
-        self.random_actions = random_actions
-        self.generator = torch.Generator(self.agent.device).manual_seed(seed)
+        self.explorer = explorer
         self.episode_return = np.zeros(vec.num_envs)
         self.success: deque[bool] = deque(maxlen=ROLLING)
         self.returns: deque[float] = deque(maxlen=ROLLING)
         self.episodes = 0
+        size = vec.single_observation_space["observation"].shape[-1]  # type: ignore[index]
+        self.has_object = vec.restorable and "object_rel_pos" in envs.fetch_fields(size)  # type: ignore[attr-defined]
+        # What the next actions depend on, set by reset().
+        self.vector = self.goal = torch.empty(0)
+        self.to_object: Tensor | None = None
 
     def reset(self, seed: int | None = None) -> None:
         """Open an episode everywhere; one that was open is dropped where it was."""
@@ -45,10 +50,12 @@ class Collector:
         self.episode_return[:] = 0.0
         self._see(obs)
         self.ring.start(*self._stored(obs, self.vector))
+        self._begin(torch.arange(self.vec.num_envs, device=self.agent.device))
 
     def begin_step(self, explore_only: bool) -> None:
         """Choose actions and set the environments going."""
-        self.action = self._choose(explore_only)  # (N, A) in [-1, 1]
+        action = None if explore_only else self.agent.act(self.vector, self.goal)
+        self.action = self.explorer.explore(action, self.to_object)  # (N, A) in [-1, 1]
         self.vec.step_async(self.policy.scale(self.action))  # type: ignore[attr-defined]
 
     def end_step(self) -> None:
@@ -71,29 +78,30 @@ class Collector:
             lanes = torch.from_numpy(np.flatnonzero(done)).to(device)
             self._see(obs)
             self.ring.begin(lanes, *(part[lanes] for part in self._stored(obs, self.vector)))
+            self._begin(lanes)
         else:
             self.vector, self.goal = vector, goal
-
-    def _choose(self, explore_only: bool) -> Tensor:
-        uniform = torch.rand(
-            len(self.vector), self.vec.single_action_space.shape[0] + 1,  # type: ignore[index]
-            device=self.agent.device, generator=self.generator,
-        )  # fmt: skip
-        random_action = uniform[:, 1:] * 2 - 1
-        if explore_only:
-            return random_action
-        return torch.where(
-            uniform[:, :1] < self.random_actions, random_action, self.agent.act(self.vector, self.goal)
-        )
+            self.to_object = self._way_to_object(obs)
 
     def _see(self, obs: Observation) -> None:
         """Take `obs` as what the next actions depend on, and show the normalisers the episodes' beginnings."""
         self.vector, self.goal = self.policy.inputs(obs)
+        self.to_object = self._way_to_object(obs)
         self.agent.observe(self.vector, self.goal)
 
+    def _begin(self, lanes: Tensor) -> None:
+        """Tell the explorer that episodes open in `lanes`."""
+        rate = sum(self.success) / len(self.success) if self.success else 0.0
+        self.explorer.begin(lanes, rate)
+
+    def _way_to_object(self, obs: Observation) -> Tensor | None:
+        if not self.has_object:
+            return None
+        return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(self.agent.device, torch.float32)
+
     def _stored(self, obs: Observation, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        goals = (torch.from_numpy(obs[name]).to(self.agent.device) for name in ("achieved_goal", "desired_goal"))
-        return vector, *goals
+        achieved, desired = (torch.from_numpy(obs[name]) for name in ("achieved_goal", "desired_goal"))
+        return vector, achieved.to(self.agent.device), desired.to(self.agent.device)
 
     def _finish(self, done: np.ndarray, final_info: dict[str, Any]) -> None:
         self.success.extend(envs.success_of(final_info, len(done))[done].tolist())
@@ -113,7 +121,8 @@ class Collector:
             "success": list(self.success),
             "returns": list(self.returns),
             "episodes": self.episodes,
-            "generator": self.generator.get_state(),
+            "to_object": self.to_object,
+            "explorer": self.explorer.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any], reset_seed: int) -> bool:
@@ -121,13 +130,15 @@ class Collector:
         self.success.extend(state["success"])
         self.returns.extend(state["returns"])
         self.episodes = state["episodes"]
-        self.generator.set_state(state["generator"].cpu())
+        self.explorer.load_state_dict(state["explorer"])
         if state["envs"] is None or not self.vec.restorable:  # type: ignore[attr-defined]
             self.reset(seed=reset_seed)
             return False
         self.vec.reset(seed=reset_seed)
-        self.vec.set_states(state["envs"])  # type: ignore[attr-defined]
-        self.vector, self.goal = (state[name].to(self.agent.device) for name in ("vector", "goal"))
+        self.vec.set_states(as_arrays(state["envs"]))  # type: ignore[attr-defined]
+        device = self.agent.device
+        self.vector, self.goal = state["vector"].to(device), state["goal"].to(device)
+        self.to_object = None if state["to_object"] is None else state["to_object"].to(device)
         self.episode_return = state["episode_return"].numpy().copy()
         return True
 

@@ -57,6 +57,8 @@ class Learning:
     """Hidden layers of actor and critics."""
     random_actions: float = 0.3
     """Probability that an environment takes a uniformly random action instead of the policy's."""
+    guided_episodes: float = 1.0
+    """Share of episodes that begin by heading for the object, times the share that fails; 0 without an object."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,8 @@ def problems(config: Config) -> list[str]:
             limit = "" if math.isinf(high) else f" and at most {high:g}"
             found.append(f"--{name.replace('_', '-')} is {value}: it must be a number {bound}{limit}.")
 
-    for name in ("total_steps", "num_envs", "batch_size", "hidden_width", "hidden_depth", "eval_every",
-                 "eval_episodes", "final_episodes", "log_every", "save_every"):  # fmt: skip
+    for name in ("total_steps", "batch_size", "eval_every", "eval_episodes", "final_episodes", "log_every",
+                 "save_every"):  # fmt: skip
         need(name, 1, 1e12)
     need("num_envs", 1, 4096)
     need("hidden_width", 1, 65536)
@@ -153,9 +155,10 @@ def problems(config: Config) -> list[str]:
     need("tau", 0, 1, low_open=True)
     need("her_ratio", 0, 1)
     need("random_actions", 0, 1)
+    need("guided_episodes", 0, 1)
     need("buffer_size", 2 * config.num_envs, 1e12)
     if config.alpha != "auto":
         need("alpha", 0, 1e6, low_open=True)
     if config.workers is not None:
         need("workers", 0, config.num_envs)
-    return list(dict.fromkeys(found))
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ EVAL, VIDEO, FILMED = "eval.json", "video.mp4", 5
 def first_of_two(rows: list[Row], level: float) -> Row | None:
     """The first of two consecutive evaluations at `level` or more, or None."""
     evaluated = [row for row in rows if "eval_success" in row]
-    for row, following in zip(evaluated, evaluated[1:], strict=False):
+    for row, following in itertools.pairwise(evaluated):
         if row["eval_success"] >= level and following["eval_success"] >= level:
             return row
     return None
@@ -52,7 +53,7 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
     closing_table(
         console,
         [
-            ("success", f"{result['success_rate']:.1%} of {result['episodes']} episodes, 95% in [{low:.1%}, {high:.1%}]"),
+            ("success", f"{result['success_rate']:.1%} of {result['episodes']} episodes, 95%: [{low:.1%}, {high:.1%}]"),
             ("steps", f"{recorder.step}, {recorder.updates} updates, {duration(wall_seconds)}"),
             ("to 90%", f"{int(to_90['step'])} steps, {duration(to_90['seconds'])}" if to_90 else "not reached"),
             ("video", video),

@@ -52,7 +52,7 @@ class Logger:
         temporary = self.path.with_name(CSV + ".tmp")
         temporary.write_text(text.getvalue())
         os.replace(temporary, self.path)
-        self.file = open(self.path, "a", newline="")
+        self.file = open(self.path, "a", newline="")  # noqa: SIM115 - open until close()
         purge = resume_step + 1 if resume_step else None
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
         table = "\n".join(f"| {k} | {v} |" for k, v in hyperparameters.items())

@@ -27,6 +27,8 @@ class Recorder:
         self.best: float = -1.0
         self.seconds_before = 0.0
         self.started = time.perf_counter()
+        self.names: list[str] = []
+        self.sums: list[Tensor] = []  # of the updates' metrics since the last row
         self._begin_row()
 
     @property
@@ -44,7 +46,7 @@ class Recorder:
         """Add up what the updates returned, on the device; nothing waits."""
         for values in metrics:
             self.updates += 1
-            if self.sums is None:
+            if not self.sums:
                 self.names, self.sums = list(values), [value.clone() for value in values.values()]
             else:
                 torch._foreach_add_(self.sums, list(values.values()))
@@ -65,7 +67,7 @@ class Recorder:
             "updates_per_second": updates / wall,
         }
         row |= {f"share_{share}": seconds / wall for share, seconds in self.spent.items()}
-        if self.sums is not None:
+        if self.sums:
             row |= dict(zip(self.names, (torch.stack(self.sums) / updates).tolist(), strict=True))
         self._begin_row()
         return row
@@ -73,7 +75,7 @@ class Recorder:
     def _begin_row(self) -> None:
         self.row_started, self.row_step, self.row_updates = time.perf_counter(), self.step, self.updates
         self.spent = dict.fromkeys(self.SHARES, 0.0)
-        self.sums: list[Tensor] | None = None
+        self.names, self.sums = [], []
 
     # ------------------------------------------------------------------ saving
 
@@ -81,7 +83,7 @@ class Recorder:
 
     def state_dict(self) -> dict[str, Any]:
         """The open row's sums too, so that the row comes out the same after a resume."""
-        return {name: getattr(self, name, None) for name in self.SAVED} | {"seconds": self.seconds}
+        return {name: getattr(self, name) for name in self.SAVED} | {"seconds": self.seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name in self.SAVED:

@@ -25,7 +25,10 @@ def free_folder(config: Config) -> Path:
     """The folder the run asked for, or a new one named after it. Raises UserError if it is not free."""
     if config.run_dir is not None:
         path = Path(config.run_dir)
-        if path.exists() and (not path.is_dir() or any(entry.name != LOCK for entry in path.iterdir())):
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file: name another --run-dir.")
+        if path.exists() and any(entry.name != LOCK for entry in path.iterdir()):
+            Lock(path)  # if its run is alive, that is the better thing to say
             raise UserError(f"{path} is not empty: continue it with --resume {path}, or name another --run-dir.")
     else:
         first = config.default_run_dir()
@@ -51,7 +54,7 @@ class Lock:
     def __init__(self, folder: Path) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.file = open(folder / LOCK, "a+")
+            self.file = open(folder / LOCK, "a+")  # noqa: SIM115 - held open as long as the lock
         except OSError as error:
             raise UserError(f"{folder} cannot be written ({error.strerror}): name another --run-dir.") from None
         try:

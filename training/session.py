@@ -19,6 +19,7 @@ from training.collector import Collector
 from training.config import Config, problems
 from training.errors import UserError
 from training.evaluate import EVAL_ENVS
+from training.explore import Explorer
 from training.policy import Policy
 
 
@@ -58,7 +59,7 @@ def torch_device(name: str) -> torch.device:
         raise UserError(f"--device {name} is not there: use cpu, or auto.") from None
 
 
-class Policied:
+class Player:
     """An agent that acts in the environments of a configuration: enough to evaluate."""
 
     def __init__(self, config: Config, workers: int | None = None) -> None:
@@ -97,7 +98,7 @@ class Policied:
         self.eval_envs.close()
 
 
-class Session(Policied):
+class Session(Player):
     """The same with everything that learning needs."""
 
     def __init__(self, config: Config) -> None:
@@ -119,7 +120,17 @@ class Session(Policied):
             seed=self.seeds["replay"],
         )
         self.collector = Collector(
-            self.train_envs, self.policy, self.ring, config.random_actions, self.seeds["exploration"]
+            self.train_envs,
+            self.policy,
+            self.ring,
+            Explorer(
+                config.num_envs,
+                self.action_size,
+                config.random_actions,
+                config.guided_episodes,
+                self.device,
+                self.seeds["exploration"],
+            ),
         )
 
     def _check_memory(self) -> None:

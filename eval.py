@@ -1,0 +1,81 @@
+"""Evaluate a trained agent: `python eval.py RUN [--episodes 100] [--seed S] [--video PATH] [--json]`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+import envs
+from training import checkpoint, run_folder
+from training.errors import UserError
+from training.evaluate import evaluate
+from training.finish import FILMED
+from training.progress import closing_table
+from training.session import Player, check
+
+
+@dataclass(frozen=True)
+class Arguments:
+    run: tyro.conf.Positional[Path]
+    """A run's folder."""
+    episodes: int = 100
+    """Episodes to play without exploration."""
+    seed: int | None = None
+    """Of the episodes; None takes those that the run itself closed with."""
+    video: Path | None = None
+    """Film some of the episodes into this file (mp4)."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+
+def run(arguments: Arguments) -> None:
+    """Raises UserError for anything that is not there or cannot be."""
+    if arguments.episodes < 1:
+        raise UserError(f"--episodes is {arguments.episodes}: ask for at least 1.")
+    if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
+        raise UserError(f"--seed is {arguments.seed}: it must lie between 0 and {2**32 - 1}.")
+    if arguments.video is not None and arguments.video.suffix != ".mp4":
+        raise UserError(f"--video is {arguments.video}: name a file that ends in .mp4.")
+    config = run_folder.saved_config(arguments.run)
+    check(config)
+    model = checkpoint.load(arguments.run / checkpoint.MODEL, "cpu")
+    player = Player(config)
+    try:
+        try:
+            player.agent.load_policy_state(model["policy"])
+        except (KeyError, RuntimeError):
+            raise UserError(f"{arguments.run / checkpoint.MODEL} does not fit {run_folder.CONFIG}.") from None
+        seed = player.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
+        result = evaluate(player.eval_envs, player.policy, arguments.episodes, seed).to_dict()
+        result |= {"env_steps": model["step"], "seed": seed}
+        if arguments.video is not None:
+            envs.record(config.env_id, player.policy, arguments.video, episodes=FILMED, seed=seed)
+            result["video"] = str(arguments.video)
+    finally:
+        player.close()
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        closing_table(Console(), [(name, str(value)) for name, value in result.items()])
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        run(tyro.cli(Arguments, args=arguments, prog="eval.py", description=__doc__))
+    except (UserError, envs.RenderError) as error:
+        print(f"eval.py: {error}", file=sys.stderr)
+        return 2
+    except envs.WorkerError as error:
+        print(f"eval.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,73 @@
+"""Films: whole or not at all, and a clear word where nothing can be drawn."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import imageio
+import numpy as np
+import pytest
+
+import envs
+from tests.envs.unruly import same
+
+ROOT = Path(__file__).parents[2]
+
+
+def still(observation: dict[str, np.ndarray]) -> np.ndarray:
+    assert observation["observation"].shape[0] == 1
+    return np.zeros((1, 4), np.float32)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bool]]:
+    path = tmp_path_factory.mktemp("film") / "new folder" / "reach.mp4"
+    try:
+        return path, envs.record("FetchReach-v4", still, path, episodes=2, seed=0, size=96)
+    except envs.RenderError as error:
+        pytest.skip(str(error))
+
+
+def test_film_holds_every_frame(film: tuple[Path, list[bool]]) -> None:
+    path, successes = film
+    frames = [frame for frame in imageio.get_reader(path)]  # type: ignore[attr-defined]
+    assert len(frames) == 2 * 51 and frames[0].shape == (96, 96, 3)
+    assert frames[0].std() > 10
+    assert successes == [False, False]
+    assert os.listdir(path.parent) == ["reach.mp4"]
+
+
+def test_a_failing_policy_leaves_no_film(film: tuple[Path, list[bool]], tmp_path: Path) -> None:
+    def fail(observation: dict[str, np.ndarray]) -> np.ndarray:
+        raise KeyError("policy")
+
+    with pytest.raises(KeyError):
+        envs.record("FetchReach-v4", fail, tmp_path / "film.mp4", episodes=1, seed=0, size=96)
+    assert os.listdir(tmp_path) == []
+
+
+def test_drawing_leaves_the_simulation_alone(film: tuple[Path, list[bool]]) -> None:
+    """Stock's render would move PickAndPlace by millimetres."""
+    drawn, plain = (envs.make_env("FetchPickAndPlace-v4", render_mode=mode) for mode in ("rgb_array", None))
+    assert same(drawn.reset(seed=0), plain.reset(seed=0))
+    for action in np.random.default_rng(0).uniform(-1, 1, (8, 4)).astype(np.float32):
+        drawn.render()
+        assert same(drawn.step(action), plain.step(action))
+    drawn.close()
+
+
+def test_without_gl_the_mend_is_named(tmp_path: Path) -> None:
+    code = (
+        "import sys, numpy, envs\n"
+        "try: envs.record('FetchReach-v4', lambda o: numpy.zeros((1, 4)), 'film.mp4', episodes=1, seed=0)\n"
+        "except envs.RenderError as error: print(error)\n"
+    )
+    environment = {**os.environ, "MUJOCO_GL": "glfw", "DISPLAY": "", "WAYLAND_DISPLAY": "", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert "apt-get install libegl1 libgl1-mesa-dri libegl-mesa0" in done.stdout and done.stdout.count("\n") == 1
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,75 @@
+"""Exploration: uniformly random actions now and then, and episodes that begin by heading for the object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+FEWEST, MOST = 3, 14  # guided steps at the start of a guided episode; 8 reach the object from anywhere
+STRIDE = 0.05  # metres that an action of 1 asks for
+WOBBLE = 0.3  # standard deviation of the noise on a guided action
+
+
+class Explorer:
+    """Replaces some of the policy's actions.
+
+    Random actions touch the object in one episode of six; where nothing moves, hindsight has nothing to teach. A
+    guided episode opens with a few steps straight toward the object (Luo et al. 2022 learn this part, we write it
+    down), then the policy goes on from there. The share of guided episodes fades with success: it is
+    `guided_episodes` times the share of recent episodes that failed. The networks are shown nothing of this.
+
+    Args:
+        num_envs, action_size: N, A.
+        random_actions: probability of a uniformly random action, for each environment and step.
+        guided_episodes: share of guided episodes while all fail.
+        device, seed: of the random numbers.
+    """
+
+    def __init__(
+        self, num_envs: int, action_size: int, random_actions: float, guided_episodes: float, device: Any, seed: int
+    ) -> None:
+        self.random_actions, self.guided_episodes = random_actions, guided_episodes
+        self.shape = (num_envs, action_size)
+        self.device = device
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.guided_steps = torch.zeros(num_envs, dtype=torch.int64, device=device)  # still to come, (N,)
+
+    def begin(self, lanes: Tensor, success_rate: float) -> None:
+        """Draw for episodes that open in `lanes` (D,) whether and how long they are guided."""
+        uniform = self._uniform(2, len(lanes))
+        steps = FEWEST + (uniform[0] * (MOST + 1 - FEWEST)).long()
+        guided = uniform[1] < self.guided_episodes * (1 - success_rate)
+        self.guided_steps[lanes] = torch.where(guided, steps, 0)
+
+    def explore(self, action: Tensor | None, to_object: Tensor | None) -> Tensor:
+        """What to do instead of `action` (N, A); None is an agent that cannot act yet.
+
+        Args:
+            to_object: way from the gripper to the object (N, 3) in metres; None if there is no object.
+        """
+        uniform = self._uniform(self.shape[0], self.shape[1] + 1)
+        random_action = uniform[:, 1:] * 2 - 1
+        if action is None:
+            action = random_action
+        else:
+            action = torch.where(uniform[:, :1] < self.random_actions, random_action, action)
+        if to_object is None or not self.guided_episodes:
+            return action
+        wobble = WOBBLE * torch.randn(to_object.shape, generator=self.generator, device=self.device)
+        guided = random_action.clone()  # the fingers move at random
+        guided[:, :3] = ((to_object / STRIDE).clamp(-1, 1) + wobble).clamp(-1, 1)
+        action = torch.where(self.guided_steps[:, None] > 0, guided, action)
+        self.guided_steps -= 1
+        return action
+
+    def _uniform(self, *shape: int) -> Tensor:
+        return torch.rand(*shape, generator=self.generator, device=self.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"generator": self.generator.get_state(), "guided_steps": self.guided_steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.generator.set_state(state["generator"].cpu())
+        self.guided_steps.copy_(state["guided_steps"])

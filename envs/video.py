@@ -74,7 +74,7 @@ def _first_picture(env: Any, seed: int) -> None:
     except Exception as error:  # ImportError, OSError, AttributeError: every GL backend fails in its own way
         raise RenderError(
             f"Nothing can be drawn with MUJOCO_GL={os.environ['MUJOCO_GL']} ({error or type(error).__name__}): "
-            "apt-get install libegl1 libgl1-mesa-dri libegl-mesa0"
+            "apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0"
         ) from error
 
 

@@ -1,0 +1,156 @@
+"""The small files that an experiment's figures are drawn from: RESULTS/NAME/seed-S."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training import checkpoint, finish, logger, run_folder
+from training.config import Config
+from training.errors import RunFailed, UserError
+from training.logger import Row
+
+FILES = (run_folder.CONFIG, "versions.json", logger.CSV, finish.EVAL)
+CONDITIONS = "conditions.json"  # {"runs_at_once": N}, where known: what the run's seconds were measured beside
+
+# May differ between runs of one experiment: what the project calls the same run (Config.MUTABLE), the seed, and what
+# has no say in the learning or in the evaluations. The budget (total_steps) is part of an experiment.
+FREE = (set(Config.MUTABLE) - {"total_steps"}) | {"seed", "video", "save_every", "log_every"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One seed's evidence."""
+
+    config: Config
+    rows: list[Row]
+    final: dict[str, Any]  # eval.json
+    threads: int  # of torch
+    runs_at_once: int | None
+
+
+def differences(config: Config, expected: Config) -> list[str]:
+    """Where `config` is another experiment than `expected`, each as a flag with both values."""
+    return [
+        f"--{field.name.replace('_', '-')} is {getattr(config, field.name)}, not {getattr(expected, field.name)}"
+        for field in dataclasses.fields(Config)
+        if field.name not in FREE and getattr(config, field.name) != getattr(expected, field.name)
+    ]
+
+
+def is_finished(run: Path, config: Config) -> bool:
+    """Whether `run` has been evaluated at the end of `config`'s budget.
+
+    An eval.json alone does not say so: a run that was continued beyond its first end still has the old one.
+    """
+    try:
+        final = json.loads((run / finish.EVAL).read_text())
+        return bool(final["env_steps"] >= config.total_steps)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def check_finished(run: Path, config: Config) -> None:
+    """Raises UserError unless `run` is finished and has all its files."""
+    if not is_finished(run, config):
+        raise UserError(f"{run} is not finished: python train.py --resume {run}")
+    if missing := [file for file in FILES if not (run / file).is_file()]:
+        raise UserError(f"{run} lacks {', '.join(missing)}: run it again.")
+
+
+def is_interrupted(run: Path) -> bool:
+    return (run / checkpoint.RESUME).is_file()
+
+
+def seed_folders(results: Path, name: str) -> list[Path]:
+    """Those of an experiment, by seed."""
+    found = [p for p in (results / name).glob("seed-*") if p.is_dir() and p.name.removeprefix("seed-").isdecimal()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("seed-")))
+
+
+def check_alike(results: Path, name: str, expected: Config) -> None:
+    """Raises UserError if there are results of this name with another configuration: they must not be mixed."""
+    for folder in seed_folders(results, name):
+        if different := differences(run_folder.saved_config(folder), expected):
+            raise UserError(
+                f"{folder} holds results of another configuration ({'; '.join(different)}): remove it, or name "
+                "another --results."
+            )
+
+
+def copy(run: Path, results: Path, name: str, runs_at_once: int | None = None) -> Path:
+    """Copy a finished run's small files into its place among the results, which appears whole or not at all.
+
+    Args:
+        run: a run's folder.
+        results: the folder of all results.
+        name: the experiment's.
+        runs_at_once: overrules what the run's folder says of its conditions.
+
+    Raises:
+        UserError: if the run has not finished, or lacks a file.
+        RunFailed: if the results cannot be written.
+    """
+    config = run_folder.saved_config(run)
+    check_finished(run, config)
+    target = results / name / f"seed-{config.seed}"
+    fresh, old = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
+    try:
+        for leftover in (fresh, old):  # of a copy that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        for file in (*FILES, CONDITIONS):
+            if (run / file).is_file():
+                shutil.copyfile(run / file, fresh / file)
+        if runs_at_once is not None:
+            run_folder.write_json(fresh / CONDITIONS, {"runs_at_once": runs_at_once})
+        if target.exists():
+            os.replace(target, old)
+        os.replace(fresh, target)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise RunFailed(f"{target} could not be written ({error.strerror}): free some space or name others.") from error
+    return target
+
+
+def note_conditions(run: Path, runs_at_once: int) -> None:
+    """Remember how many runs shared the machine: the most of all the parts of a run that was interrupted."""
+    before = read_conditions(run) or 0
+    run_folder.write_json(run / CONDITIONS, {"runs_at_once": max(before, runs_at_once)})
+
+
+def read_conditions(folder: Path) -> int | None:
+    try:
+        return int(json.loads((folder / CONDITIONS).read_text())["runs_at_once"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read(results: Path, name: str) -> list[Result]:
+    """The results of an experiment, by seed. Raises UserError if there are none, or if one is not as it should be."""
+    found = [_read_one(folder) for folder in seed_folders(results, name)]
+    if not found:
+        raise UserError(f"there are no results in {results / name}: python -m experiments.run {name}")
+    check_alike(results, name, found[0].config)
+    return found
+
+
+def _read_one(folder: Path) -> Result:
+    config = run_folder.saved_config(folder)
+    try:
+        rows = logger.read_rows(folder)
+        final = json.loads((folder / finish.EVAL).read_text())
+        versions = json.loads((folder / "versions.json").read_text())
+        result = Result(config, rows, final, int(versions["threads"]), read_conditions(folder))
+        evaluated = any("eval_success" in row for row in rows)
+        whole = evaluated and all(key in final for key in ("success_rate", "episodes", "updates", "wall_seconds"))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{folder} cannot be read ({error!r}): remove it and run its seed again.") from None
+    if not whole or f"seed-{config.seed}" != folder.name:
+        raise UserError(f"{folder} is not the whole evidence of that seed: remove it and run its seed again.")
+    return result

@@ -1,0 +1,150 @@
+"""Runs of train.py as subprocesses, one after another or several at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments import evidence
+from training import finish, run_folder
+from training.config import Config
+from training.errors import RunFailed, UserError
+from training.progress import duration
+
+TRAIN = Path(__file__).parent.parent / "train.py"
+
+
+@dataclass(frozen=True)
+class Job:
+    seed: int
+    run: Path
+    arguments: tuple[str, ...]  # train.py's, for a fresh start
+    config: Config
+
+    @property
+    def log(self) -> Path:
+        """Beside the run's folder, which has to be empty when train.py starts."""
+        return self.run.with_name(self.run.name + ".log")
+
+
+class Jobs:
+    """Works a list off, `at_once` at a time, and copies the evidence of each when it is done."""
+
+    def __init__(self, jobs: list[Job], at_once: int, name: str, results: Path) -> None:
+        self.waiting, self.at_once, self.name, self.results = list(jobs), at_once, name, results
+        self.running: list[tuple[Job, subprocess.Popen[bytes]]] = []
+        self.most: dict[int, int] = {}  # by seed: how many ran at the same time, itself among them
+        self.failed: dict[int, str] = {}
+        self.stopping: signal.Signals | None = None
+
+    def run(self) -> int:
+        """Returns the exit code: 0, 1 if any failed, or 128 + the signal that stopped it."""
+        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            while self.running or (self.waiting and not self.stopping):
+                while self.waiting and len(self.running) < self.at_once and not self.stopping:
+                    self._attempt(self._begin, self.waiting.pop(0))
+                for entry in [entry for entry in self.running if entry[1].poll() is not None]:
+                    self.running.remove(entry)
+                    self._attempt(self._end, *entry)
+                time.sleep(0.1)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        for seed, reason in self.failed.items():
+            print(f"{self.name} seed {seed} failed: {reason}", file=sys.stderr)
+        if self.stopping:
+            print("stopped; the same command goes on from here.", file=sys.stderr)
+            return 128 + self.stopping
+        return 1 if self.failed else 0
+
+    def _stop(self, number: int, _: Any) -> None:
+        """The runs stop with a checkpoint, then we do. (Ctrl-C in a terminal reaches them by itself: twice is once.)"""
+        self.stopping = signal.Signals(number)
+        for _job, process in self.running:
+            process.send_signal(number)
+
+    def _attempt(self, work: Any, job: Job, *rest: Any) -> None:
+        """One seed's trouble is not the others'."""
+        try:
+            work(job, *rest)
+        except (UserError, RunFailed, OSError) as error:
+            self.failed[job.seed] = str(error)
+
+    # ------------------------------------------------------------------ one run
+
+    def _begin(self, job: Job) -> None:
+        if evidence.is_finished(job.run, job.config):
+            self._say(job, "was finished already")
+            return self._copy(job)
+        if evidence.is_interrupted(job.run):
+            arguments = ["--resume", str(job.run)]
+            self._say(job, "goes on where it was interrupted")
+        else:
+            set_aside(job.run)
+            arguments = list(job.arguments)
+            self._say(job, "starts")
+        environment = dict(os.environ)
+        if self.at_once > 1:
+            arguments += ["--workers", "0"]
+            environment["OMP_NUM_THREADS"] = "1"  # threads of several runs would wait for one another
+        job.run.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(TRAIN), *arguments]
+        if self.at_once == 1:  # the terminal is free for its live table
+            process = subprocess.Popen(command, env=environment)
+        else:
+            with open(job.log, "ab") as log:
+                process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        self.running.append((job, process))
+        for other, _process in self.running:
+            self.most[other.seed] = max(self.most.get(other.seed, 0), len(self.running))
+
+    def _end(self, job: Job, process: subprocess.Popen[bytes]) -> None:
+        finished = evidence.is_finished(job.run, job.config)
+        if finished or evidence.is_interrupted(job.run):
+            evidence.note_conditions(job.run, self.most[job.seed])
+        if process.returncode and not self.stopping:
+            raise RunFailed(f"train.py ended with exit code {process.returncode}{self._reason(job)}")
+        if finished:
+            self._copy(job)
+        elif not self.stopping:
+            raise RunFailed(f"train.py ended well, but {job.run} is not finished.")
+
+    def _copy(self, job: Job) -> None:
+        target = evidence.copy(job.run, self.results, self.name)
+        final = json.loads((target / finish.EVAL).read_text())
+        self._say(job, f"{final['success_rate']:.1%} of {final['episodes']} episodes after {final['env_steps']} steps, "
+                       f"{duration(final['wall_seconds'])} -> {target}")  # fmt: skip
+
+    def _reason(self, job: Job) -> str:
+        """The last line that it said, if that went to a file."""
+        if self.at_once == 1 or not job.log.is_file():
+            return ""
+        lines = job.log.read_text(errors="replace").strip().splitlines()
+        return f" ({lines[-1].strip()}); all of it is in {job.log}" if lines else ""
+
+    def _say(self, job: Job, what: str) -> None:
+        print(f"{self.name} seed {job.seed}: {what}", flush=True)
+
+
+def set_aside(run: Path) -> None:
+    """Rename what a run has left that was killed before its first checkpoint: train.py starts in an empty folder.
+
+    Raises UserError if that run is alive.
+    """
+    if not run.is_dir() or all(entry.name == run_folder.LOCK for entry in run.iterdir()):
+        return
+    lock = run_folder.Lock(run)
+    number = 1
+    while (aside := run.with_name(f"{run.name}.killed-{number}")).exists():
+        number += 1
+    os.replace(run, aside)
+    lock.file.close()
+    print(f"{run} was killed before its first checkpoint: moved to {aside}", flush=True)

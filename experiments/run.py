@@ -1,0 +1,133 @@
+"""Run an experiment over seeds: `python -m experiments.run NAME --seeds 0 1 2 3 4 [-- extra flags of train.py]`.
+
+Each seed is `train.py`, as a user runs it, in RUNS/NAME/seed-S. What is finished is not repeated, what was interrupted
+is continued, and what fails does not hold up the others. The small evidence of each goes to RESULTS/NAME/seed-S.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+
+from experiments import evidence
+from experiments.jobs import Job, Jobs
+from experiments.table import EXPERIMENTS, named
+from training import run_folder
+from training.config import Config
+from training.errors import RunFailed, UserError
+from training.session import check
+
+
+@dataclass(frozen=True)
+class Arguments:
+    name: tyro.conf.Positional[str]
+    """The experiment."""
+    seeds: tuple[int, ...] = (0,)
+    """One run each."""
+    results: Path = field(default=Path("experiments/results"))
+    """Where the small evidence is copied to: configuration, versions, metrics, final evaluation."""
+    runs: Path = field(default=Path("runs"))
+    """Where the runs' own folders are."""
+    jobs: int | None = None
+    """Runs at once, one when not given. More than one: each on one thread and with --workers 0, so their seconds are
+    those of a shared machine. The workers do not change a run's numbers; the threads change them in the last bits,
+    and so its curve. With --collect: how many runs shared the machine then."""
+    collect: tuple[Path, ...] = ()
+    """Run nothing: take over these finished runs' folders, whose configuration must be the experiment's."""
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Ours, and train.py's after the first `--`."""
+    arguments = list(arguments)
+    if "--" not in arguments:
+        return arguments, []
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
+
+
+def parse(arguments: Sequence[str]) -> Arguments:
+    """Raises UserError for numbers that make no sense; exits with code 2 and a message for a bad flag."""
+    table = "\n\n".join(f"{name}: {experiment.shows}" for name, experiment in EXPERIMENTS.items())
+    description = f"Run an experiment over seeds. Flags after a lone -- go to train.py.\n\n{table}"
+    given = tyro.cli(Arguments, args=arguments, prog="python -m experiments.run", description=description)
+    if not given.seeds or len(set(given.seeds)) < len(given.seeds) or any(not 0 <= s < 2**32 for s in given.seeds):
+        raise UserError(f"--seeds {' '.join(map(str, given.seeds))}: name one or more different numbers from 0 up.")
+    if given.jobs is not None and given.jobs < 1:
+        raise UserError(f"--jobs is {given.jobs}: ask for at least 1.")
+    return given
+
+
+def expected(name: str, extra: Sequence[str]) -> Config:
+    """The experiment's configuration with the extra flags. Raises UserError if it cannot be run."""
+    experiment = named(name)
+    ours = re.compile(r"--(seed|run[-_]dir|resume)(=|$)")
+    if taken := [flag for flag in extra if ours.match(flag)]:
+        raise UserError(f"{taken[0]} is set for each seed by experiments.run: use --seeds and --runs before the --.")
+    config = experiment.config(extra)
+    check(config)
+    return config
+
+
+def plan(given: Arguments, extra: Sequence[str], config: Config) -> list[Job]:
+    """What is left to do for each seed. Raises UserError if a run's folder is in the way."""
+    arguments = named(given.name).arguments(extra)
+    jobs = []
+    for seed in given.seeds:
+        run = given.runs / given.name / f"seed-{seed}"
+        if (run / run_folder.CONFIG).exists():
+            saved = run_folder.saved_config(run)
+            if different := evidence.differences(saved, dataclasses.replace(config, seed=seed)):
+                raise UserError(
+                    f"{run} is a run of another configuration ({'; '.join(different)}): move it away, or name "
+                    "other --runs."
+                )
+        jobs.append(Job(seed, run, (*arguments, "--seed", str(seed), "--run-dir", str(run)), config))
+    return jobs
+
+
+def collect(given: Arguments, config: Config) -> None:
+    """Take over runs made by hand. Raises UserError, before anything is copied, unless they are the experiment's."""
+    seeds: dict[int, Path] = {}
+    for run in given.collect:
+        saved = run_folder.saved_config(run)
+        if different := evidence.differences(saved, config):
+            raise UserError(f"{run} is not a run of {given.name} ({'; '.join(different)}): leave it out.")
+        if saved.seed in seeds:
+            raise UserError(f"{run} and {seeds[saved.seed]} are both of seed {saved.seed}: leave one out.")
+        evidence.check_finished(run, saved)
+        seeds[saved.seed] = run
+    for run in given.collect:
+        print(f"{run} -> {evidence.copy(run, given.results, given.name, given.jobs)}")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Returns the exit code."""
+    own, extra = split(arguments)
+    given = parse(own)
+    config = expected(given.name, extra)
+    evidence.check_alike(given.results, given.name, config)
+    if given.collect:
+        collect(given, config)
+        return 0
+    return Jobs(plan(given, extra, config), given.jobs or 1, given.name, given.results).run()
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        return run(arguments)
+    except UserError as error:
+        print(f"experiments.run: {error}", file=sys.stderr)
+        return 2
+    except RunFailed as error:
+        print(f"experiments.run: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,65 @@
+"""Every experiment: a preset, the flags that differ from it, and what it shows."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training import cli
+from training.config import Config
+from training.errors import UserError
+
+
+@dataclass(frozen=True)
+class Experiment:
+    preset: str
+    flags: tuple[str, ...]
+    shows: str
+
+    def arguments(self, extra: Sequence[str] = ()) -> list[str]:
+        """What train.py is called with; of a flag that is there twice, the later one holds."""
+        return [self.preset, *self.flags, *extra]
+
+    def config(self, extra: Sequence[str] = ()) -> Config:
+        """Raises UserError, or exits with code 2 and a message, for a bad extra flag."""
+        return cli.parse(self.arguments(extra))
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "push-state": Experiment("push", (), "Push from state with our recipe: SAC, hindsight, LayerNorm critics."),
+    "reach-state": Experiment("reach", (), "Reach, the easiest task, with the same recipe."),
+    "pick-and-place-state": Experiment("pick-and-place", (), "The same recipe where the block is to be lifted."),
+    "slide-state": Experiment("slide", (), "The same recipe where the goal lies out of the arm's reach."),
+    "book-state": Experiment("book-state", (), "Push with the book's own settings."),
+    "push-no-her": Experiment(
+        "push", ("--her-strategy", "none"), "Push without hindsight, at the same budget: what hindsight is worth."
+    ),
+    # What one tries first: the distance as reward, and so no need of hindsight. All else stays as in push.
+    "push-dense": Experiment(
+        "push",
+        ("--env-id", "FetchPushDense-v4", "--her-strategy", "none"),
+        "Dense reward without hindsight, at the same budget: what the distance to the goal alone teaches.",
+    ),
+    # Episodes of 300 steps, and a walk round the wall of about 100: 0.95^100 would leave 0.6% of a reward of 1.
+    "pointmaze": Experiment(
+        "push",
+        ("--env-id", "PointMaze_UMaze-v3", "--gamma", "0.98"),
+        "A goal environment that is no Fetch task and whose rewards are 0 and 1, by its id.",
+    ),
+    "reach-dense": Experiment("reach", ("--env-id", "FetchReachDense-v4"), "Hindsight with a dense reward."),
+    "hand-reach": Experiment(
+        "push",
+        ("--env-id", "HandReach-v3", "--total-steps", "20000"),
+        "A hand with 20 actions and a goal of 15 numbers: that it runs, in a budget too short to learn it.",
+    ),
+}
+
+
+def named(name: str) -> Experiment:
+    """Raises UserError, with the nearest name, if there is no such experiment."""
+    if name not in EXPERIMENTS:
+        close = difflib.get_close_matches(name, EXPERIMENTS, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UserError(f"there is no experiment {name}: {hint}They are {', '.join(EXPERIMENTS)}.")
+    return EXPERIMENTS[name]

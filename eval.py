@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
@@ -36,33 +37,40 @@ class Arguments:
 
 def run(arguments: Arguments) -> None:
     """Raises UserError for anything that is not there or cannot be."""
-    if arguments.episodes < 1:
-        raise UserError(f"--episodes is {arguments.episodes}: ask for at least 1.")
+    if not 1 <= arguments.episodes <= 1_000_000:
+        raise UserError(f"--episodes is {arguments.episodes}: ask for at least 1 and at most 1000000.")
     if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
         raise UserError(f"--seed is {arguments.seed}: it must lie between 0 and {2**32 - 1}.")
     if arguments.video is not None and arguments.video.suffix != ".mp4":
         raise UserError(f"--video is {arguments.video}: name a file that ends in .mp4.")
     config = run_folder.saved_config(arguments.run)
+    if config.device.startswith("cuda"):  # what was learned on a GPU plays without one too
+        config = dataclasses.replace(config, device="auto")
     check(config)
     model = checkpoint.load(arguments.run / checkpoint.MODEL, "cpu")
     player = Player(config)
     try:
         try:
             player.agent.load_policy_state(model["policy"])
+            step = int(model["step"])
         except (KeyError, RuntimeError):
             raise UserError(f"{arguments.run / checkpoint.MODEL} does not fit {run_folder.CONFIG}.") from None
         seed = player.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
+        if arguments.video is not None:  # first, for it may turn out that nothing can be drawn or written
+            try:
+                envs.record(config.env_id, player.policy, arguments.video, episodes=FILMED, seed=seed)
+            except OSError as error:
+                raise UserError(f"{arguments.video} cannot be written ({error}): name another --video.") from None
         result = evaluate(player.eval_envs, player.policy, arguments.episodes, seed).to_dict()
-        result |= {"env_steps": model["step"], "seed": seed}
+        result |= {"env_steps": step, "seed": seed}
         if arguments.video is not None:
-            envs.record(config.env_id, player.policy, arguments.video, episodes=FILMED, seed=seed)
             result["video"] = str(arguments.video)
     finally:
         player.close()
     if arguments.json:
         print(json.dumps(result))
     else:
-        closing_table(Console(), [(name, str(value)) for name, value in result.items()])
+        closing_table(Console(markup=False), [(name, str(value)) for name, value in result.items()])
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -58,8 +58,15 @@ class Run:
         self.session, self.recorder, self.folder = session, recorder, folder
         self.logger, self.progress = logger, progress
         self.stopping: signal.Signals | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._stop)
+
+    def __enter__(self) -> Run:
+        """From here on, Ctrl-C and SIGTERM stop between two steps."""
+        self.handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
 
     def _stop(self, number: int, _: Any) -> None:
         self.stopping = signal.Signals(number)
@@ -74,17 +81,13 @@ class Run:
                 row |= self._evaluate()
             self.logger.write(row)
             self.progress.show(row)
+            self.recorder.begin_row()
         if last or due(config.save_every, config.num_envs):
             self.save()
 
     def _row(self) -> Row:
         row = self.recorder.row()
-        broken = [name for name, value in row.items() if not math.isfinite(value)]
-        if broken:
-            raise RunFailed(
-                f"{', '.join(broken)} became NaN or infinite by step {self.recorder.step}: the model saved before is "
-                f"kept in {self.folder}; a lower --learning-rate or --clip-targets may help."
-            )
+        self._check_finite([name for name, value in row.items() if not math.isfinite(value)])
         collector = self.session.collector
         row |= {name: norm.item() for name, norm in self.session.agent.gradient_norms().items()}
         row["episodes"] = collector.episodes
@@ -93,7 +96,22 @@ class Run:
             row["episode_return"] = sum(collector.returns) / len(collector.returns)
         return row
 
+    def _check_weights(self) -> None:
+        """Nothing broken is saved, and nothing good overwritten by it: losses are looked at only once a row."""
+        agent = self.session.agent
+        self._check_finite(
+            [m for m in agent.MODULES if not all(v.isfinite().all() for v in getattr(agent, m).state_dict().values())]
+        )
+
+    def _check_finite(self, broken: list[str]) -> None:
+        if broken:
+            raise RunFailed(
+                f"{', '.join(broken)} became NaN or infinite by step {self.recorder.step}: the model saved before is "
+                f"kept in {self.folder}; a lower --learning-rate or --clip-targets may help."
+            )
+
     def _evaluate(self) -> Row:
+        self._check_weights()
         config = self.session.config
         seed = self.session.seeds["evaluation"]
         result = evaluate(self.session.eval_envs, self.session.policy, config.eval_episodes, seed)
@@ -106,8 +124,22 @@ class Run:
 
     def save(self) -> None:
         """Everything, so that the run can be continued from here."""
+        self._check_weights()
         state = {"session": self.session.state_dict(), "recorder": self.recorder.state_dict()}
         checkpoint.save(state, self.folder / checkpoint.RESUME)
+
+
+def restore(session: Session, recorder: Recorder, state: dict[str, Any]) -> bool:
+    """Returns False if open episodes had to be dropped; raises UserError if the state is not of this session."""
+    try:
+        recorder.load_state_dict(state["recorder"])
+        return session.load_state_dict(state["session"], recorder.step)
+    except envs.WorkerError:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{checkpoint.RESUME} does not fit {run_folder.CONFIG} ({type(error).__name__}): take both from one run."
+        ) from None
 
 
 def train(config: Config, console: Console) -> int:
@@ -120,19 +152,18 @@ def train(config: Config, console: Console) -> int:
     try:
         lock = lock or run_folder.Lock(folder)
         if state:
-            recorder.load_state_dict(state["recorder"])
-            if not session.load_state_dict(state["session"], recorder.step):
+            if not restore(session, recorder, state):
                 console.print(f"{config.env_id} cannot be saved in mid-episode: the open episodes were dropped.")
         else:
             session.start()
         config = dataclasses.replace(config, run_dir=str(folder), resume=None)
         versions = run_folder.describe(folder, config, session.device)
         logger = Logger(folder, recorder.step, {**dataclasses.asdict(config), **versions})
-        with Progress(config, console) as progress:
-            run = Run(session, recorder, folder, logger, progress)
+        with Progress(config, console) as progress, Run(session, recorder, folder, logger, progress) as run:
             learn(session, recorder, run)
+            if run.stopping:
+                run.save()
         if run.stopping:
-            run.save()
             console.print(f"stopped at step {recorder.step}; continue with: python train.py --resume {folder}")
             return 128 + run.stopping
         finish(session, recorder, folder, console)
@@ -144,7 +175,7 @@ def train(config: Config, console: Console) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    console = Console()
+    console = Console(markup=False)  # a folder's name may have brackets
     try:
         return train(cli.parse(arguments), console)
     except UserError as error:
@@ -153,6 +184,11 @@ def main(arguments: Sequence[str]) -> int:
     except (RunFailed, envs.WorkerError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # a full disk, above all
+        print(f"train.py: a file could not be written ({error}); what was saved before is intact.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # before the first step or after the last one: there is nothing new to save
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

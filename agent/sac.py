@@ -105,11 +105,12 @@ class SAC:
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One step of critic, actor, temperature and target. Returns detached 0-d tensors; nothing waits for them."""
-        goal = self.goal_normalizer(batch.goal)
+        goal, next_goal = self.goal_normalizer(batch.goal), self.goal_normalizer(batch.next_goal)
         features = self.encoder(self.vector_normalizer(batch.vector))  # (B, F), with gradient
         with torch.no_grad():
             next_features = self.encoder(self.vector_normalizer(batch.next_vector))
-        metrics = self.update_critic(batch, features, next_features, goal)
+        target = self.target(batch, next_features, next_goal)
+        metrics = self.update_critic(batch, features, goal, target)
         actor_metrics, entropy = self.update_actor(features.detach(), goal)
         metrics |= actor_metrics
         if self.temperature_optimizer is not None:
@@ -118,17 +119,16 @@ class SAC:
         return metrics
 
     @torch.no_grad()
-    def target(self, batch: Batch, next_features: Tensor, goal: Tensor) -> Tensor:
+    def target(self, batch: Batch, next_features: Tensor, next_goal: Tensor) -> Tensor:
         """y = r + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a' | s')), (B,). Truncation bootstraps."""
-        next_action, log_prob = self.actor.sample(next_features, goal, self._noise(len(goal)))
-        next_q = torch.minimum(*self.target_critic(next_features, goal, next_action))
+        next_action, log_prob = self.actor.sample(next_features, next_goal, self._noise(len(next_goal)))
+        next_q = torch.minimum(*self.target_critic(next_features, next_goal, next_action))
         soft_value = next_q - self.log_alpha.exp() * log_prob
         target = batch.reward + self.gamma * (1 - batch.terminated) * soft_value
         return target.clamp(*self.target_range)
 
-    def update_critic(self, batch: Batch, features: Tensor, next_features: Tensor, goal: Tensor) -> dict[str, Tensor]:
+    def update_critic(self, batch: Batch, features: Tensor, goal: Tensor, target: Tensor) -> dict[str, Tensor]:
         """J_Q = E[(Q1(s, a) - y)^2 + (Q2(s, a) - y)^2] / 2, into critic and encoder."""
-        target = self.target(batch, next_features, goal)
         q1, q2 = self.critic(features, goal, batch.action)
         loss = (F.mse_loss(q1, target) + F.mse_loss(q2, target)) / 2
         self.critic_optimizer.zero_grad()

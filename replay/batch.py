@@ -19,7 +19,8 @@ class Batch:
     reward: Tensor  # (B,)   float32, for reaching `goal`
     next_vector: Tensor  # (B, V) float32
     terminated: Tensor  # (B,)   float32, 1 where the episode truly ended: no bootstrap. Truncation leaves 0
-    goal: Tensor  # (B, G) float32
+    goal: Tensor  # (B, G) float32, seen from `vector`
+    next_goal: Tensor  # (B, G) float32, the same goal seen from `next_vector`: it differs only if goals are relative
 
     def split(self, size: int) -> list[Batch]:
         """Cut into minibatches of `size` (views, no copies)."""

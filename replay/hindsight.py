@@ -37,6 +37,18 @@ def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, unif
     return torch.minimum(first + (uniform * (end - first + 1)).long(), end)
 
 
+def first_open(reached: Tensor) -> Tensor:
+    """Of several candidates for each transition of a batch, the first whose goal is not reached yet, else the first.
+
+    Args:
+        reached: (T, B) bool, whether candidate t of transition b had reached its goal before it acted.
+
+    Returns:
+        (B,) int64, which of the T candidates to take.
+    """
+    return (~reached).to(torch.uint8).argmax(0)
+
+
 def relabel(
     reward_fn: RewardFn,
     relabelled: Tensor,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from replay.batch import Batch
-from replay.hindsight import RewardFn, Strategy, goal_time, relabel
+from replay.hindsight import RewardFn, Strategy, first_open, goal_time, relabel
 
 OPEN = -1  # the end of an episode that is still being played
 
@@ -32,6 +32,10 @@ class Ring:
         vector_size, goal_size, action_size: V, G, A.
         reward_fn: rewards of relabelled transitions.
         strategy, her_ratio: whose goals are lent, and to what share of a batch.
+        goal_tries: draws for each relabelled transition until one has a goal that it had not reached already (as in
+            filtered HER, Manela and Biess 2021). An object that nobody moves is at every later goal from the start:
+            early on nearly all relabelled transitions are of that kind, and teach only to leave it alone.
+        relative_goals: hand out goals as seen from the achieved goal, desired - achieved.
         device: where everything lives.
         seed: of the sampling.
     """
@@ -47,6 +51,8 @@ class Ring:
         reward_fn: RewardFn,
         strategy: Strategy = "future",
         her_ratio: float = 0.8,
+        goal_tries: int = 1,
+        relative_goals: bool = False,
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
@@ -55,6 +61,7 @@ class Ring:
             raise ValueError(f"a buffer of {capacity} has no room for a transition of each of {num_envs} environments")
         self.reward_fn, self.strategy = reward_fn, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
+        self.goal_tries, self.relative_goals = goal_tries, relative_goals
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
@@ -171,23 +178,34 @@ class Ring:
 
         Raises nothing and waits for nothing: the caller sees to it that something is stored.
         """
-        uniform = torch.rand(3, batch_size, dtype=torch.float64, device=self.device, generator=self.generator)
+        candidates = self.goal_tries * batch_size
+        uniform = torch.rand(3, candidates, dtype=torch.float64, device=self.device, generator=self.generator)
         lane, time = self._draw(uniform[0])
+        new_goal = self._gather("achieved_goal", self._at(self._lender(lane, time, uniform[1]), lane))
+        relabelled = uniform[2, :batch_size] < self.her_ratio
+        if self.goal_tries > 1:
+            achieved = self._gather("achieved_goal", self._at(time, lane))
+            reached = self.reward_fn(achieved, new_goal) == self.reward_fn(new_goal, new_goal)
+            choice = torch.where(relabelled, first_open(reached.view(self.goal_tries, batch_size)), 0)
+            choice = choice * batch_size + torch.arange(batch_size, device=self.device)
+            lane, time, new_goal = lane[choice], time[choice], new_goal[choice]
+        return self._transitions(lane, time, new_goal, relabelled)
+
+    def _transitions(self, lane: Tensor, time: Tensor, new_goal: Tensor, relabelled: Tensor) -> Batch:
+        """Gather the transitions of `lane` at `time`, (B,) each, with `new_goal` (B, G) where `relabelled` (B,)."""
         here, following = self._at(time, lane), self._at(time + 1, lane)
-        newest = self.cursors["newest"][lane]
-        end = self._gather("end", here)
-        end = torch.where(end == OPEN, newest, end)
-        # A long episode may have lost its beginning to the ring.
-        start = torch.maximum(self._gather("start", here), newest - self.slots)
-        lender = goal_time(self.strategy, time, start, end, uniform[1])
+        next_achieved = self._gather("achieved_goal", following)
         goal, reward = relabel(
             self.reward_fn,
-            relabelled=uniform[2] < self.her_ratio,
-            new_goal=self._gather("achieved_goal", self._at(lender, lane)),
+            relabelled=relabelled,
+            new_goal=new_goal,
             desired_goal=self._gather("desired_goal", here),
-            next_achieved_goal=self._gather("achieved_goal", following),
+            next_achieved_goal=next_achieved,
             reward=self._gather("reward", here),
         )
+        next_goal = goal
+        if self.relative_goals:  # in float64, before rounding
+            goal, next_goal = goal - self._gather("achieved_goal", here), goal - next_achieved
         return Batch(
             vector=self._gather("vector", here),
             action=self._gather("action", here),
@@ -195,7 +213,17 @@ class Ring:
             next_vector=self._gather("vector", following),
             terminated=self._gather("terminated", here),
             goal=goal.to(torch.float32),
+            next_goal=next_goal.to(torch.float32),
         )
+
+    def _lender(self, lane: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
+        """The time whose achieved goal is lent to the transition of `lane` at `time`; (B,) each."""
+        here, newest = self._at(time, lane), self.cursors["newest"][lane]
+        end = self._gather("end", here)
+        end = torch.where(end == OPEN, newest, end)
+        # A long episode may have lost its beginning to the ring.
+        start = torch.maximum(self._gather("start", here), newest - self.slots)
+        return goal_time(self.strategy, time, start, end, uniform)
 
     def _draw(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """Uniform numbers (B,) -> lane (B,) and time (B,) of a stored transition, each equally likely."""

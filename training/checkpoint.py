@@ -7,6 +7,7 @@ everything else too: optimizers, ring, environments, random numbers and counters
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ def load(path: Path, device: torch.device | str) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path} does not exist: name the folder of a run that has saved one.")
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:  # torch itself compares no checksums
+                raise zipfile.BadZipFile
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # pickle, zip and torch each have their own
         raise UserError(f"{path} is corrupt or not a checkpoint ({type(error).__name__}): use another one.") from None

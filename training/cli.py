@@ -34,18 +34,18 @@ DESCRIPTION = "Train SAC with hindsight on a goal environment. Usage: train.py [
 def parse(arguments: Sequence[str]) -> Config:
     """Raises UserError for an unknown preset; exits with code 2 and a message for a bad flag."""
     arguments = list(arguments)
-    preset = "push"
-    if arguments and not arguments[0].startswith("-"):
+    preset, named = "push", bool(arguments) and not arguments[0].startswith("-")
+    if named:
         preset = arguments.pop(0)
         if preset not in PRESETS:
             close = difflib.get_close_matches(preset, PRESETS, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
             raise UserError(f"there is no preset {preset}: {hint}Presets are {', '.join(PRESETS)}.")
     config = _parse_flags(PRESETS[preset], arguments)
-    return config if config.resume is None else _resumed(config, arguments)
+    return config if config.resume is None else _resumed(config, arguments, preset if named else None)
 
 
-def _resumed(given: Config, arguments: list[str]) -> Config:
+def _resumed(given: Config, arguments: list[str], preset: str | None) -> Config:
     """The saved configuration with what may be changed; raises UserError if more was asked for."""
     assert given.resume is not None
     saved = saved_config(Path(given.resume))
@@ -55,6 +55,10 @@ def _resumed(given: Config, arguments: list[str]) -> Config:
         for field in dataclasses.fields(Config)
         if field.name not in Config.MUTABLE and getattr(config, field.name) != getattr(saved, field.name)
     ]
+    if preset not in (None, saved.preset):
+        changed.append(f"the preset {preset}")
+    if given.run_dir is not None:
+        changed.append("--run-dir")
     if changed:
         raise UserError(f"a resumed run keeps its configuration: leave out {', '.join(changed)}, or start a new run.")
     return config

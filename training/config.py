@@ -55,6 +55,8 @@ class Learning:
     """Units in a hidden layer of actor and critics."""
     hidden_depth: int = 2
     """Hidden layers of actor and critics."""
+    relative_goals: bool = True
+    """Show the networks the desired goal as seen from the achieved one, desired - achieved."""
     random_actions: float = 0.3
     """Probability that an environment takes a uniformly random action instead of the policy's."""
     guided_episodes: float = 1.0
@@ -67,6 +69,8 @@ class Replay:
     """Observations kept, all environments together."""
     her_ratio: float = 0.8
     """Share of a minibatch whose goal is relabelled; 0.8 is k = 4 relabelled for each original."""
+    goal_tries: int = 8
+    """Draws for each relabelled transition until one has a goal that it had not reached already."""
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
 
@@ -141,9 +145,10 @@ def problems(config: Config) -> list[str]:
             limit = "" if math.isinf(high) else f" and at most {high:g}"
             found.append(f"--{name.replace('_', '-')} is {value}: it must be a number {bound}{limit}.")
 
-    for name in ("total_steps", "batch_size", "eval_every", "eval_episodes", "final_episodes", "log_every",
-                 "save_every"):  # fmt: skip
+    for name in ("total_steps", "batch_size", "eval_every", "log_every", "save_every"):
         need(name, 1, 1e12)
+    need("eval_episodes", 1, 1e6)
+    need("final_episodes", 1, 1e6)
     need("num_envs", 1, 4096)
     need("hidden_width", 1, 65536)
     need("hidden_depth", 1, 64)
@@ -151,9 +156,10 @@ def problems(config: Config) -> list[str]:
     need("learning_starts", 0, 1e12)
     need("updates_per_step", 0, 1000, low_open=True)
     need("learning_rate", 0, 1, low_open=True)
-    need("gamma", 0, 1 - 1e-9)
+    need("gamma", 0, 0.99999)
     need("tau", 0, 1, low_open=True)
     need("her_ratio", 0, 1)
+    need("goal_tries", 1, 100)
     need("random_actions", 0, 1)
     need("guided_episodes", 0, 1)
     need("buffer_size", 2 * config.num_envs, 1e12)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 FEWEST, MOST = 3, 14  # guided steps at the start of a guided episode; 8 reach the object from anywhere
+ASIDE = 0.05  # metres, standard deviation on each axis of the point beside the object that is headed for,
+NEW_AIM = 0.15  # and the probability of another such point at each step: straight hits only knock the object away
 STRIDE = 0.05  # metres that an action of 1 asks for
 WOBBLE = 0.3  # standard deviation of the noise on a guided action
 
@@ -16,8 +18,8 @@ class Explorer:
     """Replaces some of the policy's actions.
 
     Random actions touch the object in one episode of six; where nothing moves, hindsight has nothing to teach. A
-    guided episode opens with a few steps straight toward the object (Luo et al. 2022 learn this part, we write it
-    down), then the policy goes on from there. The share of guided episodes fades with success: it is
+    guided episode opens with a few steps toward a point at or beside the object (Luo et al. 2022 learn this part, we
+    write it down), then the policy goes on from there. The share of guided episodes fades with success: it is
     `guided_episodes` times the share of recent episodes that failed. The networks are shown nothing of this.
 
     Args:
@@ -35,6 +37,7 @@ class Explorer:
         self.device = device
         self.generator = torch.Generator(device).manual_seed(seed)
         self.guided_steps = torch.zeros(num_envs, dtype=torch.int64, device=device)  # still to come, (N,)
+        self.aside = torch.zeros(num_envs, 3, device=device)
 
     def begin(self, lanes: Tensor, success_rate: float) -> None:
         """Draw for episodes that open in `lanes` (D,) whether and how long they are guided."""
@@ -52,24 +55,30 @@ class Explorer:
         uniform = self._uniform(self.shape[0], self.shape[1] + 1)
         random_action = uniform[:, 1:] * 2 - 1
         if action is None:
-            action = random_action
+            action = random_action.clone()
         else:
             action = torch.where(uniform[:, :1] < self.random_actions, random_action, action)
         if to_object is None or not self.guided_episodes:
             return action
-        wobble = WOBBLE * torch.randn(to_object.shape, generator=self.generator, device=self.device)
-        guided = random_action.clone()  # the fingers move at random
-        guided[:, :3] = ((to_object / STRIDE).clamp(-1, 1) + wobble).clamp(-1, 1)
+        guided = random_action  # the fingers move at random
+        guided[:, :3] = self._toward(to_object)
         action = torch.where(self.guided_steps[:, None] > 0, guided, action)
         self.guided_steps -= 1
         return action
+
+    def _toward(self, to_object: Tensor) -> Tensor:
+        """Noisy displacement (N, 3) toward the point that is headed for, in [-1, 1]."""
+        aside, wobble = torch.randn(2, *self.aside.shape, generator=self.generator, device=self.device)
+        self.aside = torch.where(self._uniform(len(self.aside), 1) < NEW_AIM, ASIDE * aside, self.aside)
+        return (((to_object + self.aside) / STRIDE).clamp(-1, 1) + WOBBLE * wobble).clamp(-1, 1)
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(*shape, generator=self.generator, device=self.device)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"generator": self.generator.get_state(), "guided_steps": self.guided_steps}
+        return {"generator": self.generator.get_state(), "guided_steps": self.guided_steps, "aside": self.aside}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.generator.set_state(state["generator"].cpu())
         self.guided_steps.copy_(state["guided_steps"])
+        self.aside = state["aside"].to(self.device)

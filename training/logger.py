@@ -26,10 +26,11 @@ Row = dict[str, float]
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """The rows written so far; empty cells are left out. No file, no rows."""
+    """The rows written so far; empty cells are left out. No file, no rows. A last line that was torn is no row."""
     try:
         with open(folder / CSV, newline="") as file:
-            return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+            whole = (line for line in file if line.endswith("\n"))
+            return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(whole)]
     except FileNotFoundError:
         return []
 

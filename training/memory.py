@@ -22,10 +22,19 @@ def available_bytes(device: torch.device) -> int:
         group = Path("/sys/fs/cgroup")
         limit = (group / "memory.max").read_text().strip()
         if limit != "max":
-            limits.append(int(limit) - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):
+            counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            used = int((group / "memory.current").read_text()) - int(counts["inactive_file"])  # what it can drop
+            limits.append(int(limit) - used)
+    except (OSError, ValueError, KeyError):
         pass
     return min(limits)
+
+
+def learner_bytes(width: int, depth: int, batch_size: int, updates: int) -> int:
+    """About what learning takes beside the replay: networks of `width` and `depth`, and the minibatches of a step."""
+    weights = 4 * 14 * ((depth - 1) * width + 64) * width  # 3 networks with gradient and Adam's 2 moments, 2 targets
+    activations = 4 * 20 * depth * width * batch_size
+    return weights + activations + 1024 * batch_size * updates
 
 
 def replay_bytes(capacity: int, vector_size: int, goal_size: int, action_size: int) -> int:

@@ -29,7 +29,7 @@ class Recorder:
         self.started = time.perf_counter()
         self.names: list[str] = []
         self.sums: list[Tensor] = []  # of the updates' metrics since the last row
-        self._begin_row()
+        self.begin_row()
 
     @property
     def seconds(self) -> float:
@@ -69,24 +69,28 @@ class Recorder:
         row |= {f"share_{share}": seconds / wall for share, seconds in self.spent.items()}
         if self.sums:
             row |= dict(zip(self.names, (torch.stack(self.sums) / updates).tolist(), strict=True))
-        self._begin_row()
         return row
 
-    def _begin_row(self) -> None:
+    def begin_row(self) -> None:
+        """Start counting anew; after an evaluation, so that its seconds do not count as training."""
         self.row_started, self.row_step, self.row_updates = time.perf_counter(), self.step, self.updates
         self.spent = dict.fromkeys(self.SHARES, 0.0)
         self.names, self.sums = [], []
 
     # ------------------------------------------------------------------ saving
 
-    SAVED = ("step", "updates", "credit", "best", "row_step", "row_updates", "names", "sums")
+    SAVED = ("step", "updates", "credit", "best", "row_step", "row_updates", "names", "sums", "spent")
 
     def state_dict(self) -> dict[str, Any]:
         """The open row's sums too, so that the row comes out the same after a resume."""
-        return {name: getattr(self, name) for name in self.SAVED} | {"seconds": self.seconds}
+        return {name: getattr(self, name) for name in self.SAVED} | {
+            "seconds": self.seconds,
+            "row_seconds": time.perf_counter() - self.row_started,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name in self.SAVED:
             setattr(self, name, state[name])
         self.seconds_before = state["seconds"]
-        self.started = self.row_started = time.perf_counter()
+        self.started = time.perf_counter()
+        self.row_started = self.started - state["row_seconds"]

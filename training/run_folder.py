@@ -23,12 +23,22 @@ PACKAGES = ("torch", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
 
 def free_folder(config: Config) -> Path:
     """The folder the run asked for, or a new one named after it. Raises UserError if it is not free."""
+    try:
+        path = _asked_or_new(config)
+        _check_writable(path)
+        return path
+    except OSError as error:  # a name that is too long, a folder that cannot be listed
+        raise UserError(f"{error.filename} cannot be used ({error.strerror}): name another --run-dir.") from None
+
+
+def _asked_or_new(config: Config) -> Path:
     if config.run_dir is not None:
         path = Path(config.run_dir)
         if path.exists() and not path.is_dir():
             raise UserError(f"{path} is a file: name another --run-dir.")
         if path.exists() and any(entry.name != LOCK for entry in path.iterdir()):
-            Lock(path)  # if its run is alive, that is the better thing to say
+            if (path / LOCK).exists():
+                Lock(path)  # if its run is alive, that is the better thing to say
             raise UserError(f"{path} is not empty: continue it with --resume {path}, or name another --run-dir.")
     else:
         first = config.default_run_dir()
@@ -36,7 +46,6 @@ def free_folder(config: Config) -> Path:
         while path.exists():
             number += 1
             path = first.with_name(f"{first.name}-{number}")
-    _check_writable(path)
     return path
 
 

@@ -41,11 +41,20 @@ def check(config: Config) -> None:
     most = min(config.buffer_size, config.total_steps)
     if config.batch_size > most:
         raise UserError(f"--batch-size {config.batch_size} is more than the {most} transitions there will ever be.")
-    if config.learning_starts >= config.total_steps:
+    first = max(config.learning_starts, config.num_envs)
+    if first >= config.total_steps:
         raise UserError(
-            f"--learning-starts {config.learning_starts} leaves nothing to learn in --total-steps {config.total_steps}."
+            f"--total-steps {config.total_steps} leaves nothing to learn: the first update comes after {first} steps, "
+            "the larger of --learning-starts and --num-envs."
         )
-    torch_device(config.device)
+    updates = math.ceil(config.num_envs * config.updates_per_step)
+    need = memory.learner_bytes(config.hidden_width, config.hidden_depth, config.batch_size, updates)
+    have = memory.available_bytes(torch_device(config.device))
+    if need > have:
+        raise UserError(
+            f"the networks and minibatches need about {need / 2**30:.0f} GiB, but {have / 2**30:.1f} GiB are free: "
+            "lower --hidden-width, --hidden-depth, --batch-size or --updates-per-step."
+        )
 
 
 def torch_device(name: str) -> torch.device:
@@ -53,6 +62,8 @@ def torch_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
+        if torch.device(name).type not in ("cpu", "cuda"):
+            raise RuntimeError
         torch.zeros(1, device=name)
         return torch.device(name)
     except (RuntimeError, AssertionError):
@@ -92,7 +103,7 @@ class Player:
             device=self.device,
             seed=self.seeds["agent"],
         )
-        self.policy = Policy(self.agent, config.obs, self.eval_envs.single_action_space)  # type: ignore[arg-type]
+        self.policy = Policy(self.agent, config.obs, config.relative_goals, self.eval_envs.single_action_space)  # type: ignore[arg-type]
 
     def close(self) -> None:
         self.eval_envs.close()
@@ -116,6 +127,8 @@ class Session(Player):
             reward_fn=envs.reward_fn(config.env_id),
             strategy=config.her_strategy,
             her_ratio=config.her_ratio,
+            goal_tries=config.goal_tries,
+            relative_goals=config.relative_goals,
             device=self.device,
             seed=self.seeds["replay"],
         )

@@ -156,7 +156,7 @@ def train(config: Config, console: Console) -> int:
                 console.print(f"{config.env_id} cannot be saved in mid-episode: the open episodes were dropped.")
         else:
             session.start()
-        config = dataclasses.replace(config, run_dir=str(folder), resume=None)
+        config = dataclasses.replace(session.config, run_dir=str(folder), resume=None)
         versions = run_folder.describe(folder, config, session.device)
         logger = Logger(folder, recorder.step, {**dataclasses.asdict(config), **versions})
         with Progress(config, console) as progress, Run(session, recorder, folder, logger, progress) as run:

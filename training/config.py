@@ -21,7 +21,7 @@ class Task:
     """What the networks see: state = observation, achieved goal and desired goal."""
     seed: int = 0
     """Of everything random: environments, weights, exploration, sampling."""
-    total_steps: int = 60_000
+    total_steps: int = 64_000
     """Environment steps to train for, all environments together."""
     num_envs: int = 8
     """Environments that step together."""
@@ -41,9 +41,9 @@ class Learning:
     """Of actor, critic and temperature (Adam)."""
     gamma: float = 0.95
     """Discount."""
-    tau: float = 0.005
+    tau: float = 0.01
     """Polyak step of the target critic, each update."""
-    alpha: float | Literal["auto"] = 0.05
+    alpha: float | Literal["auto"] = 0.02
     """Entropy temperature, or auto to learn it."""
     clip_targets: bool = True
     """Clip the critic's targets to what the rewards allow, where the environment's reward range is known."""
@@ -85,7 +85,7 @@ class Compute:
 
 @dataclass(frozen=True)
 class Run:
-    eval_every: int = 5_000
+    eval_every: int = 4_000
     """Environment steps between deterministic evaluations."""
     eval_episodes: int = 50
     """Episodes of each of them."""
@@ -126,7 +126,8 @@ class Config(Task, Learning, Replay, Compute, Run):
 
     def digest(self) -> str:
         """Short hash of all that makes this run what it is."""
-        values = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("run_dir", "resume")}
+        ours = {"total_steps": self.total_steps}  # a longer run is another one, though it may be resumed into it
+        values = {k: v for k, v in dataclasses.asdict(self).items() if k not in self.MUTABLE} | ours
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:6]
 
     def default_run_dir(self) -> Path:

@@ -17,8 +17,8 @@ PRESETS: dict[str, Config] = {
     # The chapter's own state run, with SB3's defaults where the chapter names none. Its inputs are not normalised:
     # bfloat16 would round positions to 8 mm, so it computes in plain float32.
     "book-state": replace(PUSH, preset="book-state", total_steps=2_000_000, learning_rate=3e-4,
-                          updates_per_step=0.125, layer_norm=False, normalize=False, random_actions=0.0,
-                          guided_episodes=0.0,
-                          relative_goals=False, goal_tries=1, clip_targets=False, accelerate="off", eval_every=40_000,
-                          log_every=10_000, save_every=500_000),
+                          updates_per_step=0.125, tau=0.005, alpha=0.05, layer_norm=False, normalize=False,
+                          relative_goals=False, goal_tries=1, random_actions=0.0, guided_episodes=0.0,
+                          clip_targets=False, accelerate="off", eval_every=40_000, log_every=10_000,
+                          save_every=500_000),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,8 @@ class Session(Player):
                 self.seeds["exploration"],
             ),
         )
+        # What "auto" came to is part of what the run is.
+        self.config = replace(config, workers=self.train_envs.workers, device=str(self.device))  # type: ignore[attr-defined]
 
     def _check_memory(self) -> None:
         one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size)

@@ -1,0 +1,190 @@
+"""How fast the trainer is, beside Stable-Baselines3 (SB3): `python -m benchmarks.fps --obs state [--json]`.
+
+How to read it. "Frames a second" hides three things, so four are named: environment steps a second, updates a second,
+the batch of an update, and the update ratio (updates per environment step). Both sides have the same task, algorithm
+and hyperparameters (our preset book-state), networks, batch, ratio, number of environments and threads; both compute
+in float32, and one more line shows our faster dtype (`--accelerate auto`), which SB3 has no counterpart to.
+
+- end to end: `train.learn` against `SAC.learn`, with what a run does but evaluations, log rows and checkpoints. SB3
+  runs with DummyVecEnv and with SubprocVecEnv, and the faster is the peer.
+- envs: stepping with random actions. The share of physics is the part of our step, on one core, that is `mj_step`.
+- replay: sampling with relabelling from full buffers.
+- update: gradient steps on one batch, SB3's `train()` with its replay taken out.
+
+Everybody has a process of his own, is warmed up, and runs in turn, round after round. Figures are medians over the
+rounds; a ratio is the median of the rounds' ratios. Rates on a machine that does something else mean nothing, and
+ratios little: a load at the start is reported. SB3's sampling slows down as its buffer fills, ours does not; by
+default both begin empty, which favours SB3, and `--prefill` begins with full ones.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.metadata import version
+from typing import Any, Literal
+
+import tyro
+
+from benchmarks.alternate import ContenderFailed
+from benchmarks.settings import EPISODE, Settings
+
+# What needs torch is imported in functions: every process that is started imports this module again.
+
+
+@dataclass(frozen=True)
+class Options:
+    obs: Literal["state"] = "state"
+    """What the networks see."""
+    json: bool = False
+    """Print one JSON object instead of tables."""
+    only: Literal["end-to-end", "envs", "replay", "update"] | None = None
+    """One measurement instead of all four."""
+    env_id: Literal["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"] = "FetchPush-v4"
+    """The task."""
+    updates_per_step: tuple[float, ...] = (0.125, 1.0)
+    """Update ratios to measure end to end: the book's, then our preset push's. The first is the headline."""
+    num_envs: int = 8
+    """Environments that step together."""
+    batch_size: int = 256
+    """Transitions in a minibatch."""
+    rounds: int = 5
+    """Rounds of each measurement."""
+    seconds: float = 4.0
+    """Seconds a contender runs in a round, end to end."""
+    piece_seconds: float = 1.5
+    """The same for the pieces."""
+    warmup_seconds: float = 2.0
+    """Seconds a contender runs before the first round."""
+    learning_starts: int = 1_000
+    """Environment steps before the first update, not timed."""
+    buffer_size: int = 1_000_000
+    """Replay of the end-to-end runs."""
+    prefill: int = 0
+    """Made-up transitions in it before they begin."""
+    transitions: int = 1_000_000
+    """Transitions in the replay that is sampled alone."""
+    threads: int | None = None
+    """Torch threads of every learner; None is torch's own choice."""
+    device: str = "auto"
+    """Of the learners and the replay: cpu, cuda, or auto."""
+
+
+def problems(options: Options) -> str | None:
+    """What is wrong with the values, as one sentence."""
+
+    def outside(name: str, low: float, high: float) -> str | None:
+        values = getattr(options, name)
+        for value in values if isinstance(values, tuple) else (values,):
+            if not low <= value <= high:  # false for NaN too
+                return f"--{name.replace('_', '-')} is {value}: it must be from {low:g} to {high:g}."
+        return None
+
+    least = options.num_envs * EPISODE
+    ranges = {
+        "num_envs": (1, 1024), "updates_per_step": (1e-3, 1e3), "batch_size": (2, 1e6), "rounds": (1, 1e4),
+        "seconds": (1e-3, 1e5), "piece_seconds": (1e-3, 1e5), "warmup_seconds": (0, 1e5), "threads": (1, 4096),
+        "learning_starts": (0, 1e7), "buffer_size": (2 * least, 1e9), "prefill": (0, options.buffer_size),
+        "transitions": (least, 1e9),
+    }  # fmt: skip
+    for name, (low, high) in ranges.items():
+        if getattr(options, name) is not None and (sentence := outside(name, low, high)):
+            return sentence
+    if not options.updates_per_step:
+        return "--updates-per-step needs a number."
+    for ratio in options.updates_per_step:
+        if not math.isclose(Fraction(ratio * options.num_envs).limit_denominator(1000), ratio * options.num_envs):
+            return f"--updates-per-step {ratio} is not a ratio of small numbers, which SB3 needs."
+    if 0 < options.prefill < least:
+        return f"--prefill is {options.prefill}: it must be 0, or {least} and more (an episode of each environment)."
+    return None
+
+
+def machine_problems(options: Options) -> str | None:
+    """What this machine cannot do, as one sentence."""
+    import torch
+
+    from training import memory
+    from training.errors import UserError
+    from training.session import torch_device
+
+    try:
+        torch_device(options.device)
+    except UserError as error:
+        return str(error)
+    # Held at once: two runs of SB3, 650 bytes a transition (both observations, float64, on the CPU), and two of ours.
+    need = 1800 * max(options.buffer_size, options.transitions) + 2**30
+    have = memory.available_bytes(torch.device("cpu"))
+    if need > have:
+        return (
+            f"replays of this size need {need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB are free: "
+            "lower --buffer-size or --transitions."
+        )
+    return None
+
+
+def measure(options: Options) -> dict[str, Any]:
+    """Everything that was asked for, as one JSON-able object."""
+    import torch
+
+    from benchmarks import measure as parts
+    from training.session import torch_device
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    device = torch_device(options.device)
+    threads = options.threads or torch.get_num_threads()
+    names = ("env_id", "num_envs", "batch_size", "learning_starts", "buffer_size", "prefill", "transitions")
+    chosen = {name: getattr(options, name) for name in names}
+    report: dict[str, Any] = {
+        "obs": options.obs, **chosen, "threads": threads, "cores": cores, "device": str(device),
+        "rounds": options.rounds, "load_before": os.getloadavg()[0],
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "mujoco",
+                     "gymnasium", "gymnasium-robotics", "stable-baselines3")}},
+    }  # fmt: skip
+    if report["load_before"] > 0.5:
+        print(f"the machine is busy (load {report['load_before']:.1f}): rates mean nothing", file=sys.stderr)
+    whole = parts.Timing(options.rounds, options.seconds, options.warmup_seconds)
+    piece = parts.Timing(options.rounds, options.piece_seconds, options.warmup_seconds)
+    settings = [
+        Settings(**chosen, updates_per_step=ratio, threads=threads, cores=cores, device=str(device))
+        for ratio in options.updates_per_step
+    ]
+    if options.only in (None, "end-to-end"):
+        runs = [parts.end_to_end(each, whole) for each in settings]
+        report |= {key: runs[0][key] for key in runs[0] if "_per_second" in key}
+        report["end_to_end"] = runs
+    for name, part in (("envs", parts.envs), ("replay", parts.replay), ("update", parts.update)):
+        if options.only in (None, name):
+            report[name] = part(settings[0], piece)
+    return report
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = tyro.cli(Options, args=arguments, prog="python -m benchmarks.fps", description=__doc__)
+    if sentence := problems(options) or machine_problems(options):
+        print(f"benchmarks.fps: {sentence}", file=sys.stderr)
+        return 2
+    try:
+        report = measure(options)
+    except ContenderFailed as error:
+        print(f"benchmarks.fps: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        from benchmarks.tables import show
+
+        show(report)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

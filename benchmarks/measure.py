@@ -1,0 +1,153 @@
+"""The four measurements: who is compared with whom, and what is made of the rates."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from benchmarks import ours, sb3, stepping
+from benchmarks.alternate import Rates, alternate, median_ratio
+from benchmarks.settings import Settings
+
+Report = dict[str, Any]
+OURS, FAST = "ours", "ours, fast dtype"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Of one measurement: rounds, and how long a contender runs in each."""
+
+    rounds: int
+    seconds: float
+    warmup_seconds: float
+
+
+def end_to_end(settings: Settings, timing: Timing) -> Report:
+    """The whole trainer. SB3's faster vector environment is the peer."""
+    dummy, subproc = "SB3, DummyVecEnv", "SB3, SubprocVecEnv"
+    rates = _run(
+        f"end to end, {settings.updates_per_step:g} updates per env step",
+        {
+            OURS: (ours.Training, {"settings": settings, "mode": "off"}),
+            dummy: (sb3.Training, {"settings": settings, "subprocesses": False}),
+            FAST: (ours.Training, {"settings": settings, "mode": "auto"}),
+            subproc: (sb3.Training, {"settings": settings, "subprocesses": True}),
+        },
+        timing,
+    )
+    peer = max((dummy, subproc), key=lambda name: statistics.median(rates[name]["env_steps"]))
+    return {
+        "updates_per_step": settings.updates_per_step,
+        "batch_size": settings.batch_size,
+        "peer": peer,
+        "env_steps_per_second": against(rates, OURS, peer, "env_steps"),
+        "updates_per_second": against(rates, OURS, peer, "updates"),
+        "env_steps_per_second_fast": against(rates, FAST, peer, "env_steps"),
+        "updates_per_second_fast": against(rates, FAST, peer, "updates"),
+        "contenders": medians(rates),
+    }
+
+
+def envs(settings: Settings, timing: Timing) -> Report:
+    """Stepping with random actions. `physics` is bare `mj_step` on one core; shares are of the core time of a step."""
+    cores = settings.cores
+    common = {"settings": settings, "actions": stepping.actions_of(settings)}
+    here, asynchronous, subproc = "ours, in process", "gymnasium, AsyncVectorEnv", "SB3, SubprocVecEnv"
+    everywhere = f"ours, {cores} workers"
+    rates = _run(
+        "environment stepping",
+        {
+            OURS: (stepping.Ours, {**common, "workers": None}),
+            asynchronous: (stepping.Gymnasium, common),
+            everywhere: (stepping.Ours, {**common, "workers": cores}),
+            subproc: (sb3.Stepping, common),
+            here: (stepping.Ours, {**common, "workers": 0}),
+            "physics": (stepping.Physics, common),
+        },
+        timing,
+    )
+    best = max((OURS, everywhere, here), key=lambda name: statistics.median(rates[name]["env_steps"]))
+    return {
+        "ours_auto_vs_async": against(rates, OURS, asynchronous, "env_steps", "gymnasium"),
+        "ours_cores_vs_async": against(rates, everywhere, asynchronous, "env_steps", "gymnasium"),
+        "ours_auto_vs_subproc": against(rates, OURS, subproc, "env_steps"),
+        "ours_cores_vs_subproc": against(rates, everywhere, subproc, "env_steps"),
+        "best_of_ours": best,
+        "physics_seconds_per_step": 1 / statistics.median(rates["physics"]["env_steps"]),
+        "physics_share_of_ours_on_one_core": median_ratio(rates[here]["env_steps"], rates["physics"]["env_steps"]),
+        "contenders": medians(rates),
+    }
+
+
+def replay(settings: Settings, timing: Timing) -> Report:
+    """Sampling with relabelling: a batch a call, and as our loop does it when it owes several updates."""
+    several = f"{OURS}, {settings.num_envs} batches a call"
+    peer = "SB3, HerReplayBuffer"
+    rates = _run(
+        f"replay sampling, {settings.transitions:,} transitions",
+        {
+            OURS: (ours.Sampling, {"settings": settings, "together": 1}),
+            peer: (sb3.Sampling, {"settings": settings}),
+            several: (ours.Sampling, {"settings": settings, "together": settings.num_envs}),
+        },
+        timing,
+    )
+    return {
+        "transitions": settings.transitions,
+        "batch_size": settings.batch_size,
+        "batches_per_second": against(rates, OURS, peer, "batches"),
+        "batches_per_second_several_a_call": against(rates, several, peer, "batches"),
+        "contenders": medians(rates),
+    }
+
+
+def update(settings: Settings, timing: Timing) -> Report:
+    """Gradient updates on one batch."""
+    peer, recipe = "SB3, train()", f"{FAST}, preset push"
+    rates = _run(
+        "the update alone",
+        {
+            OURS: (ours.Updating, {"settings": settings, "mode": "off"}),
+            peer: (sb3.Updating, {"settings": replace(settings, buffer_size=1000 * settings.num_envs)}),
+            FAST: (ours.Updating, {"settings": settings, "mode": "auto"}),
+            recipe: (ours.Updating, {"settings": settings, "mode": "auto", "preset": "push"}),
+        },
+        timing,
+    )
+    return {
+        "batch_size": settings.batch_size,
+        "updates_per_second": against(rates, OURS, peer, "updates"),
+        "updates_per_second_fast": against(rates, FAST, peer, "updates"),
+        "updates_per_second_push": statistics.median(rates[recipe]["updates"]),
+        "contenders": medians(rates),
+    }
+
+
+def _run(title: str, contenders: Mapping[str, Any], timing: Timing) -> dict[str, Rates]:
+    print(f"{title} ...", file=sys.stderr, flush=True)
+    return alternate(
+        contenders, rounds=timing.rounds, seconds=timing.seconds, warmup_seconds=timing.warmup_seconds
+    )  # fmt: skip
+
+
+def against(rates: dict[str, Rates], one: str, peer: str, key: str, label: str = "sb3") -> dict[str, float]:
+    """Medians of both, and the median of the rounds' ratios."""
+    return {
+        "ours": statistics.median(rates[one][key]),
+        label: statistics.median(rates[peer][key]),
+        "ratio": median_ratio(rates[one][key], rates[peer][key]),
+    }
+
+
+def medians(rates: dict[str, Rates]) -> dict[str, dict[str, Any]]:
+    """By contender: median rates, and the rounds they are of."""
+    return {
+        name: {
+            **{f"{key}_per_second": statistics.median(values) for key, values in counted.items()},
+            "rounds": counted,
+        }
+        for name, counted in rates.items()
+    }

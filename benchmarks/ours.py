@@ -1,0 +1,192 @@
+"""This trainer's side of each measurement: the parts of a real run, built by the code that builds a real run."""
+
+from __future__ import annotations
+
+import train  # isort: skip  (first, as in a run: what it settles before torch is loaded holds here too)
+
+import math
+import time
+from dataclasses import replace
+from typing import cast
+
+import torch
+
+import envs
+from agent.accelerate import accelerate
+from benchmarks.alternate import Counts, repeat
+from benchmarks.settings import EPISODE, Settings
+from replay import Batch, Ring
+from training.config import Config
+from training.presets import PRESETS
+from training.recorder import Recorder
+from training.session import Player, Session, torch_device
+
+
+def config_of(settings: Settings, mode: str) -> Config:
+    """The book's preset, which is SB3's algorithm with SB3's defaults."""
+    return replace(
+        PRESETS["book-state"],
+        env_id=settings.env_id,
+        num_envs=settings.num_envs,
+        batch_size=settings.batch_size,
+        buffer_size=settings.buffer_size,
+        learning_starts=settings.learning_starts,
+        updates_per_step=settings.updates_per_step,
+        total_steps=10**12,
+        seed=settings.seed,
+        device=settings.device,
+        accelerate=mode,  # type: ignore[arg-type]
+    )
+
+
+class UntilDeadline:
+    """Stands where a run's folder, logger and evaluations would be: it only ends the loop."""
+
+    def __init__(self, seconds: float = math.inf, step: int = 0) -> None:
+        self.deadline, self.step, self.stopping = time.perf_counter() + seconds, step, False
+
+    def after_step(self) -> None:
+        self.stopping = time.perf_counter() >= self.deadline
+
+
+class Training:
+    """The training loop itself, `train.learn`.
+
+    Args:
+        settings: of the run.
+        mode: --accelerate.
+    """
+
+    def __init__(self, settings: Settings, mode: str) -> None:
+        torch.set_num_interop_threads(1)  # as train.py does
+        torch.set_num_threads(settings.threads)
+        self.session, self.recorder = Session(config_of(settings, mode)), Recorder()
+        if settings.prefill:
+            fill(self.session.ring, settings.prefill)
+        self.session.start()
+        while self.recorder.step <= settings.learning_starts:
+            self.run(0.0)
+
+    def run(self, seconds: float) -> Counts:
+        steps, updates, begun = self.recorder.step, self.recorder.updates, time.perf_counter()
+        train.learn(self.session, self.recorder, cast(train.Run, UntilDeadline(seconds)))
+        synchronize(self.session.device)
+        return {
+            "env_steps": self.recorder.step - steps,
+            "updates": self.recorder.updates - updates,
+            "seconds": time.perf_counter() - begun,
+        }
+
+    def close(self) -> None:
+        self.session.close()
+
+
+class Sampling:
+    """Batches from a full ring, goals relabelled.
+
+    Args:
+        settings: of the run.
+        together: minibatches drawn in one call and then cut, as the loop does when it owes several updates.
+    """
+
+    def __init__(self, settings: Settings, together: int) -> None:
+        torch.set_num_threads(settings.threads)
+        self.settings, self.together = settings, together
+        self.device = torch_device(settings.device)
+        accelerate("off", self.device)
+        example = envs.make_vec(settings.env_id, 1, workers=0)
+        space = example.single_observation_space
+        capacity = settings.transitions // EPISODE * (EPISODE + 1)  # an episode's last observation takes a slot too
+        self.ring = Ring(
+            capacity, settings.num_envs, envs.vector_size(space, "state"), space["desired_goal"].shape[0],  # type: ignore[index]
+            example.single_action_space.shape[0], reward_fn=envs.reward_fn(settings.env_id), device=self.device,  # type: ignore[index]
+        )  # fmt: skip
+        example.close()
+        fill(self.ring, settings.transitions)
+
+    def run(self, seconds: float) -> Counts:
+        size = self.settings.batch_size
+        calls, elapsed = repeat(self._sample, seconds, lambda: synchronize(self.device))
+        return {"batches": calls * self.together, "transitions": calls * self.together * size, "seconds": elapsed}
+
+    def _sample(self) -> None:
+        size = self.settings.batch_size
+        self.ring.sample(self.together * size).split(size)
+
+    def close(self) -> None:
+        pass
+
+
+class Updating:
+    """`SAC.update` on one batch that stays the same.
+
+    Args:
+        settings: of the run.
+        mode: --accelerate.
+        preset: whose networks: "book-state" has SB3's, "push" adds LayerNorm, normaliser and clipped targets.
+    """
+
+    def __init__(self, settings: Settings, mode: str, preset: str = "book-state") -> None:
+        torch.set_num_threads(settings.threads)
+        config = config_of(settings, mode)
+        if preset != "book-state":
+            recipe = PRESETS[preset]
+            names = ("layer_norm", "normalize", "clip_targets", "learning_rate")
+            config = replace(config, **{name: getattr(recipe, name) for name in names})
+        self.player = Player(config, workers=0)
+        agent = self.player.agent
+        generator = torch.Generator().manual_seed(settings.seed)
+
+        def normal(*shape: int) -> torch.Tensor:
+            return torch.randn(settings.batch_size, *shape, generator=generator).to(agent.device)
+
+        vector, goal = normal(self.player.vector_size), normal(self.player.goal_size)
+        agent.observe(vector, goal)
+        self.batch = Batch(
+            vector=vector,
+            action=normal(self.player.action_size).tanh(),
+            reward=-(normal() > 0).float(),
+            next_vector=normal(self.player.vector_size),
+            terminated=torch.zeros_like(normal()),
+            goal=goal,
+            next_goal=goal,
+        )
+
+    def run(self, seconds: float) -> Counts:
+        agent = self.player.agent
+        count, elapsed = repeat(lambda: agent.update(self.batch), seconds, lambda: synchronize(agent.device))
+        return {"updates": count, "seconds": elapsed}
+
+    def close(self) -> None:
+        self.player.close()
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for work that was only queued."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def fill(ring: Ring, transitions: int) -> None:
+    """Put `transitions` of made-up episodes into an empty ring, as `start`, `add` and `begin` would (a test compares).
+
+    Goals lie within a few centimetres of each other, so that relabelled rewards are mixed.
+    """
+    episodes = transitions // (ring.lanes * EPISODE)
+    length = EPISODE + 1  # observations
+    slots = min(ring.slots, episodes * length)
+    rows = slots * ring.lanes  # of the flat tables: time * lanes + lane
+    generator = torch.Generator(ring.device).manual_seed(0)
+    for name in ("vector", "action"):
+        ring.tables[name][:rows].uniform_(-1, 1, generator=generator)
+    for name in ("achieved_goal", "desired_goal"):
+        ring.tables[name][:rows].uniform_(0, 0.1, generator=generator)
+    ring.tables["reward"][:rows] = -1.0
+    time = torch.arange(slots, device=ring.device).repeat_interleave(ring.lanes)  # of each row
+    ring.tables["start"][:rows] = time // length * length
+    ring.tables["end"][:rows] = (time // length * length + EPISODE).clamp(max=slots - 1)
+    nth = time  # the table of transitions has a row for the n-th of each lane
+    ring.tables["transition"][:rows] = nth // EPISODE * length + nth % EPISODE
+    ring.cursors["newest"].fill_(slots - 1)
+    ring.cursors["start"].fill_((slots - 1) // length * length)
+    ring.cursors["added"].fill_(slots - math.ceil(slots / length))

@@ -1,0 +1,28 @@
+"""What both sides of a measurement are told. No torch is imported here: environments' worker processes load it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EPISODE = 50  # steps of a Fetch episode
+
+
+@dataclass(frozen=True)
+class Settings:
+    env_id: str
+    num_envs: int
+    batch_size: int
+    updates_per_step: float
+    learning_starts: int
+    buffer_size: int
+    prefill: int
+    transitions: int
+    threads: int
+    cores: int
+    device: str
+    seed: int = 0
+
+
+def stock_id(settings: Settings) -> str:
+    """What `gymnasium.make` takes in any process: the id, and the module that registers it."""
+    return f"gymnasium_robotics:{settings.env_id}"

@@ -1,0 +1,61 @@
+"""The report as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print whatever the report of `fps.measure` holds."""
+    console = Console()
+    console.print(
+        f"{report['env_id']}, {report['num_envs']} environments, {report['threads']} threads, {report['cores']} cores, "
+        f"{report['device']}; medians of {report['rounds']} rounds, load before {report['load_before']:.1f}"
+    )
+    for run in report.get("end_to_end", []):
+        console.print(_end_to_end(run))
+    for name, title, unit in (
+        ("envs", "environment stepping", "env_steps"),
+        ("replay", "replay sampling with relabelling", "batches"),
+        ("update", "the update alone", "updates"),
+    ):
+        if name in report:
+            console.print(_piece(report[name], title, unit))
+            console.print(_notes(name, report[name]))
+
+
+def _end_to_end(run: dict[str, Any]) -> Table:
+    table = Table(title=f"end to end (peer: {run['peer']})", title_justify="left")
+    for heading in ("", "env steps/s", "updates/s", "batch", "updates per env step"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, rates in run["contenders"].items():
+        steps, updates = rates["env_steps_per_second"], rates["updates_per_second"]
+        table.add_row(name, f"{steps:,.0f}", f"{updates:,.1f}", str(run["batch_size"]), f"{updates / steps:.3g}")
+    table.add_section()
+    for title, suffix in (("ours / SB3", ""), ("ours, fast dtype / SB3", "_fast")):
+        steps, updates = run[f"env_steps_per_second{suffix}"]["ratio"], run[f"updates_per_second{suffix}"]["ratio"]
+        table.add_row(title, f"{steps:.2f}x", f"{updates:.2f}x", "", "")
+    return table
+
+
+def _piece(part: dict[str, Any], title: str, unit: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    table.add_column(f"{unit.replace('_', ' ')}/s", justify="right")
+    for name, rates in part["contenders"].items():
+        table.add_row(name, f"{rates[f'{unit}_per_second']:,.0f}")
+    table.add_section()
+    for name, value in part.items():
+        if isinstance(value, dict) and "ratio" in value:
+            table.add_row(f"ratio: {name.replace('_', ' ')}", f"{value['ratio']:.2f}x")
+    return table
+
+
+def _notes(name: str, part: dict[str, Any]) -> str:
+    if name == "envs":
+        share, physics = part["physics_share_of_ours_on_one_core"], part["physics_seconds_per_step"]
+        return f"physics: {physics * 1e3:.3f} ms of a step, {share:.0%} of our step on one core"
+    return f"batch {part['batch_size']}" + (f", {part['transitions']:,} transitions" if name == "replay" else "")

@@ -1,0 +1,83 @@
+"""The same seed learns the same bits, a loaded agent goes on with them, and rounded products stay near them."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from agent import SAC
+from encoders import VectorEncoder
+from tests.agent.small import (
+    VECTOR,
+    LearnableEncoder,
+    coming_noise,
+    copies,
+    random_batch,
+    same,
+    small_agent,
+    state_tensors,
+)
+
+
+def learn(agent: SAC, updates: int, first: int = 0) -> SAC:
+    for seed in range(first, first + updates):
+        agent.update(random_batch(seed))
+    return agent
+
+
+def test_the_same_seed_learns_the_same_bits_and_another_seed_does_not() -> None:
+    before = torch.get_rng_state()
+    one = learn(small_agent(alpha="auto", seed=3), 20)
+    assert torch.get_rng_state().equal(before)  # neither weights nor noise come from the global stream
+    torch.rand(5)
+    assert same(state_tensors(learn(small_agent(alpha="auto", seed=3), 20)), state_tensors(one))
+
+    other = small_agent(alpha="auto", seed=4)
+    assert not any(map(torch.equal, copies(other)["actor"], copies(small_agent(seed=3))["actor"]))
+    assert not coming_noise(other, 1, 5)[0].equal(coming_noise(small_agent(seed=3), 1, 5)[0])
+
+
+@pytest.mark.parametrize("alpha", [0.05, "auto"])
+def test_a_loaded_agent_continues_bit_for_bit(alpha: float | str) -> None:
+    agent = learn(small_agent(alpha=alpha), 5)
+    file = io.BytesIO()
+    torch.save(agent.state_dict(), file)
+    file.seek(0)
+    other = learn(small_agent(alpha=alpha, seed=8, encoder=LearnableEncoder(seed=8)), 2)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert same(state_tensors(learn(other, 5, first=5)), state_tensors(learn(agent, 5, first=5)))
+    batch = random_batch()
+    assert other.act(batch.vector, batch.goal).equal(agent.act(batch.vector, batch.goal))
+
+
+def test_the_policys_state_is_enough_to_act() -> None:
+    agent, other, batch = learn(small_agent(), 5), small_agent(seed=8, encoder=LearnableEncoder(8)), random_batch()
+    other.observe(batch.vector, batch.goal)
+    other.load_policy_state(copy.deepcopy(agent.policy_state()))
+    actions = [one.act(batch.vector, batch.goal, deterministic=True) for one in (agent, other)]
+    assert actions[0].equal(actions[1])
+
+
+@pytest.fixture
+def precision_restored() -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+def test_rounded_matrix_products_leave_q_within_two_percent(precision_restored: None) -> None:
+    """After 100 updates. Only matrices from 256 inputs on are rounded, and only where the processor can."""
+    q = []
+    batch = random_batch(seed=1000)
+    for precision in ("highest", "medium"):
+        torch.set_float32_matmul_precision(precision)
+        agent = learn(small_agent(encoder=VectorEncoder(VECTOR), width=256, target_range=(-20.0, 0.0)), 100)
+        torch.set_float32_matmul_precision("highest")
+        with torch.no_grad():
+            inputs = agent.vector_normalizer(batch.vector), agent.goal_normalizer(batch.goal), batch.action
+            q.append(torch.cat(agent.critic(*inputs)))
+    assert (q[0] - q[1]).norm() < 2e-2 * q[0].norm()

@@ -1,0 +1,185 @@
+"""SAC's equations against closed forms and an autograd computation of their own."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal, TanhTransform, TransformedDistribution
+
+from agent import SAC
+from agent.networks import TwinCritic
+from replay import Batch
+from tests.agent.small import ACTION, coming_noise, gradients, random_batch, small_agent
+
+MEAN, LOG_STD = torch.tensor([0.3, -0.8]), torch.tensor([-0.5, 0.2])
+
+
+def say(critic: TwinCritic, q1: float, q2: float) -> None:
+    """Make the twins answer the same to everything."""
+    for layers, value in ((critic.q1, q1), (critic.q2, q2)):
+        *_, weight, bias = layers.parameters()
+        nn.init.zeros_(weight)
+        nn.init.constant_(bias, value)
+
+
+def simple_agent(**options: Any) -> SAC:
+    """The target critics say 7 and 4; the policy is the same everywhere."""
+    agent = small_agent(**options)
+    say(agent.target_critic, 7.0, 4.0)
+    nn.init.zeros_(agent.actor.head.weight)
+    with torch.no_grad():
+        agent.actor.head.bias.copy_(torch.cat([MEAN, LOG_STD]))
+    return agent
+
+
+def log_probs_to_come(agent: SAC, rows: int) -> Tensor:
+    """log pi of the actions that a simple agent will draw next, by torch.distributions, (rows,) float64."""
+    (noise,) = coming_noise(agent, draws=1, rows=rows)
+    policy = TransformedDistribution(Normal(MEAN.double(), LOG_STD.double().exp()), [TanhTransform()])
+    return policy.log_prob((MEAN.double() + LOG_STD.double().exp() * noise.double()).tanh()).sum(-1)
+
+
+def targets(agent: SAC, batch: Batch) -> Tensor:
+    return agent.target(batch, agent.encoder(agent.vector_normalizer(batch.next_vector)), batch.next_goal)
+
+
+# ---------------------------------------------------------------------- the target
+
+
+def test_truncation_bootstraps_and_termination_does_not() -> None:
+    agent, batch = simple_agent(gamma=0.9, alpha=0.2), random_batch()
+    assert set(batch.terminated.tolist()) == {0.0, 1.0}  # a truncated row is one of the zeros
+    soft_value = 4.0 - 0.2 * log_probs_to_come(agent, rows=32)
+    y = targets(agent, batch)
+    for row in range(32):
+        bootstrap = 0.0 if batch.terminated[row] else 0.9 * float(soft_value[row])
+        assert float(y[row]) == pytest.approx(float(batch.reward[row]) + bootstrap, abs=1e-5)
+    assert not y.requires_grad
+
+
+def test_targets_are_clipped_to_the_range_of_true_values() -> None:
+    batch = random_batch()
+    for said in (-100.0, -1.0, 100.0):
+        clipped, free = simple_agent(target_range=(-2.0, -0.25)), simple_agent()
+        for agent in (clipped, free):
+            say(agent.target_critic, said, said)
+        expected = [min(max(y, -2.0), -0.25) for y in targets(free, batch).tolist()]
+        assert targets(clipped, batch).tolist() == expected
+        assert targets(free, batch).abs().max() > (50 if abs(said) == 100 else 0)
+
+
+# ---------------------------------------------------------------------- the gradients
+
+
+def oracle_sample(actor: nn.Module, features: Tensor, goal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    mean, log_std = actor(features, goal)
+    action = torch.tanh(mean + log_std.exp() * noise)
+    policy = TransformedDistribution(Normal(mean, log_std.exp()), [TanhTransform()])
+    return action, policy.log_prob(action).sum(-1)
+
+
+def test_the_gradients_are_those_of_the_written_equations() -> None:
+    """critic: mean of ((Q1 - y)^2 + (Q2 - y)^2) / 2; actor: mean of alpha log pi - min(Q1, Q2). In float64."""
+    agent, batch = small_agent(alpha=0.1, gamma=0.9), random_batch(rows=64)
+    agent.update(random_batch(seed=5))  # so that target and critic differ
+    before = copy.deepcopy([agent.encoder, agent.actor, agent.critic, agent.target_critic])
+    encoder, actor, critic, target_critic = (module.double() for module in before)
+    noise, actor_noise = (drawn.double() for drawn in coming_noise(agent, draws=2, rows=64))
+    metrics = agent.update(batch)
+
+    seen = random_batch(seed=99)
+    shift, scale = seen.vector.double().mean(0), seen.vector.double().std(0, correction=0)
+    goal_shift, goal_scale = seen.goal.double().mean(0), seen.goal.double().std(0, correction=0)
+    goal = ((batch.goal.double() - goal_shift) / goal_scale).clamp(-5, 5)
+    next_goal = ((batch.next_goal.double() - goal_shift) / goal_scale).clamp(-5, 5)
+    features = encoder(((batch.vector.double() - shift) / scale).clamp(-5, 5))
+    with torch.no_grad():
+        next_features = encoder(((batch.next_vector.double() - shift) / scale).clamp(-5, 5))
+        next_action, next_log_prob = oracle_sample(actor, next_features, next_goal, noise)
+        q1, q2 = target_critic(next_features, next_goal, next_action)
+        y = batch.reward + 0.9 * (1 - batch.terminated) * (torch.min(q1, q2) - 0.1 * next_log_prob)
+    q1, q2 = critic(features, goal, batch.action.double())
+    critic_loss = (((q1 - y) ** 2 + (q2 - y) ** 2) / 2).sum() / 64
+    owned = [*encoder.parameters(), *critic.parameters()]
+    expected = torch.autograd.grad(critic_loss, owned)
+    for ours, wanted in zip(gradients(agent.encoder) + gradients(agent.critic), expected, strict=True):
+        torch.testing.assert_close(ours.double(), wanted, rtol=1e-4, atol=1e-5)
+    assert float(metrics["critic_loss"]) == pytest.approx(critic_loss.item(), rel=1e-5)
+    assert float(metrics["target_q"]) == pytest.approx(float(y.mean()), rel=1e-5)
+
+    stepped = copy.deepcopy(agent.critic).double()  # the actor's loss reads the critic that was just stepped
+    action, log_prob = oracle_sample(actor, features.detach(), goal, actor_noise)
+    actor_loss = (0.1 * log_prob - torch.min(*stepped(features.detach(), goal, action))).sum() / 64
+    expected = torch.autograd.grad(actor_loss, list(actor.parameters()))
+    for ours, wanted in zip(gradients(agent.actor), expected, strict=True):
+        torch.testing.assert_close(ours.double(), wanted, rtol=1e-4, atol=1e-5)
+    assert float(metrics["actor_loss"]) == pytest.approx(actor_loss.item(), rel=1e-5)
+    assert float(metrics["entropy"]) == pytest.approx(-log_prob.mean().item(), rel=1e-5)
+
+    norms = {name: math.sqrt(sum(float((g.double() ** 2).sum()) for g in gradients(getattr(agent, name))))
+             for name in ("encoder", "critic", "actor")}  # fmt: skip
+    reported = {name: float(norm) for name, norm in agent.gradient_norms().items()}
+    assert reported == pytest.approx({f"{name}_grad_norm": norm for name, norm in norms.items()}, rel=1e-5)
+
+
+# ---------------------------------------------------------------------- the temperature
+
+
+def test_a_fixed_temperature_never_moves() -> None:
+    agent = small_agent(alpha=0.07)
+    for seed in range(20):
+        metrics = agent.update(random_batch(seed))
+    assert agent.log_alpha.equal(torch.tensor(math.log(0.07)))
+    assert not agent.log_alpha.requires_grad
+    assert "alpha" not in metrics
+
+
+@pytest.mark.parametrize("entropy", [-3.5, -0.5], ids=["too certain", "too random"])
+def test_a_learned_temperature_follows_its_formula(entropy: float) -> None:
+    """d J / d log alpha = H - H_target with H_target = -A; Adam's first step has the size of the learning rate."""
+    agent = small_agent(alpha="auto", learning_rate=0.01)
+    assert agent.log_alpha.item() == 0.0
+    metrics = agent.update_temperature(torch.tensor(entropy))
+    assert agent.log_alpha.grad is not None
+    assert float(agent.log_alpha.grad) == pytest.approx(entropy + ACTION)
+    assert agent.log_alpha.item() == pytest.approx(0.01 if entropy < -ACTION else -0.01, rel=1e-4)
+    assert float(metrics["alpha"]) == pytest.approx(math.exp(agent.log_alpha.item()))
+
+
+def test_the_learned_temperature_is_shown_the_policys_entropy() -> None:
+    agent, batch = simple_agent(alpha="auto"), random_batch()
+    _, actor_noise = coming_noise(agent, draws=2, rows=32)
+    policy = TransformedDistribution(Normal(MEAN, LOG_STD.exp()), [TanhTransform()])
+    entropy = -policy.log_prob((MEAN + LOG_STD.exp() * actor_noise).tanh()).sum(-1).mean()
+    agent.update(batch)
+    assert agent.log_alpha.grad is not None
+    assert float(agent.log_alpha.grad) == pytest.approx(float(entropy) + ACTION, abs=1e-4)
+
+
+# ---------------------------------------------------------------------- acting
+
+
+def test_acting_without_exploration_is_the_tanh_of_the_mean() -> None:
+    agent, batch = small_agent(), random_batch()
+    state = agent.generator.get_state()
+    action = agent.act(batch.vector, batch.goal, deterministic=True)
+    mean, _ = agent.actor(agent.encoder(agent.vector_normalizer(batch.vector)), agent.goal_normalizer(batch.goal))
+    assert action.equal(torch.tanh(mean.detach()))
+    assert agent.generator.get_state().equal(state)  # evaluating changes nothing in training
+    assert not action.requires_grad
+
+
+def test_acting_with_exploration_draws_from_the_policy_within_the_bounds() -> None:
+    agent, batch = simple_agent(), random_batch(rows=20_000)
+    (noise,) = coming_noise(agent, draws=1, rows=20_000)
+    action = agent.act(batch.vector, batch.goal)
+    torch.testing.assert_close(action, (MEAN + LOG_STD.exp() * noise).tanh())
+    assert action.abs().max() <= 1
+    before_tanh = torch.atanh(action.double())
+    torch.testing.assert_close(before_tanh.mean(0), MEAN.double(), rtol=0, atol=0.03)
+    torch.testing.assert_close(before_tanh.std(0), LOG_STD.double().exp(), rtol=0.02, atol=0)

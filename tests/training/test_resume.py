@@ -1,0 +1,111 @@
+"""A run that was stopped, or killed, goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import train
+from tests.training.runs import at_step, differences, metrics, run, saved_state, stop, tiny
+from training import checkpoint, logger, run_folder, session
+
+# 60 observations a lane: the ring wraps within the second episode. 608 and 1008 steps are 76 and 126 of each
+# environment, in the middle of the second and third episode.
+PICK = ("--env-id", "FetchPickAndPlace-v4", "--buffer-size", "480", "--alpha", "auto", "--total-steps", "1008")
+
+
+class Killed(BaseException):
+    """Ends a run as SIGKILL does: nothing that catches errors sees it."""
+
+
+def kill(_: train.Run) -> None:
+    raise Killed
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that was never interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "EVAL_ENVS", 2)
+        assert tiny(folder, *PICK) == 0
+    return folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_goes_on_bit_for_bit(
+    whole: Path, number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        at_step(patch, 608, lambda run: stop(run, number))
+        assert tiny("run", *PICK) == 128 + number
+    assert signal.getsignal(number) is before, "the handlers are given back"
+    assert "stopped at step 608; continue with: python train.py --resume run" in capsys.readouterr().out
+    assert saved_state(Path("run"))["recorder"]["step"] == 608
+    assert run("--resume", "run") == 0
+    assert metrics(Path("run")) == metrics(whole)
+    assert differences(saved_state(Path("run")), saved_state(whole)) == []
+    for name in (checkpoint.MODEL, checkpoint.BEST):
+        assert differences(*(checkpoint.load(folder / name, "cpu") for folder in (Path("run"), whole))) == []
+
+
+def test_a_finished_run_can_be_prolonged(whole: Path) -> None:
+    """To the same state as a run that was long from the start; where the environments step does not matter."""
+    assert tiny("run", *PICK, "--total-steps", "608") == 0
+    assert run("--resume", "run", "--total-steps", "1008", "--workers", "2") == 0
+    assert differences(saved_state(Path("run"))["session"], saved_state(whole)["session"]) == []
+    config = run_folder.saved_config(Path("run"))
+    assert (config.total_steps, config.workers, config.resume, config.run_dir) == (1008, 2, None, "run")
+
+
+def test_rows_past_the_checkpoint_of_a_killed_run_are_cut(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        at_step(patch, 808, kill)
+        with pytest.raises(Killed):
+            tiny("run", *PICK, "--save-every", "600")
+    rows = Path("run", logger.CSV)
+    assert metrics(Path("run"))[-1]["step"] == "800"
+    with rows.open("a") as file:
+        file.write("40")  # the disk was full in the middle of a row
+    assert saved_state(Path("run"))["recorder"]["step"] == 600
+    assert run("--resume", "run") == 0
+    assert metrics(Path("run")) == metrics(whole)
+    board = EventAccumulator("run/tensorboard").Reload()
+    assert [event.step for event in board.Scalars("q")] == [int(row["step"]) for row in metrics(whole) if row["q"]]
+
+
+def test_an_environment_that_cannot_be_saved_drops_its_open_episodes_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        at_step(patch, 240, stop)
+        assert tiny("run", "--env-id", "PointMaze_UMaze-v3", "--total-steps", "480") == 143
+    assert run("--resume", "run") == 0
+    said = capsys.readouterr().out
+    assert "PointMaze_UMaze-v3 cannot be saved in mid-episode: the open episodes were dropped." in said
+    assert [row["step"] for row in metrics(Path("run"))] == ["80", "160", "200", "240", "320", "400", "480"]
+    ring = saved_state(Path("run"))["session"]["ring"]
+    ends = ring["tables"]["end"].view(-1, 8)
+    assert ends[:31].eq(30).all() and ends[31:].eq(-1).all(), "30 steps, then a new episode that is still open"
+
+
+@pytest.mark.parametrize(
+    "mistake", [lambda s: s.pop("recorder"), lambda s: s["session"]["ring"].update(shape=(1, 1))], ids=["part", "shape"]
+)
+def test_a_checkpoint_that_does_not_fit_its_run_is_refused(
+    whole: Path, mistake: Callable[[dict[str, Any]], None], capsys: pytest.CaptureFixture
+) -> None:
+    folder = Path("run")
+    (folder / "resume").mkdir(parents=True)
+    (folder / run_folder.CONFIG).write_bytes((whole / run_folder.CONFIG).read_bytes())
+    state = checkpoint.load(whole / checkpoint.RESUME, "cpu")
+    mistake(state)
+    checkpoint.save(state, folder / checkpoint.RESUME)
+    assert run("--resume", "run") == 2
+    assert "resume/state.pt does not fit config.json" in capsys.readouterr().err

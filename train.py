@@ -153,7 +153,8 @@ def train(config: Config, console: Console) -> int:
         lock = lock or run_folder.Lock(folder)
         if state:
             if not restore(session, recorder, state):
-                console.print(f"{config.env_id} cannot be saved in mid-episode: the open episodes were dropped.")
+                message = f"{config.env_id} cannot be saved in mid-episode: the open episodes were dropped."
+                console.print(message, soft_wrap=True)
         else:
             session.start()
         config = dataclasses.replace(session.config, run_dir=str(folder), resume=None)
@@ -164,7 +165,8 @@ def train(config: Config, console: Console) -> int:
             if run.stopping:
                 run.save()
         if run.stopping:
-            console.print(f"stopped at step {recorder.step}; continue with: python train.py --resume {folder}")
+            message = f"stopped at step {recorder.step}; continue with: python train.py --resume {folder}"
+            console.print(message, soft_wrap=True)  # a command that is copied must be in one piece
             return 128 + run.stopping
         finish(session, recorder, folder, console)
         logger.close()

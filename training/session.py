@@ -147,7 +147,7 @@ class Session(Player):
             ),
         )
         # What "auto" came to is part of what the run is.
-        self.config = replace(config, workers=self.train_envs.workers, device=str(self.device))  # type: ignore[attr-defined]
+        self.config = replace(config, workers=self.train_envs.workers, device=str(self.device))
 
     def _check_memory(self) -> None:
         one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size)

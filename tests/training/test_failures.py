@@ -1,0 +1,141 @@
+"""Runs that cannot go on end with a sentence, and what was saved before stays good."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import envs
+import train
+from tests.training.runs import at_step, metrics, saved_state, stop, tiny
+from tests.training.test_checkpoint import full_disk
+from training import checkpoint, finish, run_folder
+
+RUN = Path("run")
+MODEL = RUN / checkpoint.MODEL
+
+
+def break_weights(run: train.Run) -> None:
+    with torch.no_grad():
+        next(run.session.agent.actor.parameters()).fill_(math.nan)
+
+
+def break_weights_and_stop(run: train.Run) -> None:
+    break_weights(run)
+    stop(run)
+
+
+def break_critic(run: train.Run) -> None:
+    with torch.no_grad():
+        next(run.session.agent.critic.parameters()).fill_(math.inf)
+
+
+def break_rewards(run: train.Run) -> None:
+    run.session.ring.tables["reward"].fill_(math.nan)
+
+
+@pytest.mark.parametrize(
+    ("step", "happen", "name", "found_by"),
+    [
+        (400, break_weights, "actor", 400),  # found before the evaluation of this very step saves the model
+        (320, break_weights_and_stop, "actor", 320),
+        (328, break_critic, "critic", 400),
+        (328, break_rewards, "critic_loss", 400),
+    ],
+    ids=["weights, at an evaluation", "weights, at a stop", "critic", "rewards"],
+)
+def test_nan_stops_the_run_and_keeps_the_last_good_one(
+    step: int,
+    happen: Callable[[train.Run], None],
+    name: str,
+    found_by: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    at_step(monkeypatch, step, happen)
+    flags = ("--total-steps", "640", "--save-every", "200", "--log-every", "160", "--her-strategy", "none")
+    assert tiny(RUN, *flags, "--no-clip-targets") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "Traceback" not in error
+    assert f"{name}" in error and f"became NaN or infinite by step {found_by}: the model saved before is kept" in error
+    model, state = checkpoint.load(MODEL, "cpu"), saved_state(RUN)
+    assert model["step"] == state["recorder"]["step"] == 200
+    for module in (*model["policy"].values(), state["session"]["agent"]["critic"]):
+        assert all(value.isfinite().all() for value in module.values())
+
+
+def fill_for_rows(run: train.Run) -> None:
+    run.logger.file = open("/dev/full", "a")  # noqa: SIM115 - the run's from here on
+
+
+def test_a_disk_that_is_full_for_a_row_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    at_step(monkeypatch, 240, fill_for_rows)
+    assert tiny(RUN, "--total-steps", "640", "--save-every", "200") == 1
+    assert capsys.readouterr().err == (
+        "train.py: run/metrics.csv could not be written (No space left on device); free some space.\n"
+    )
+    assert saved_state(RUN)["recorder"]["step"] == 200 and metrics(RUN)[-1]["step"] == "200"
+
+
+def test_a_disk_that_is_full_for_a_checkpoint_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    save = train.Run.save
+
+    def save_on_full_disk(run: train.Run) -> None:
+        with full_disk(10_000 if run.recorder.step > 200 else 10_000_000):
+            save(run)
+
+    monkeypatch.setattr(train.Run, "save", save_on_full_disk)
+    assert tiny(RUN, "--total-steps", "640", "--save-every", "200") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("train.py: run/resume/state.pt could not be saved (") and "\n" in error
+    assert saved_state(RUN)["recorder"]["step"] == 200 and checkpoint.load(MODEL, "cpu")["step"] == 400
+    assert os.listdir(RUN / "resume") == ["state.pt"]
+
+
+@pytest.mark.parametrize("file", [run_folder.CONFIG, finish.EVAL])
+def test_a_disk_that_is_full_at_either_end_ends_the_run(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    write_text = Path.write_text
+
+    def write(path: Path, text: str) -> int:
+        if path.name.startswith(file):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write_text(path, text)
+
+    monkeypatch.setattr(Path, "write_text", write)
+    assert tiny(RUN, "--total-steps", "160") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("train.py: a file could not be written ([Errno 28] No space left") and error.count("\n") == 1
+
+
+def test_a_worker_that_dies_ends_the_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    def kill_worker(run: train.Run) -> None:
+        run.session.train_envs._blocks._blocks[0].process.kill()  # type: ignore[attr-defined]
+
+    at_step(monkeypatch, 240, kill_worker)
+    assert tiny(RUN, "--total-steps", "640", "--save-every", "200", "--workers", "1") == 1
+    assert "Worker 0 (environments 0 to 7 of FetchPush-v4) was killed by SIGKILL" in capsys.readouterr().err
+    assert saved_state(RUN)["recorder"]["step"] == 200
+
+
+def test_without_a_gl_library_the_video_is_skipped_and_the_table_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def record(*_: object, **__: object) -> None:
+        raise envs.RenderError("Nothing can be drawn")
+
+    monkeypatch.setattr(envs, "record", record)
+    assert tiny(RUN, "--total-steps", "160", "--video") == 0
+    assert "skipped: Nothing can be drawn" in capsys.readouterr().out
+    assert (RUN / finish.EVAL).exists()

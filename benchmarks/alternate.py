@@ -89,7 +89,7 @@ def _serve(pipe: Connection, factory: Callable[..., Contender], arguments: dict[
         with contextlib.suppress(EOFError):
             while True:
                 pipe.send(contender.run(pipe.recv()))
-    except OSError:  # the parent is gone
+    except ConnectionError:  # the parent is gone
         pass
     except Exception:
         pipe.send(traceback.format_exc())

@@ -33,9 +33,10 @@ def save(state: dict[str, Any], path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+    except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
-        raise RunFailed(f"{path} could not be saved ({error}); what was saved before is intact.") from error
+        reason = error if isinstance(error, OSError) else error.__context__ or error  # torch hides what the system said
+        raise RunFailed(f"{path} could not be saved ({reason}); what was saved before is intact.") from error
 
 
 def load(path: Path, device: torch.device | str) -> dict[str, Any]:

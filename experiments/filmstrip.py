@@ -1,0 +1,55 @@
+"""One episode of a run's film as a row of pictures: `python -m experiments.filmstrip VIDEO PNG [--episode 0]`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import tyro
+
+from training.errors import UserError
+
+
+@dataclass(frozen=True)
+class Arguments:
+    video: tyro.conf.Positional[Path]
+    """A film made by train.py or eval.py."""
+    png: tyro.conf.Positional[Path]
+    """Where the row goes."""
+    episode: int = 0
+    """Which of the filmed episodes."""
+    steps: int = 50
+    """Steps of an episode; the film has a picture more."""
+    pictures: int = 5
+    """How many, evenly spaced from the first to the last."""
+
+
+def strip(arguments: Arguments) -> None:
+    """Raises UserError if there is no such film, or no such episode in it."""
+    try:
+        frames = iio.imread(arguments.video, plugin="FFMPEG")  # (frames, height, width, 3)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{arguments.video} is not a film ({error}): name a video.mp4 of a run.") from None
+    length = arguments.steps + 1
+    first = arguments.episode * length
+    if arguments.episode < 0 or first + length > len(frames):
+        raise UserError(f"{arguments.video} holds {len(frames) // length} episodes, counted from 0.")
+    chosen = np.linspace(first, first + length - 1, arguments.pictures).astype(int)
+    iio.imwrite(arguments.png, np.concatenate(frames[chosen][:, ::2, ::2], axis=1))
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        strip(tyro.cli(Arguments, args=arguments, prog="experiments.filmstrip", description=__doc__))
+    except UserError as error:
+        print(f"experiments.filmstrip: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

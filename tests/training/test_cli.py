@@ -1,0 +1,158 @@
+"""The command line as it is asked for: what it offers, and what it refuses before anything is written."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+import train
+from tests.training.runs import run, tiny_config, tree
+from training import cli, config, memory, run_folder
+from training.presets import PRESETS
+from training.session import check
+
+REFUSED = {
+    "unknown preset": ("psuh", "there is no preset psuh: did you mean push?"),
+    "preset in the wrong place": ("--seed 1 push", "push"),
+    "unknown flag": ("--learning-rat 0.1", "--learning-rat"),
+    "no number": ("--total-steps many", "many"),
+    "no choice": ("--her-strategy past", "past"),
+    "unknown environment": ("--env-id FetchPsuh-v4", "There is no environment 'FetchPsuh-v4': did you mean FetchPush"),
+    "not a goal environment": ("--env-id CartPole-v1", "'CartPole-v1' is not a goal environment"),
+    "NaN": ("--gamma nan", "--gamma is nan: it must be a number at least 0 and at most 0.99999."),
+    "infinite": ("--learning-rate inf", "--learning-rate is inf: it must be a number above 0 and at most 1."),
+    "gamma of 1": ("--gamma 1", "--gamma is 1.0"),
+    "negative": ("--tau -0.1", "--tau is -0.1: it must be a number above 0 and at most 1."),
+    "negative temperature": ("--alpha -1", "--alpha is -1.0: it must be a number above 0"),
+    "zero steps": ("--total-steps 0", "--total-steps is 0: it must be a number at least 1"),
+    "zero environments": ("--num-envs 0", "--num-envs is 0"),
+    "zero updates": ("--updates-per-step 0", "--updates-per-step is 0.0: it must be a number above 0"),
+    "negative seed": ("--seed -1", "--seed is -1"),
+    "more than a share": ("--her-ratio 1.5", "--her-ratio is 1.5: it must be a number at least 0 and at most 1."),
+    "absurdly many environments": ("--num-envs 1000000", "--num-envs is 1000000"),
+    "absurdly many episodes": ("--eval-episodes 10000000000", "--eval-episodes is 10000000000"),
+    "absurdly wide": ("--hidden-width 65536 --hidden-depth 64", "lower --hidden-width"),
+    "absurd batch": ("--batch-size 5000000 --buffer-size 5000000 --total-steps 5000000", "lower --hidden-width"),
+    "more workers than environments": ("--workers 9", "--workers is 9: it must be a number at least 0 and at most 8."),
+    "batch larger than the run": ("--batch-size 60001", "--batch-size 60001 is more than the 60000 transitions"),
+    "batch larger than the buffer": ("--batch-size 600 --buffer-size 500", "--batch-size 600 is more than the 500"),
+    "nothing left to learn": ("--learning-starts 60000", "--total-steps 60000 leaves nothing to learn"),
+    "too many environments to learn": ("--num-envs 1500 --total-steps 1200", "comes after 1500 steps, the larger of"),
+    "replay larger than memory": ("reach --buffer-size 1000000000000 --workers 0", "the replay of 1000000000000"),
+    "no GPU": ("--device cuda:99", "--device cuda:99 is not there: use cpu, or auto."),
+    "no device": ("--device gpu", "--device gpu is not there"),
+    "a device without numbers": ("--device meta", "--device meta is not there"),
+    "folder that is not empty": ("--run-dir other", "other is not empty: continue it with --resume other, or name"),
+    "folder of a live run": ("--run-dir alive", "alive belongs to a run that is alive"),
+    "folder that is a file": ("--run-dir file", "file is a file: name another --run-dir."),
+    "folder below a file": ("--run-dir file/run", "file/run cannot be written: name another --run-dir"),
+    "folder that cannot be": ("reach --run-dir /proc/run --workers 0", "/proc/run cannot be written"),
+    "folder with too long a name": (f"--run-dir {'x' * 300}", "File name too long): name another --run-dir."),
+    "resume nothing": ("--resume missing", "missing is not the folder of a run"),
+    "resume what is no run": ("--resume other", "other is not the folder of a run"),
+    "resume what is no configuration": ("--resume foreign", "foreign is not the folder of a run (not a saved"),
+    "resume a live run": ("--resume alive", "alive belongs to a run that is alive"),
+    "resume with another gamma": ("--resume run --gamma 0.9 --seed 3", "leave out --seed, --gamma, or start a new run."),
+    "resume with another preset": ("slide --resume run", "leave out the preset slide, or start a new run."),
+    "resume into another folder": ("--resume run --run-dir new", "leave out --run-dir, or start a new run."),
+    "resume without a checkpoint": ("--resume run", "run/resume/state.pt does not exist"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def folders(own_folder: Path) -> Path:
+    """Folders as they may lie about: of a run, of a live one, and others'."""
+    for name in ("run", "alive", "other", "foreign"):
+        Path(name).mkdir()
+    Path("file").touch()
+    Path("other", "letter.txt").write_text("dear")
+    Path("foreign", run_folder.CONFIG).write_text('{"model": "resnet"}')
+    for name in ("run", "alive"):
+        Path(name, run_folder.CONFIG).write_text(tiny_config().to_json())
+        Path(name, run_folder.LOCK).touch()
+    return own_folder
+
+
+@pytest.mark.parametrize(("line", "complaint"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_be_is_refused_in_a_sentence_and_nothing_is_written(
+    line: str, complaint: str, folders: Path, capsys: pytest.CaptureFixture
+) -> None:
+    living = run_folder.Lock(Path("alive"))
+    before = tree(folders)
+    assert run(*line.split()) == 2
+    said = capsys.readouterr()
+    flat = " ".join(said.err.replace("│", " ").split())  # as tyro wraps and frames what it says
+    assert complaint in flat and "Traceback" not in said.err and said.out == ""
+    assert said.err.count("\n") == 1 or ("╭" in said.err and said.err.count("\n") < 20)
+    assert tree(folders) == before
+    del living
+
+
+def test_a_folder_is_free_again_when_its_run_has_died(folders: Path) -> None:
+    del_me = run_folder.Lock(Path("alive"))
+    del del_me
+    run_folder.Lock(Path("alive"))
+
+
+def test_new_runs_of_one_configuration_get_folders_of_their_own(own_folder: Path) -> None:
+    chosen = tiny_config("--seed", "3")
+    first = run_folder.free_folder(chosen)
+    assert first.parent == Path("runs") and first.name.startswith("push-seed3-")
+    first.mkdir(parents=True)
+    assert run_folder.free_folder(chosen) == Path(f"{first}-2")
+    assert run_folder.free_folder(tiny_config("--seed", "3", "--gamma", "0.9")).name[:-6] == first.name[:-6]
+
+
+@pytest.mark.parametrize("preset", [None, *PRESETS])
+def test_help_lists_every_flag_with_its_value(preset: str | None, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        train.main([*([preset] if preset else []), "--help"])
+    assert leaving.value.code == 0
+    text = capsys.readouterr().out
+    groups = (config.Task, config.Learning, config.Replay, config.Compute, config.Run)
+    assert all(f"{group.__name__.lower()} options" in text for group in groups)
+    flat, chosen = " ".join(text.replace("│", " ").split()), PRESETS[preset or "push"]
+    for field in (field for group in groups for field in dataclasses.fields(group)):
+        value, flag = getattr(chosen, field.name), f"--{field.name.replace('_', '-')}"
+        entry = flat[flat.index(f" {flag}") :]
+        assert f"(default: {value})" in entry[:400], flag
+    assert f"Defaults shown are those of {preset or 'push'}." in flat
+
+
+def test_flags_replace_the_presets_values_and_nothing_else() -> None:
+    parsed = cli.parse(["reach", "--gamma", "0.9", "--alpha", "auto", "--no-layer-norm", "--workers", "2"])
+    expected = dataclasses.replace(PRESETS["reach"], gamma=0.9, alpha="auto", layer_norm=False, workers=2)
+    assert parsed == expected != PRESETS["reach"]
+    assert cli.parse([]) == PRESETS["push"]
+    assert config.Config.from_json(parsed.to_json()) == parsed
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_can_run(preset: str) -> None:
+    assert PRESETS[preset].preset == preset
+    check(PRESETS[preset])
+
+
+def test_the_presets_are_those_that_were_asked_for() -> None:
+    assert list(PRESETS) == ["push", "reach", "slide", "pick-and-place", "book-state"]
+
+
+def test_book_state_is_the_books() -> None:
+    book = {
+        "env_id": "FetchPush-v4", "obs": "state", "learning_rate": 3e-4, "batch_size": 256, "num_envs": 8,
+        "updates_per_step": 1 / 8, "gamma": 0.95, "tau": 0.005, "alpha": 0.05, "her_strategy": "future",
+        "her_ratio": 4 / 5, "buffer_size": 1_000_000, "learning_starts": 1000, "hidden_width": 256, "hidden_depth": 2,
+        "normalize": False, "random_actions": 0.0, "clip_targets": False, "layer_norm": False,
+        "guided_episodes": 0.0, "relative_goals": False, "goal_tries": 1, "accelerate": "off",
+    }  # fmt: skip
+    chosen = dataclasses.asdict(PRESETS["book-state"])
+    assert {name: chosen[name] for name in book} == book
+
+
+def test_the_memory_of_the_replay_is_known_beforehand() -> None:
+    from replay import Ring
+
+    ring = Ring(80, 8, 31, 3, 4, reward_fn=lambda achieved, desired: achieved[:, 0])
+    assert memory.replay_bytes(80, 31, 3, 4) == ring.nbytes

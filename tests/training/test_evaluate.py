@@ -1,0 +1,99 @@
+"""Counting successes, and what is said about the counts."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from gymnasium.vector import VectorEnv
+
+from training.evaluate import evaluate, wilson_interval
+from training.finish import first_of_two
+from training.policy import Policy
+
+
+class Script:
+    """Three environments that play written-down episodes: (length, success at the last step), reward -1 a step.
+
+    Before its last step every episode says the opposite of how it ends. Reset by SAME_STEP, like ours.
+    """
+
+    num_envs = 3
+    EPISODES = (
+        [(2, True), (5, False), (1, True), (1, True)],
+        [(1, False), (1, True), (1, True), (1, True), (1, True), (1, True), (1, True)],
+        [(4, True), (3, False), (1, False)],
+    )
+
+    def reset(self, *, seed: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        self.seed, self.left = seed, [list(episodes) for episodes in self.EPISODES]
+        self.time = np.zeros(3, int)
+        return self._observation(), {}
+
+    def _observation(self) -> dict[str, np.ndarray]:
+        return {"observation": self.time[:, None].astype(float)}
+
+    def step(self, actions: np.ndarray) -> tuple[Any, ...]:
+        assert (actions[:, 0] == self.time).all(), "the policy is asked about what it sees"
+        self.time += 1
+        done = np.array([self.time[i] == self.left[i][0][0] for i in range(3)])
+        now = np.array([self.left[i][0][1] == done[i] for i in range(3)])
+        infos: dict[str, Any] = {"is_success": np.where(done, False, now), "_is_success": ~done}
+        if done.any():
+            infos["final_info"] = {"is_success": np.where(done, now, False), "_is_success": done.copy()}
+        for lane in np.flatnonzero(done):
+            self.left[lane].pop(0)
+            self.left[lane] = self.left[lane] or [(1, True)]
+            self.time[lane] = 0
+        odd = np.arange(3) % 2 == 1
+        return self._observation(), -np.ones(3), done & odd, done & ~odd, infos
+
+
+def play(episodes: int) -> tuple[list[bool], list[float]]:
+    result = evaluate(cast(VectorEnv, Script()), cast(Policy, lambda obs: obs["observation"]), episodes, seed=7)
+    return result.success.tolist(), result.returns.tolist()
+
+
+def test_success_is_that_of_each_episodes_last_step_and_every_environment_plays_as_many() -> None:
+    """Short episodes (environment 1 plays three of them in the time of one) do not count more often."""
+    assert play(6) == ([True, False, True, False, True, False], [-2.0, -1.0, -4.0, -5.0, -1.0, -3.0])
+
+
+@pytest.mark.parametrize("episodes", [1, 2, 3, 4, 5, 6])
+def test_what_is_over_the_number_is_left_out(episodes: int) -> None:
+    success, returns = play(episodes)
+    assert success == play(6)[0][:episodes] and returns == play(6)[1][:episodes]
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "interval"),
+    [
+        (90, 100, (0.8256343, 0.9447708)),
+        (0, 10, (0.0, 0.2775328)),
+        (10, 10, (0.7224672, 1.0)),
+        (1, 2, (0.0945312, 0.9054688)),
+    ],
+)
+def test_wilson_interval(successes: int, trials: int, interval: tuple[float, float]) -> None:
+    """Its bounds are the rates that lie just 1.96 of their own standard deviations from what was counted."""
+    assert wilson_interval(successes, trials) == pytest.approx(interval, abs=1e-6)
+    for rate in interval:
+        deviation = (rate * (1 - rate) / trials) ** 0.5
+        assert abs(successes / trials - rate) == pytest.approx(1.959964 * deviation, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("curve", "step"),
+    [
+        ([0.2, 0.9, 0.8, 0.9, 0.95, 0.1], 4),
+        ([0.9, 0.9], 1),
+        ([0.1, 0.9], None),  # nothing confirms it yet
+        ([0.9, 0.89, 0.9], None),
+        ([], None),
+    ],
+)
+def test_steps_to_90_are_those_of_the_first_of_two(curve: list[float], step: int | None) -> None:
+    rows = [row for i, rate in enumerate(curve, 1) for row in ({"step": i, "eval_success": rate}, {"step": i + 0.5})]
+    first = first_of_two(rows, 0.9)
+    assert (first and first["step"]) == step

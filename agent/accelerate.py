@@ -6,6 +6,10 @@ import ctypes
 
 import torch
 
+# Of the learner on a CPU. Products of 256x256 gain little from a second thread, which waits for each in a busy loop
+# and so takes the core that the environments want. The same everywhere, since the last bits depend on it.
+THREADS = 1
+
 
 def accelerate(mode: str, device: torch.device) -> None:
     """Set up this process.
@@ -17,6 +21,7 @@ def accelerate(mode: str, device: torch.device) -> None:
     """
     torch.set_float32_matmul_precision("highest" if mode == "off" else "medium")
     if device.type == "cpu":
+        torch.set_num_threads(THREADS)
         keep_memory()
 
 

@@ -71,7 +71,7 @@ class Options:
     transitions: int = 1_000_000
     """Transitions in the replay that is sampled alone."""
     threads: int | None = None
-    """Torch threads of every learner; None is torch's own choice."""
+    """Torch threads of every learner; None is as many as train.py uses."""
     device: str = "auto"
     """Of the learners and the replay: cpu, cuda, or auto."""
 
@@ -133,12 +133,13 @@ def measure(options: Options) -> dict[str, Any]:
     """Everything that was asked for, as one JSON-able object."""
     import torch
 
+    from agent.accelerate import THREADS
     from benchmarks import measure as parts
     from training.session import torch_device
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     device = torch_device(options.device)
-    threads = options.threads or torch.get_num_threads()
+    threads = options.threads or THREADS
     names = ("env_id", "num_envs", "batch_size", "learning_starts", "buffer_size", "prefill", "transitions")
     chosen = {name: getattr(options, name) for name in names}
     report: dict[str, Any] = {

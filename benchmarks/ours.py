@@ -59,8 +59,8 @@ class Training:
 
     def __init__(self, settings: Settings, mode: str) -> None:
         torch.set_num_interop_threads(1)  # as train.py does
-        torch.set_num_threads(settings.threads)
         self.session, self.recorder = Session(config_of(settings, mode)), Recorder()
+        torch.set_num_threads(settings.threads)
         if settings.prefill:
             fill(self.session.ring, settings.prefill)
         self.session.start()
@@ -90,10 +90,10 @@ class Sampling:
     """
 
     def __init__(self, settings: Settings, together: int) -> None:
-        torch.set_num_threads(settings.threads)
         self.settings, self.together = settings, together
         self.device = torch_device(settings.device)
         accelerate("off", self.device)
+        torch.set_num_threads(settings.threads)
         example = envs.make_vec(settings.env_id, 1, workers=0)
         space = example.single_observation_space
         capacity = settings.transitions // EPISODE * (EPISODE + 1)  # an episode's last observation takes a slot too
@@ -127,13 +127,13 @@ class Updating:
     """
 
     def __init__(self, settings: Settings, mode: str, preset: str = "book-state") -> None:
-        torch.set_num_threads(settings.threads)
         config = config_of(settings, mode)
         if preset != "book-state":
             recipe = PRESETS[preset]
             names = ("layer_norm", "normalize", "clip_targets", "learning_rate")
             config = replace(config, **{name: getattr(recipe, name) for name in names})
         self.player = Player(config, workers=0)
+        torch.set_num_threads(settings.threads)
         agent = self.player.agent
         generator = torch.Generator().manual_seed(settings.seed)
 

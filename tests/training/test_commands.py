@@ -1,0 +1,140 @@
+"""`train.py` and `eval.py` as a user runs them: processes of their own, nothing replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import imageio
+import pytest
+
+import envs
+import eval as evaluation
+from tests.training.runs import ROOT, TINY, metrics, saved_state, tiny, tree
+from training import checkpoint, finish, logger, run_folder
+
+
+def start(script: str, *arguments: str) -> subprocess.Popen[str]:
+    line = [sys.executable, str(ROOT / script), *arguments]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def call(script: str, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error."""
+    process = start(script, *arguments)
+    out, error = process.communicate()
+    return process.returncode, out, error
+
+
+def test_reach_learns_and_is_evaluated_and_filmed() -> None:
+    """Over 90% of its episodes succeed after a small part of the preset's steps, and all that was promised is there."""
+    code, out, error = call(
+        "train.py", "reach", "--total-steps", "2000", "--run-dir", "reach", "--batch-size", "128", "--eval-episodes",
+        "20", "--final-episodes", "50",
+    )  # fmt: skip
+    assert (code, error) == (0, "")
+    result = json.loads(Path("reach", finish.EVAL).read_text())
+    assert result["success_rate"] >= 0.9 and result["episodes"] == 50 and result["env_steps"] == 2000
+    assert result["ci95"][0] < result["success_rate"] <= result["ci95"][1] <= 1
+    table = out[out.index("success │") :]
+    assert f"{result['success_rate']:.1%} of 50 episodes" in table and f"{result['steps_to_90']} steps" in table
+    assert "reach/video.mp4" in table
+    assert any(checkpoint.load(Path("reach", name), "cpu")["step"] == 2000 for name in ("model.pt", "best.pt"))
+    assert len(metrics(Path("reach"))) == 8 and run_folder.saved_config(Path("reach")).preset == "reach"
+    assert json.loads(Path("reach/versions.json").read_text()).keys() >= {"torch", "mujoco", "commit", "threads"}
+    before = tree(Path("reach"))
+
+    code, out, error = call("eval.py", "reach", "--json", "--episodes", "20", "--video", "film/reach.mp4")
+    assert (code, error) == (0, "")
+    again = json.loads(out)
+    assert again.keys() >= {"success_rate", "ci95", "episodes"} and again["episodes"] == 20
+    assert again["success_rate"] >= 0.8 and again["video"] == "film/reach.mp4"
+    assert tree(Path("reach")) == before, "evaluating changes nothing"
+    for film in ("reach/video.mp4", "film/reach.mp4"):
+        with imageio.get_reader(film) as reader:  # type: ignore[attr-defined]
+            assert reader.count_frames() == finish.FILMED * 51
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_stops_with_a_checkpoint(number: signal.Signals, code: int) -> None:
+    """While worker processes step. What is on the disk when a row is, is on the disk for good."""
+    flags = ("reach", *TINY, "--run-dir", "run", "--total-steps", "1000000", "--save-every", "1000000", "--workers", "1")
+    process = start("train.py", *flags)
+    deadline = time.monotonic() + 60
+    while not Path("run", logger.CSV).exists() or len(metrics(Path("run"))) < 3:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)
+    out, error = process.communicate(timeout=60)
+    step = saved_state(Path("run"))["recorder"]["step"]
+    assert (process.returncode, error) == (code, "")
+    assert out.endswith(f"stopped at step {step}; continue with: python train.py --resume run\n")
+    assert step >= int(metrics(Path("run"))[-1]["step"]) > 0
+    code, out, error = call("train.py", "--resume", "run", "--total-steps", str(step + 80))
+    assert (code, error) == (0, "") and saved_state(Path("run"))["recorder"]["step"] == step + 80
+
+
+def test_a_mistake_is_a_sentence_on_standard_error() -> None:
+    code, out, error = call("train.py", "push", "--gamma", "nan")
+    assert (code, out) == (2, "") and error.startswith("train.py: --gamma is nan") and error.count("\n") == 1
+    assert os.listdir() == []
+
+
+@pytest.fixture
+def trained() -> Path:
+    assert tiny("run", "--env-id", "FetchReach-v4", "--total-steps", "160") == 0
+    return Path("run")
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("missing", "missing is not the folder of a run"),
+        ("run --episodes 0", "--episodes is 0: ask for at least 1"),
+        ("run --seed -1", "--seed is -1: it must lie between 0 and 4294967295."),
+        ("run --video film.gif", "--video is film.gif: name a file that ends in .mp4."),
+        ("run --video run/model.pt/film.mp4", "run/model.pt/film.mp4 cannot be written"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(
+    line: str, complaint: str, trained: Path, capsys: pytest.CaptureFixture
+) -> None:
+    before = tree(trained)
+    capsys.readouterr()
+    assert evaluation.main(line.split()) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(f"eval.py: {complaint}") and said.err.count("\n") == 1 and said.out == ""
+    assert tree(trained) == before
+
+
+def test_a_model_of_other_networks_is_refused(trained: Path, capsys: pytest.CaptureFixture) -> None:
+    config = json.loads((trained / run_folder.CONFIG).read_text())
+    (trained / run_folder.CONFIG).write_text(json.dumps(config | {"hidden_width": 32}))
+    assert evaluation.main(["run"]) == 2
+    assert capsys.readouterr().err == "eval.py: run/model.pt does not fit config.json.\n"
+
+
+def test_without_a_gl_library_a_film_is_refused_before_anything_is_played(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def record(*_: Any, **__: Any) -> None:
+        raise envs.RenderError("Nothing can be drawn: apt-get install libegl1")
+
+    monkeypatch.setattr(envs, "record", record)
+    monkeypatch.setattr(evaluation, "evaluate", lambda *_: pytest.fail("it was played"))
+    assert evaluation.main(["run", "--video", "film.mp4"]) == 2
+    assert capsys.readouterr().err == "eval.py: Nothing can be drawn: apt-get install libegl1\n"
+
+
+def test_a_run_on_a_gpu_is_evaluated_without_one(trained: Path, capsys: pytest.CaptureFixture) -> None:
+    config = json.loads((trained / run_folder.CONFIG).read_text())
+    (trained / run_folder.CONFIG).write_text(json.dumps(config | {"device": "cuda:31"}))
+    capsys.readouterr()
+    assert evaluation.main(["run", "--json", "--episodes", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["episodes"] == 2

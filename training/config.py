@@ -104,8 +104,8 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Config(Task, Learning, Replay, Compute, Run):
-    """All flags of a run, flat."""
+class Config(Run, Compute, Replay, Learning, Task):
+    """All flags of a run, flat. (A dataclass takes its last base first: fields stand in the order above.)"""
 
     preset: str = "push"
 

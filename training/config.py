@@ -21,7 +21,7 @@ class Task:
     """What the networks see: state = observation, achieved goal and desired goal."""
     seed: int = 0
     """Of everything random: environments, weights, exploration, sampling."""
-    total_steps: int = 64_000
+    total_steps: int = 84_000
     """Environment steps to train for, all environments together."""
     num_envs: int = 8
     """Environments that step together."""
@@ -33,7 +33,7 @@ class Task:
 class Learning:
     learning_starts: int = 1_000
     """Environment steps of uniformly random actions before the first update."""
-    updates_per_step: float = 1.0
+    updates_per_step: float = 0.5
     """Gradient updates per environment step; 0.125 is one update per step of 8 environments."""
     batch_size: int = 256
     """Transitions in a minibatch."""
@@ -60,7 +60,7 @@ class Learning:
     random_actions: float = 0.3
     """Probability that an environment takes a uniformly random action instead of the policy's."""
     guided_episodes: float = 1.0
-    """Share of episodes that begin by heading for the object, times the share that fails; 0 without an object."""
+    """Share of episodes that begin by heading for the object while all fail; fades with success."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Replay:
     """Observations kept, all environments together."""
     her_ratio: float = 0.8
     """Share of a minibatch whose goal is relabelled; 0.8 is k = 4 relabelled for each original."""
-    goal_tries: int = 8
+    goal_tries: int = 4
     """Draws for each relabelled transition until one has a goal that it had not reached already."""
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""

@@ -41,7 +41,7 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> list[fl
     rate = successes / trials
     center = (rate + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
-    return [max(0.0, center - half), min(1.0, center + half)]
+    return [max(0.0, min(rate, center - half)), min(1.0, max(rate, center + half))]  # rounding aside
 
 
 def evaluate(vec: VectorEnv, policy: Policy, episodes: int, seed: int) -> Evaluation:

@@ -11,6 +11,7 @@ FEWEST, MOST = 3, 14  # guided steps at the start of a guided episode; 8 reach t
 ASIDE = 0.05  # metres, standard deviation on each axis of the point beside the object that is headed for,
 NEW_AIM = 0.15  # and the probability of another such point at each step: straight hits only knock the object away
 STRIDE = 0.05  # metres that an action of 1 asks for
+FADE = 3  # power of the share that failed
 WOBBLE = 0.3  # standard deviation of the noise on a guided action
 
 
@@ -19,8 +20,9 @@ class Explorer:
 
     Random actions touch the object in one episode of six; where nothing moves, hindsight has nothing to teach. A
     guided episode opens with a few steps toward a point at or beside the object (Luo et al. 2022 learn this part, we
-    write it down), then the policy goes on from there. The share of guided episodes fades with success: it is
-    `guided_episodes` times the share of recent episodes that failed. The networks are shown nothing of this.
+    write it down), then the policy goes on from there. The share of guided episodes fades with success, for the
+    hits of a hand that only means to arrive are soon in the policy's way: it is `guided_episodes` times the cube of the
+    share of recent episodes that failed. The networks are shown nothing of this.
 
     Args:
         num_envs, action_size: N, A.
@@ -43,7 +45,7 @@ class Explorer:
         """Draw for episodes that open in `lanes` (D,) whether and how long they are guided."""
         uniform = self._uniform(2, len(lanes))
         steps = FEWEST + (uniform[0] * (MOST + 1 - FEWEST)).long()
-        guided = uniform[1] < self.guided_episodes * (1 - success_rate)
+        guided = uniform[1] < self.guided_episodes * (1 - success_rate) ** FADE
         self.guided_steps[lanes] = torch.where(guided, steps, 0)
 
     def explore(self, action: Tensor | None, to_object: Tensor | None) -> Tensor:

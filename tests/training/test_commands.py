@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,23 +62,25 @@ def test_reach_learns_and_is_evaluated_and_filmed() -> None:
             assert reader.count_frames() == finish.FILMED * 51
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_stops_with_a_checkpoint(number: signal.Signals, code: int) -> None:
-    """While worker processes step. What is on the disk when a row is, is on the disk for good."""
-    flags = ("reach", *TINY, "--run-dir", "run", "--total-steps", "1000000", "--save-every", "1000000", "--workers", "1")
-    process = start("train.py", *flags)
-    deadline = time.monotonic() + 60
-    while not Path("run", logger.CSV).exists() or len(metrics(Path("run"))) < 3:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(number)
-    out, error = process.communicate(timeout=60)
-    step = saved_state(Path("run"))["recorder"]["step"]
-    assert (process.returncode, error) == (code, "")
-    assert out.endswith(f"stopped at step {step}; continue with: python train.py --resume run\n")
-    assert step >= int(metrics(Path("run"))[-1]["step"]) > 0
-    code, out, error = call("train.py", "--resume", "run", "--total-steps", str(step + 80))
-    assert (code, error) == (0, "") and saved_state(Path("run"))["recorder"]["step"] == step + 80
+def test_signals_stop_with_a_checkpoint() -> None:
+    """While worker processes step, for Ctrl-C and for SIGTERM; then one of the two goes on."""
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
+    flags = ("reach", *TINY, "--total-steps", "1000000", "--save-every", "1000000", "--workers", "1", "--run-dir")
+    processes = {number: start("train.py", *flags, number.name) for number in codes}
+    deadline = time.monotonic() + 120
+    for number, process in processes.items():
+        while not Path(number.name, logger.CSV).exists() or len(metrics(Path(number.name))) < 3:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(number)
+    for number, process in processes.items():
+        out, error = process.communicate()
+        step = saved_state(Path(number.name))["recorder"]["step"]
+        assert (process.returncode, error) == (codes[number], "")
+        assert out.endswith(f"stopped at step {step}; continue with: python train.py --resume {number.name}\n")
+        assert step >= int(metrics(Path(number.name))[-1]["step"]) > 0
+    code, _, error = call("train.py", "--resume", "SIGTERM", "--total-steps", str(step + 80))
+    assert (code, error) == (0, "") and saved_state(Path("SIGTERM"))["recorder"]["step"] == step + 80
 
 
 def test_a_mistake_is_a_sentence_on_standard_error() -> None:
@@ -86,10 +89,16 @@ def test_a_mistake_is_a_sentence_on_standard_error() -> None:
     assert os.listdir() == []
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    assert tiny(folder, "--env-id", "FetchReach-v4", "--total-steps", "160") == 0
+    return folder
+
+
 @pytest.fixture
-def trained() -> Path:
-    assert tiny("run", "--env-id", "FetchReach-v4", "--total-steps", "160") == 0
-    return Path("run")
+def trained(finished: Path) -> Path:
+    return Path(shutil.copytree(finished, "run"))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +115,6 @@ def test_what_cannot_be_evaluated_is_refused(
     line: str, complaint: str, trained: Path, capsys: pytest.CaptureFixture
 ) -> None:
     before = tree(trained)
-    capsys.readouterr()
     assert evaluation.main(line.split()) == 2
     said = capsys.readouterr()
     assert said.err.startswith(f"eval.py: {complaint}") and said.err.count("\n") == 1 and said.out == ""

@@ -67,7 +67,7 @@ def test_guidance_brings_the_gripper_to_the_object() -> None:
 
 
 def test_a_loaded_explorer_goes_on_with_the_same_numbers() -> None:
-    made, to_object = explorer(0.3, 1.0), torch.ones(1000, 3)
+    made, to_object = explorer(0.3, 1.0), torch.full((1000, 3), 0.01)
     made.begin(LANES, 0.2)
     made.explore(POLICY, to_object)
     state = {name: value.clone() for name, value in made.state_dict().items()}

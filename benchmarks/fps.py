@@ -131,8 +131,6 @@ def machine_problems(options: Options) -> str | None:
 
 def measure(options: Options) -> dict[str, Any]:
     """Everything that was asked for, as one JSON-able object."""
-    import torch
-
     from agent.accelerate import THREADS
     from benchmarks import measure as parts
     from training.session import torch_device

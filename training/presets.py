@@ -10,8 +10,8 @@ PUSH = Config()
 
 PRESETS: dict[str, Config] = {
     "push": PUSH,
-    "reach": replace(PUSH, preset="reach", env_id="FetchReach-v4", total_steps=2_000, learning_starts=200, updates_per_step=1.0,
-                     eval_every=400, log_every=200),
+    "reach": replace(PUSH, preset="reach", env_id="FetchReach-v4", total_steps=2_000, learning_starts=200,
+                     updates_per_step=1.0, eval_every=400, log_every=200),
     "slide": replace(PUSH, preset="slide", env_id="FetchSlide-v4", total_steps=1_000_000, eval_every=20_000),
     "pick-and-place": replace(PUSH, preset="pick-and-place", env_id="FetchPickAndPlace-v4", total_steps=150_000),
     # The chapter's own state run, with SB3's defaults where the chapter names none. Its inputs are not normalised:

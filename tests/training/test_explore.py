@@ -31,7 +31,9 @@ def test_without_a_policy_every_action_is_random() -> None:
     assert action.unique().numel() == action.numel()
 
 
-@pytest.mark.parametrize(("share", "success_rate", "expected"), [(1.0, 0.0, 1.0), (1.0, 0.2, 0.512), (0.5, 0.5, 0.0625)])
+@pytest.mark.parametrize(
+    ("share", "success_rate", "expected"), [(1.0, 0.0, 1.0), (1.0, 0.2, 0.512), (0.5, 0.5, 0.0625)]
+)
 def test_guided_episodes_fade_with_success(share: float, success_rate: float, expected: float) -> None:
     made = explorer(0.0, share)
     made.begin(LANES, success_rate)

@@ -33,8 +33,7 @@ def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, unif
     if strategy == "final":
         return end
     first = (time if strategy == "future" else start) + 1
-    # A uniform number just below 1 can round up to the full count, hence the minimum.
-    return torch.minimum(first + (uniform * (end - first + 1)).long(), end)
+    return first + (uniform * (end - first + 1)).long()  # in float64 the product never rounds up to the full count
 
 
 def first_open(reached: Tensor) -> Tensor:

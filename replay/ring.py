@@ -229,7 +229,7 @@ class Ring:
         """Uniform numbers (B,) -> lane (B,) and time (B,) of a stored transition, each equally likely."""
         stored = self.cursors["added"] - self.cursors["lost"]  # (N,)
         upto = stored.cumsum(0)
-        pick = torch.minimum((uniform * upto[-1]).long(), upto[-1] - 1)
+        pick = (uniform * upto[-1]).long()
         lane = torch.searchsorted(upto, pick, right=True)
         nth = self.cursors["lost"][lane] + pick - (upto - stored)[lane]
         return lane, self._gather("transition", self._at(nth, lane))

@@ -34,20 +34,20 @@ def call(script: str, *arguments: str) -> tuple[int, str, str]:
 
 
 def test_reach_learns_and_is_evaluated_and_filmed() -> None:
-    """Over 90% of its episodes succeed after a small part of the preset's steps, and all that was promised is there."""
+    """To more than 90% in 1,600 steps, and all that a run promises is there. (100% from 1,200 steps on, as a rule.)"""
     code, out, error = call(
-        "train.py", "reach", "--total-steps", "2000", "--run-dir", "reach", "--batch-size", "128", "--eval-episodes",
+        "train.py", "reach", "--total-steps", "1600", "--run-dir", "reach", "--batch-size", "128", "--eval-episodes",
         "20", "--final-episodes", "50",
     )  # fmt: skip
     assert (code, error) == (0, "")
     result = json.loads(Path("reach", finish.EVAL).read_text())
-    assert result["success_rate"] >= 0.9 and result["episodes"] == 50 and result["env_steps"] == 2000
+    assert result["success_rate"] >= 0.9 and result["episodes"] == 50 and result["env_steps"] == 1600
     assert result["ci95"][0] < result["success_rate"] <= result["ci95"][1] <= 1
     table = out[out.index("success │") :]
     assert f"{result['success_rate']:.1%} of 50 episodes" in table and f"{result['steps_to_90']} steps" in table
     assert "reach/video.mp4" in table
-    assert any(checkpoint.load(Path("reach", name), "cpu")["step"] == 2000 for name in ("model.pt", "best.pt"))
-    assert len(metrics(Path("reach"))) == 8 and run_folder.saved_config(Path("reach")).preset == "reach"
+    assert checkpoint.load(Path("reach/model.pt"), "cpu")["step"] == 1600 and Path("reach/best.pt").exists()
+    assert metrics(Path("reach"))[-1]["step"] == "1600" and run_folder.saved_config(Path("reach")).preset == "reach"
     assert json.loads(Path("reach/versions.json").read_text()).keys() >= {"torch", "mujoco", "commit", "threads"}
     before = tree(Path("reach"))
 

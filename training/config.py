@@ -21,7 +21,7 @@ class Task:
     """What the networks see: state = observation, achieved goal and desired goal."""
     seed: int = 0
     """Of everything random: environments, weights, exploration, sampling."""
-    total_steps: int = 100_000
+    total_steps: int = 84_000
     """Environment steps to train for, all environments together."""
     num_envs: int = 8
     """Environments that step together."""
@@ -69,7 +69,7 @@ class Replay:
     """Observations kept, all environments together."""
     her_ratio: float = 0.8
     """Share of a minibatch whose goal is relabelled; 0.8 is k = 4 relabelled for each original."""
-    goal_tries: int = 4
+    goal_tries: int = 8
     """Draws for each relabelled transition until one has a goal that it had not reached already."""
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""

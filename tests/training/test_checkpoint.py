@@ -23,12 +23,12 @@ from training.errors import RunFailed, UserError
 
 FILE = Path("state.pt")
 # Made here: a forked child must not start torch's threads.
-STATES = [{"number": number, "tensor": torch.full((500_000,), number)} for number in range(20)]
+STATES = [{"number": number, "tensor": torch.full((200_000,), number)} for number in range(20)]
 
 
 def numbers_in(path: Path) -> set[float]:
     state = checkpoint.load(path, "cpu")
-    return {state["number"], *state["tensor"].unique().tolist()}
+    return {state["number"], state["tensor"].min().item(), state["tensor"].max().item()}
 
 
 def in_child(work: Callable[[], Any]) -> int:
@@ -62,7 +62,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint() -> None:
 
     checkpoint.save(STATES[0], FILE)
     moments, torn = random.Random(0), 0
-    for _ in range(15):
+    for _ in range(12):
         written = FILE.stat().st_ino
         child = in_child(save_forever)
         while FILE.stat().st_ino == written:  # it is under way
@@ -87,7 +87,7 @@ def test_a_kill_before_the_rename_leaves_the_old_one(monkeypatch: pytest.MonkeyP
     assert numbers_in(FILE) == {3} and not Path("state.pt.tmp").exists()
 
 
-@pytest.mark.parametrize("room", [0, 600, 1_000_000], ids=["no room", "room for the header", "room for a half"])
+@pytest.mark.parametrize("room", [0, 600, 400_000], ids=["no room", "room for the header", "room for a half"])
 def test_a_full_disk_leaves_the_old_one_and_clears_up(room: int) -> None:
     checkpoint.save(STATES[1], FILE)
     sentence = r"^state\.pt could not be saved \(\[Errno 27\] File too large\); what was saved before is intact\.$"

@@ -54,7 +54,7 @@ REFUSED = {
     "resume what is no run": ("--resume other", "other is not the folder of a run"),
     "resume what is no configuration": ("--resume foreign", "foreign is not the folder of a run (not a saved"),
     "resume a live run": ("--resume alive", "alive belongs to a run that is alive"),
-    "resume with another gamma": ("--resume run --gamma 0.9 --seed 3", "leave out --gamma, --seed, or start a new"),
+    "resume with another gamma": ("--resume run --gamma 0.9", "leave out --gamma, or start a new run."),
     "resume with another preset": ("slide --resume run", "leave out the preset slide, or start a new run."),
     "resume into another folder": ("--resume run --run-dir new", "leave out --run-dir, or start a new run."),
     "resume without a checkpoint": ("--resume run", "run/resume/state.pt does not exist"),

@@ -154,7 +154,9 @@ def test_what_may_differ_between_runs_of_one_experiment() -> None:
     config = EXPERIMENTS["push-state"].config()
     other = dataclasses.replace(config, seed=3, run_dir="/elsewhere", workers=0, device="cpu", video=False)
     assert evidence.differences(other, config) == []
-    assert evidence.differences(dataclasses.replace(config, total_steps=5), config) == ["--total-steps is 5, not 60000"]
+    assert evidence.differences(dataclasses.replace(config, total_steps=5), config) == [
+        f"--total-steps is 5, not {config.total_steps}"
+    ]
 
 
 def test_what_was_killed_before_its_first_checkpoint_is_set_aside(tmp_path: Path) -> None:

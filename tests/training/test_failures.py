@@ -130,6 +130,14 @@ def test_a_worker_that_dies_ends_the_run(monkeypatch: pytest.MonkeyPatch, capsys
     assert saved_state(RUN)["recorder"]["step"] == 200
 
 
+def test_ctrl_c_before_the_first_step_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "Session", interrupted)
+    assert tiny(RUN) == 130 and os.listdir() == []
+
+
 def test_without_a_gl_library_the_video_is_skipped_and_the_table_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -15,8 +15,9 @@ from tests.training.runs import at_step, differences, metrics, run, saved_state,
 from training import checkpoint, logger, run_folder, session
 
 # 60 observations a lane: the ring wraps within the second episode. 608 and 1008 steps are 76 and 126 of each
-# environment, in the middle of the second and third episode.
-PICK = ("--env-id", "FetchPickAndPlace-v4", "--buffer-size", "480", "--alpha", "auto", "--total-steps", "1008")
+# environment, in the middle of the second and third episode. 2.4 updates a step leave a rest that must not be lost.
+PICK = ("--env-id", "FetchPickAndPlace-v4", "--buffer-size", "480", "--alpha", "auto", "--updates-per-step", "0.3",
+        "--total-steps", "1008")  # fmt: skip
 
 
 class Killed(BaseException):

@@ -24,7 +24,7 @@ from training.session import Player, check
 @dataclass(frozen=True)
 class Arguments:
     run: tyro.conf.Positional[Path]
-    """A run's folder."""
+    """A run's folder, whose latest model plays; or one of its models, such as RUN/best.pt."""
     episodes: int = 100
     """Episodes to play without exploration."""
     seed: int | None = None
@@ -43,18 +43,20 @@ def run(arguments: Arguments) -> None:
         raise UserError(f"--seed is {arguments.seed}: it must lie between 0 and {2**32 - 1}.")
     if arguments.video is not None and arguments.video.suffix != ".mp4":
         raise UserError(f"--video is {arguments.video}: name a file that ends in .mp4.")
-    config = run_folder.saved_config(arguments.run)
+    given = arguments.run
+    folder, file = (given.parent, given) if given.suffix == ".pt" else (given, given / checkpoint.MODEL)
+    config = run_folder.saved_config(folder)
     if config.device.startswith("cuda"):  # what was learned on a GPU plays without one too
         config = dataclasses.replace(config, device="auto")
     check(config)
-    model = checkpoint.load(arguments.run / checkpoint.MODEL, "cpu")
+    model = checkpoint.load(file, "cpu")
     player = Player(config)
     try:
         try:
             player.agent.load_policy_state(model["policy"])
             step = int(model["step"])
         except (KeyError, RuntimeError):
-            raise UserError(f"{arguments.run / checkpoint.MODEL} does not fit {run_folder.CONFIG}.") from None
+            raise UserError(f"{file} does not fit {run_folder.CONFIG}.") from None
         seed = player.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
         if arguments.video is not None:  # first, for it may turn out that nothing can be drawn or written
             try:

@@ -132,7 +132,7 @@ class Run:
 def restore(session: Session, recorder: Recorder, state: dict[str, Any]) -> bool:
     """Returns False if open episodes had to be dropped; raises UserError if the state is not of this session."""
     try:
-        recorder.load_state_dict(state["recorder"])
+        recorder.load_state_dict(state["recorder"], session.device)
         return session.load_state_dict(state["session"], recorder.step)
     except envs.WorkerError:
         raise

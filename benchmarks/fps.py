@@ -48,7 +48,7 @@ class Options:
     """One measurement instead of all four."""
     env_id: Literal["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"] = "FetchPush-v4"
     """The task."""
-    updates_per_step: tuple[float, ...] = (0.125, 1.0)
+    updates_per_step: tuple[float, ...] = (0.125, 0.5)
     """Update ratios to measure end to end: the book's, then our preset push's. The first is the headline."""
     num_envs: int = 8
     """Environments that step together."""

@@ -41,13 +41,16 @@ def record(
         The success of each episode's last step.
 
     Raises:
-        RenderError: if no GL library can be loaded.
+        RenderError: if no GL library can be loaded, or the environment draws no pictures.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.stem}.partial.mp4")
     os.environ.setdefault("MUJOCO_GL", "egl")  # before anything draws; a choice that was made stands
-    env = _drawable(env_id, size)
+    try:
+        env = _drawable(env_id, size)
+    except Exception as error:  # a constructor that knows no render_mode, or not this one
+        raise RenderError(f"{env_id} cannot draw (render_mode rgb_array: {error}).") from error
     try:
         fps = env.metadata.get("render_fps", 25)
         _first_picture(env, seed)
@@ -70,12 +73,14 @@ def _first_picture(env: Any, seed: int) -> None:
     """Draw once, so that a missing library shows before a file is begun."""
     env.reset(seed=seed)
     try:
-        env.render()
+        picture = env.render()
     except Exception as error:  # ImportError, OSError, AttributeError: every GL backend fails in its own way
         raise RenderError(
             f"Nothing can be drawn with MUJOCO_GL={os.environ['MUJOCO_GL']} ({error or type(error).__name__}): "
             "apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0"
         ) from error
+    if not isinstance(picture, np.ndarray):
+        raise RenderError(f"{env.spec.id} draws no pictures: its render() returned {type(picture).__name__}.")
 
 
 def _play(env: Any, policy: Policy, film: Any, seed: int | None) -> bool:

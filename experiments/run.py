@@ -36,8 +36,7 @@ class Arguments:
     """Where the runs' own folders are."""
     jobs: int | None = None
     """Runs at once, one when not given. More than one: each on one thread and with --workers 0, so their seconds are
-    those of a shared machine. The workers do not change a run's numbers; the threads change them in the last bits,
-    and so its curve. With --collect: how many runs shared the machine then."""
+    those of a shared machine; its numbers are the same. With --collect: how many runs shared the machine then."""
     collect: tuple[Path, ...] = ()
     """Run nothing: take over these finished runs' folders, whose configuration must be the experiment's."""
 

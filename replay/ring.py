@@ -61,7 +61,8 @@ class Ring:
             raise ValueError(f"a buffer of {capacity} has no room for a transition of each of {num_envs} environments")
         self.reward_fn, self.strategy = reward_fn, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
-        self.goal_tries, self.relative_goals = goal_tries, relative_goals
+        self.goal_tries = goal_tries if self.her_ratio else 1
+        self.relative_goals = relative_goals
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
@@ -174,7 +175,8 @@ class Ring:
     # ------------------------------------------------------------------ sampling
 
     def sample(self, batch_size: int) -> Batch:
-        """Draw transitions uniformly, with replacement, and relabel them.
+        """Draw transitions uniformly, with replacement, and relabel them; with `goal_tries` above 1, those that are
+        relabelled lean toward transitions whose goal was still open.
 
         Raises nothing and waits for nothing: the caller sees to it that something is stored.
         """

@@ -48,9 +48,10 @@ class Collector:
         """Open an episode everywhere; one that was open is dropped where it was."""
         obs, _ = self.vec.reset(seed=seed)
         self.episode_return[:] = 0.0
-        self._see(obs)
+        lanes = torch.arange(self.vec.num_envs, device=self.agent.device)
+        self._see(obs, lanes)
         self.ring.start(*self._stored(obs, self.vector))
-        self._begin(torch.arange(self.vec.num_envs, device=self.agent.device))
+        self._begin(lanes)
 
     def begin_step(self, explore_only: bool) -> None:
         """Choose actions and set the environments going."""
@@ -76,18 +77,18 @@ class Collector:
         if done.any():
             self._finish(done, infos["final_info"])
             lanes = torch.from_numpy(np.flatnonzero(done)).to(device)
-            self._see(obs)
+            self._see(obs, lanes)
             self.ring.begin(lanes, *(part[lanes] for part in self._stored(obs, self.vector)))
             self._begin(lanes)
         else:
             self.vector, self.goal = vector, goal
             self.to_object = self._way_to_object(obs)
 
-    def _see(self, obs: Observation) -> None:
-        """Take `obs` as what the next actions depend on, and show the normalisers the episodes' beginnings."""
+    def _see(self, obs: Observation, lanes: Tensor) -> None:
+        """Take `obs` as what the next actions depend on, and show the normalisers the beginnings in `lanes`."""
         self.vector, self.goal = self.policy.inputs(obs)
         self.to_object = self._way_to_object(obs)
-        self.agent.observe(self.vector, self.goal)
+        self.agent.observe(self.vector[lanes], self.goal[lanes])
 
     def _begin(self, lanes: Tensor) -> None:
         """Tell the explorer that episodes open in `lanes`."""
@@ -101,7 +102,8 @@ class Collector:
 
     def _stored(self, obs: Observation, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         achieved, desired = (torch.from_numpy(obs[name]) for name in ("achieved_goal", "desired_goal"))
-        return vector, achieved.to(self.agent.device), desired.to(self.agent.device)
+        device = self.agent.device
+        return vector, achieved.to(device, torch.float64), desired.to(device, torch.float64)
 
     def _finish(self, done: np.ndarray, final_info: dict[str, Any]) -> None:
         self.success.extend(envs.success_of(final_info, len(done))[done].tolist())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from replay.hindsight import Strategy
+from replay.hindsight import STRATEGIES, Strategy
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Task:
 @dataclass(frozen=True)
 class Learning:
     learning_starts: int = 1_000
-    """Environment steps of uniformly random actions before the first update."""
+    """Environment steps of exploration alone before the first update."""
     updates_per_step: float = 0.5
     """Gradient updates per environment step; 0.125 is one update per step of 8 environments."""
     batch_size: int = 256
@@ -120,9 +120,11 @@ class Config(Run, Compute, Replay, Learning, Task):
         """Raises ValueError if the text is no configuration."""
         try:
             values: dict[str, Any] = json.loads(text)
-            return Config(**values)
+            config = Config(**values)
+            problems(config)  # compares every number: a text in its place is a TypeError
         except (TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"not a saved configuration ({error})") from None
+        return config
 
     def digest(self) -> str:
         """Short hash of all that makes this run what it is."""
@@ -140,7 +142,7 @@ def problems(config: Config) -> list[str]:
 
     def need(name: str, low: float, high: float, low_open: bool = False) -> None:
         value = getattr(config, name)
-        inside = math.isfinite(value) and (low < value if low_open else low <= value) and value <= high
+        inside = (low < value if low_open else low <= value) and value <= high  # false for NaN
         if not inside:
             bound = f"above {low:g}" if low_open else f"at least {low:g}"
             limit = "" if math.isinf(high) else f" and at most {high:g}"
@@ -163,9 +165,11 @@ def problems(config: Config) -> list[str]:
     need("goal_tries", 1, 100)
     need("random_actions", 0, 1)
     need("guided_episodes", 0, 1)
-    need("buffer_size", 2 * config.num_envs, 1e12)
+    need("buffer_size", 3 * config.num_envs, 1e12)  # a transition, and the next episode's first observation
+    if config.her_strategy not in STRATEGIES:
+        found.append(f"--her-strategy is {config.her_strategy}: choose {', '.join(STRATEGIES)}.")
     if config.alpha != "auto":
         need("alpha", 0, 1e6, low_open=True)
     if config.workers is not None:
-        need("workers", 0, config.num_envs)
+        need("workers", 0, min(config.num_envs, 256))
     return found

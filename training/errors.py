@@ -8,4 +8,4 @@ class UserError(Exception):
 
 
 class RunFailed(Exception):
-    """A run that was under way cannot go on (NaN, full disk, dead worker). What was saved stays; exit code 1."""
+    """A run that was under way cannot go on (NaN, full disk). What was saved stays; exit code 1."""

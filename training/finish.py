@@ -47,7 +47,7 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
         try:
             envs.record(config.env_id, session.policy, folder / VIDEO, episodes=FILMED, seed=seed)
             video = str(folder / VIDEO)
-        except envs.RenderError as error:
+        except (envs.RenderError, OSError) as error:
             video = f"skipped: {error}"
     low, high = result["ci95"]
     closing_table(

@@ -88,9 +88,11 @@ class Recorder:
             "row_seconds": time.perf_counter() - self.row_started,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        """Continue from `state_dict()`, with sums on the learner's device."""
         for name in self.SAVED:
             setattr(self, name, state[name])
+        self.sums = [value.to(device) for value in self.sums]
         self.seconds_before = state["seconds"]
         self.started = time.perf_counter()
         self.row_started = self.started - state["row_seconds"]

@@ -16,7 +16,7 @@ import torch
 from training.config import Config
 from training.errors import UserError
 
-CONFIG = "config.json"
+CONFIG, VERSIONS = "config.json", "versions.json"
 LOCK = ".lock"
 PACKAGES = ("torch", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
 
@@ -94,7 +94,10 @@ def describe(folder: Path, config: Config, device: torch.device) -> dict[str, An
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
     }
     write_json(folder / CONFIG, json.loads(config.to_json()))
-    write_json(folder / "versions.json", versions)
+    earlier = folder / VERSIONS
+    before = json.loads(earlier.read_text()) if earlier.exists() else None
+    # What a run began with stays; what it was resumed with stands behind.
+    write_json(earlier, before | {"resumed": [*before.get("resumed", []), versions]} if before else versions)
     return versions
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.vector import VectorEnv
 
 import envs
 from agent import SAC
 from agent.accelerate import accelerate
 from encoders import VectorEncoder
+from envs import GoalVectorEnv
 from replay import Ring
 from training import memory
 from training.collector import Collector
@@ -71,6 +71,14 @@ def torch_device(name: str) -> torch.device:
         raise UserError(f"--device {name} is not there: use cpu, or auto.") from None
 
 
+def make_vec(config: Config, num_envs: int, workers: int | None, seed: int | None = None) -> GoalVectorEnv:
+    """Raises UserError if the environment cannot be built so."""
+    try:
+        return envs.make_vec(config.env_id, num_envs, obs=config.obs, workers=workers, seed=seed)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
 class Player:
     """An agent that acts in the environments of a configuration: enough to evaluate."""
 
@@ -78,9 +86,7 @@ class Player:
         self.config, self.seeds = config, seeds(config.seed)
         self.device = torch_device(config.device)
         accelerate(config.accelerate, self.device)
-        self.eval_envs = envs.make_vec(
-            config.env_id, EVAL_ENVS, obs=config.obs, workers=config.workers if workers is None else workers
-        )
+        self.eval_envs = make_vec(config, EVAL_ENVS, config.workers if workers is None else workers)
         space = self.eval_envs.single_observation_space
         self.vector_size = envs.vector_size(space, config.obs)
         self.goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
@@ -116,9 +122,7 @@ class Session(Player):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._check_memory()
-        self.train_envs: VectorEnv = envs.make_vec(
-            config.env_id, config.num_envs, obs=config.obs, workers=config.workers, seed=self.seeds["envs"]
-        )
+        self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
         self.ring = Ring(
             config.buffer_size,
             config.num_envs,
@@ -171,11 +175,21 @@ class Session(Player):
 
     def load_state_dict(self, state: dict[str, Any], step: int) -> bool:
         """Returns False if open episodes had to be dropped."""
+        self._fit_generators(state, step)
         self.agent.load_state_dict(state["agent"])
         self.ring.load_state_dict(state["ring"])
         # A fresh stream: episodes already played are not played again.
         reset_seed = int(np.random.SeedSequence([self.seeds["resume"], step]).generate_state(1)[0])
         return self.collector.load_state_dict(state["collector"], reset_seed)
+
+    def _fit_generators(self, state: dict[str, Any], step: int) -> None:
+        """A device's random numbers cannot go on on a device of another kind: there they start anew."""
+        parts = (state["agent"], state["ring"], state["collector"]["explorer"])
+        fresh = np.random.SeedSequence([self.seeds["resume"], step, 1]).generate_state(len(parts))
+        for part, seed in zip(parts, fresh, strict=True):
+            generator = torch.Generator(self.device).manual_seed(int(seed))
+            if part["generator"].shape != generator.get_state().shape:
+                part["generator"] = generator.get_state()
 
     def close(self) -> None:
         super().close()

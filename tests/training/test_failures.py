@@ -122,7 +122,7 @@ def test_a_disk_that_is_full_at_either_end_ends_the_run(
 
 def test_a_worker_that_dies_ends_the_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     def kill_worker(run: train.Run) -> None:
-        run.session.train_envs._blocks._blocks[0].process.kill()  # type: ignore[attr-defined]
+        run.session.train_envs._blocks._blocks[0].process.kill()
 
     at_step(monkeypatch, 240, kill_worker)
     assert tiny(RUN, "--total-steps", "640", "--save-every", "200", "--workers", "1") == 1

@@ -6,17 +6,38 @@ import ctypes
 
 import torch
 
+from agent.networks import MLP
+from agent.sac import SAC
+
 # Of the learner on a CPU. Products of 256x256 gain little from a second thread, which waits for each in a busy loop
 # and so takes the core that the environments want. The same everywhere, since the last bits depend on it.
 THREADS = 1
 
 
-def accelerate(mode: str, device: torch.device) -> None:
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))  # x86, x86, ARM
+
+
+def round_trunks(agent: SAC) -> None:
+    """Let the trunks of actor and critics compute in bfloat16; weights, heads, losses and optimizers stay float32."""
+    for part in (agent.actor, agent.critic, agent.target_critic):
+        for module in part.modules():
+            if isinstance(module, MLP):
+                forward = torch.autocast(agent.device.type, torch.bfloat16)(module.trunk.forward)
+                module.trunk.forward = forward  # type: ignore[method-assign]
+
+
+def set_up(mode: str, device: torch.device) -> None:
     """Set up this process.
 
     Args:
-        mode: "off" leaves float32 as it is. "auto" lets float32 matrix products round their inputs to bfloat16 (CPU
-            with AVX512-BF16 or AMX) or TF32 (GPU); elsewhere it changes nothing.
+        mode: "off" leaves float32 as it is. "auto" lets matrix products that are left in float32 round their inputs
+            to bfloat16 (CPU) or TF32 (GPU), where the library finds that faster. On a CPU with AVX512 but without AMX
+            it rounds nothing, and still takes half the time, because it is another library.
         device: of the learner.
     """
     torch.set_float32_matmul_precision("highest" if mode == "off" else "medium")

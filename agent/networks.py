@@ -11,15 +11,26 @@ from torch import Tensor, nn
 LOG_STD_RANGE = (-20.0, 2.0)
 
 
-def hidden_layers(inputs: int, width: int, depth: int, layer_norm: bool) -> list[nn.Module]:
-    """`depth` times Linear, LayerNorm if wanted, ReLU."""
-    layers: list[nn.Module] = []
-    for size in [inputs] + [width] * (depth - 1):
-        layers.append(nn.Linear(size, width))
-        if layer_norm:
-            layers.append(nn.LayerNorm(width))
-        layers.append(nn.ReLU())
-    return layers
+class MLP(nn.Module):
+    """A trunk of `depth` times Linear, LayerNorm if wanted, ReLU; then a linear head.
+
+    `agent/accelerate.py` may let the trunk compute in bfloat16. The head always gets float32: its outputs are Q values
+    of about -10 whose differences count in hundredths, and bfloat16 would round them to sixteenths.
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int, depth: int, layer_norm: bool) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for size in [inputs] + [width] * (depth - 1):
+            layers.append(nn.Linear(size, width))
+            if layer_norm:
+                layers.append(nn.LayerNorm(width))
+            layers.append(nn.ReLU())
+        self.trunk, self.head = nn.Sequential(*layers), nn.Linear(width, outputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(B, inputs) -> (B, outputs)."""
+        return self.head(self.trunk(inputs).to(inputs.dtype))
 
 
 class Actor(nn.Module):
@@ -28,12 +39,11 @@ class Actor(nn.Module):
     def __init__(self, feature_size: int, goal_size: int, action_size: int, width: int, depth: int) -> None:
         super().__init__()
         self.action_size = action_size
-        self.trunk = nn.Sequential(*hidden_layers(feature_size + goal_size, width, depth, layer_norm=False))
-        self.head = nn.Linear(width, 2 * action_size)
+        self.mlp = MLP(feature_size + goal_size, 2 * action_size, width, depth, layer_norm=False)
 
     def forward(self, features: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
         """(B, F), (B, G) -> mean and log standard deviation before the tanh, each (B, A)."""
-        mean, log_std = self.head(self.trunk(torch.cat([features, goal], dim=-1))).chunk(2, dim=-1)
+        mean, log_std = self.mlp(torch.cat([features, goal], dim=-1)).chunk(2, dim=-1)
         return mean, log_std.clamp(*LOG_STD_RANGE)
 
     def sample(self, features: Tensor, goal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,12 +71,8 @@ class TwinCritic(nn.Module):
         self, feature_size: int, goal_size: int, action_size: int, width: int, depth: int, layer_norm: bool
     ) -> None:
         super().__init__()
-
-        def critic() -> nn.Sequential:
-            inputs = feature_size + goal_size + action_size
-            return nn.Sequential(*hidden_layers(inputs, width, depth, layer_norm), nn.Linear(width, 1))
-
-        self.q1, self.q2 = critic(), critic()
+        inputs = feature_size + goal_size + action_size
+        self.q1, self.q2 = (MLP(inputs, 1, width, depth, layer_norm) for _ in range(2))
 
     def forward(self, features: Tensor, goal: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """(B, F), (B, G), (B, A) -> two Q values, each (B,)."""

@@ -12,7 +12,7 @@ from typing import cast
 import torch
 
 import envs
-from agent.accelerate import accelerate
+from agent import accelerate
 from benchmarks.alternate import Counts, repeat
 from benchmarks.settings import EPISODE, Settings
 from replay import Batch, Ring
@@ -92,7 +92,7 @@ class Sampling:
     def __init__(self, settings: Settings, together: int) -> None:
         self.settings, self.together = settings, together
         self.device = torch_device(settings.device)
-        accelerate("off", self.device)
+        accelerate.set_up("off", self.device)
         torch.set_num_threads(settings.threads)
         example = envs.make_vec(settings.env_id, 1, workers=0)
         space = example.single_observation_space

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 import envs
-from agent import SAC
-from agent.accelerate import accelerate
+from agent import SAC, accelerate
 from encoders import VectorEncoder
 from envs import GoalVectorEnv
 from replay import Ring
@@ -85,7 +84,7 @@ class Player:
     def __init__(self, config: Config, workers: int | None = None) -> None:
         self.config, self.seeds = config, seeds(config.seed)
         self.device = torch_device(config.device)
-        accelerate(config.accelerate, self.device)
+        accelerate.set_up(config.accelerate, self.device)
         self.eval_envs = make_vec(config, EVAL_ENVS, config.workers if workers is None else workers)
         space = self.eval_envs.single_observation_space
         self.vector_size = envs.vector_size(space, config.obs)
@@ -110,6 +109,8 @@ class Player:
             device=self.device,
             seed=self.seeds["agent"],
         )
+        if config.accelerate == "auto" and accelerate.has_bfloat16(self.device):
+            accelerate.round_trunks(self.agent)
         self.policy = Policy(self.agent, config.obs, config.relative_goals, self.eval_envs.single_action_space)  # type: ignore[arg-type]
 
     def close(self) -> None:
@@ -146,6 +147,7 @@ class Session(Player):
                 self.action_size,
                 config.random_actions,
                 config.guided_episodes,
+                self._grasps(),
                 self.device,
                 self.seeds["exploration"],
             ),
@@ -162,6 +164,10 @@ class Session(Player):
                 f"the replay of {self.config.buffer_size} observations needs {need / 2**30:.1f} GiB, but "
                 f"{have / 2**30:.1f} GiB are free on {self.device}: --buffer-size {int(0.8 * have / one)} would fit."
             )
+
+    def _grasps(self) -> bool:
+        """Whether this is a Fetch task whose fingers move."""
+        return self.train_envs.restorable and not self.train_envs.get_attr("block_gripper")[0]
 
     def start(self) -> None:
         self.collector.reset()
@@ -195,4 +201,3 @@ class Session(Player):
         super().close()
         if hasattr(self, "train_envs"):
             self.train_envs.close()
-

@@ -60,7 +60,7 @@ def test_the_probabilities_of_all_actions_add_up_to_one() -> None:
 def test_a_sample_is_the_tanh_of_mean_plus_std_times_noise_with_std_in_its_range() -> None:
     actor = Actor(feature_size=3, goal_size=2, action_size=4, width=16, depth=1)
     with torch.no_grad():
-        actor.head.weight *= 100  # far beyond the range of the standard deviation, on both sides
+        actor.mlp.head.weight *= 100  # far beyond the range of the standard deviation, on both sides
     features, goal, noise = torch.randn(50, 3), torch.randn(50, 2), torch.randn(50, 4)
     mean, log_std = actor(features, goal)
     assert (float(log_std.detach().min()), float(log_std.detach().max())) == LOG_STD_RANGE
@@ -70,7 +70,7 @@ def test_a_sample_is_the_tanh_of_mean_plus_std_times_noise_with_std_in_its_range
     torch.testing.assert_close(log_probability.detach().double(), expected, rtol=1e-5, atol=1e-4)
 
 
-def critic_by_hand(layers: nn.Sequential, inputs: NDArray[np.float64], layer_norm: bool) -> NDArray[np.float64]:
+def critic_by_hand(layers: nn.Module, inputs: NDArray[np.float64], layer_norm: bool) -> NDArray[np.float64]:
     """The written forward pass in numpy, float64, from nothing but the weights."""
     weights = [parameter.detach().double().numpy() for parameter in layers.parameters()]
     hidden: Any = inputs
@@ -94,7 +94,7 @@ def test_the_critics_are_the_written_networks(layer_norm: bool) -> None:
     parts = torch.randn(20, 3), torch.randn(20, 2), torch.randn(20, 2)
     inputs = torch.cat(parts, dim=1).double().numpy()
     for ours, layers in zip(critic(*parts), (critic.q1, critic.q2), strict=True):
-        assert [layer.out_features for layer in layers if isinstance(layer, nn.Linear)] == [8, 8, 8, 1]
+        assert [layer.out_features for layer in layers.modules() if isinstance(layer, nn.Linear)] == [8, 8, 8, 1]
         assert ours.shape == (20,)
         np.testing.assert_allclose(ours.detach().numpy(), critic_by_hand(layers, inputs, layer_norm), atol=1e-5)
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 import envs
-from training.explore import FEWEST, MOST, Explorer
+from training.explore import FEWEST, MOST, MOST_GRASPING, Explorer
 
 POLICY = torch.full((1000, 4), 0.123)
 LANES = torch.arange(1000)
 
 
-def explorer(random_actions: float, guided_episodes: float, num_envs: int = 1000) -> Explorer:
-    return Explorer(num_envs, 4, random_actions, guided_episodes, "cpu", seed=0)
+def explorer(random_actions: float, guided_episodes: float, num_envs: int = 1000, grasps: bool = False) -> Explorer:
+    return Explorer(num_envs, 4, random_actions, guided_episodes, grasps, "cpu", seed=0)
 
 
 def test_random_actions_replace_their_share_and_are_uniform() -> None:
@@ -66,6 +66,20 @@ def test_guidance_brings_the_gripper_to_the_object() -> None:
         distance[share] = float(abs(envs.take(obs["observation"], ["object_rel_pos"])).max(1).mean())
         vec.close()
     assert distance[1.0] < 0.1 < distance[0.0]
+
+
+def test_guidance_lifts_the_object_where_the_fingers_move() -> None:
+    vec, made = envs.make_vec("FetchPickAndPlace-v4", 8, workers=0), explorer(0.0, 1.0, num_envs=8, grasps=True)
+    obs, _ = vec.reset(seed=0)
+    lying = obs["achieved_goal"][:, 2].copy()
+    made.begin(torch.arange(8), 0.0)
+    made.guided_steps[:] = MOST_GRASPING
+    for _ in range(MOST_GRASPING):
+        to_object = torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).float()
+        obs, *_ = vec.step(made.explore(None, to_object).numpy())
+    lifted = obs["achieved_goal"][:, 2] - lying
+    vec.close()
+    assert (lifted > 0.02).sum() >= 6
 
 
 def test_a_loaded_explorer_goes_on_with_the_same_numbers() -> None:

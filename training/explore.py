@@ -1,32 +1,35 @@
-"""Exploration: uniformly random actions now and then, and episodes that begin by heading for the object."""
+"""Exploration: uniformly random actions now and then, and episodes that begin by doing something with the object."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-FEWEST, MOST = 3, 14  # guided steps at the start of a guided episode; 8 reach the object from anywhere,
-MOST_GRASPING = 20  # and 12 have it between the fingers
-ASIDE = 0.05  # metres, standard deviation on each axis of the point beside the object that is headed for,
-NEW_AIM = 0.15  # and the probability of another such point at each step: straight hits only knock the object away
-STRIDE = 0.05  # metres that an action of 1 asks for
-FADE = 3  # power of the share that failed
+FEWEST, MOST, MOST_GRASPING = 3, 14, 20  # guided steps at the start of a guided episode
+FADE = 3  # power of the share of recent episodes that failed
 WOBBLE = 0.3  # standard deviation of the noise on a guided action
-NEAR, ABOVE, RAISE = 0.03, 0.06, 0.02  # metres: where fingers close; how high to come from; how fast to lift, a step
+# Metres:
+STRIDE = 0.05  # that an action of 1 asks for
+NEAR = 0.03  # where fingers close
+IN_LINE = 0.02  # how far off a straight line is still straight
+BEHIND = 0.06  # from the object to where a push begins
+ABOVE = 0.06  # how high the hand comes from
+RAISE = 0.02  # how fast a grasped object is lifted, a step
 
 
 class Explorer:
     """Replaces some of the policy's actions.
 
     Random actions touch the object in one episode of six; where nothing moves, hindsight has nothing to teach. A
-    guided episode opens with a few steps toward a point at or beside the object (Luo et al. 2022 learn this part, we
-    write it down), then the policy goes on from there. The share of guided episodes fades with success, for the
-    hits of a hand that only means to arrive are soon in the policy's way: it is `guided_episodes` times the cube of the
-    share of recent episodes that failed. Where the fingers move, a guided episode comes down on the object with open
-    fingers, closes them and lifts a little: Andrychowicz et al. (2017) begin half of the episodes with the object in
-    the hand, for by chance it never gets there. The networks are shown nothing of this.
+    guided episode opens with a few steps that do something with the object, whatever the goal is: the hand goes behind
+    it and pushes it in a random direction or, where the fingers move, comes down on it, closes them and lifts a
+    little. Then the policy goes on from there. (Andrychowicz et al. 2017 begin half of the episodes with the object in
+    the hand; Luo et al. 2022 learn the way to the object, we write it down.) The share of guided episodes fades with
+    success, for they are soon in the policy's way: it is `guided_episodes` times the cube of the share of recent
+    episodes that failed. The networks are shown nothing of this.
 
     Args:
         num_envs, action_size: N, A.
@@ -52,14 +55,16 @@ class Explorer:
         self.device = device
         self.generator = torch.Generator(device).manual_seed(seed)
         self.guided_steps = torch.zeros(num_envs, dtype=torch.int64, device=device)  # still to come, (N,)
-        self.aside = torch.zeros(num_envs, 3, device=device)
+        self.heading = torch.zeros(num_envs, 2, device=device)  # of the push, a unit vector
 
     def begin(self, lanes: Tensor, success_rate: float) -> None:
         """Draw for episodes that open in `lanes` (D,) whether and how long they are guided."""
-        uniform = self._uniform(2, len(lanes))
+        uniform = self._uniform(3, len(lanes))
         steps = FEWEST + (uniform[0] * (self.most + 1 - FEWEST)).long()
         guided = uniform[1] < self.guided_episodes * (1 - success_rate) ** FADE
         self.guided_steps[lanes] = torch.where(guided, steps, 0)
+        angle = uniform[2] * 2 * math.pi
+        self.heading[lanes] = torch.stack([angle.cos(), angle.sin()], dim=1)
 
     def explore(self, action: Tensor | None, to_object: Tensor | None) -> Tensor:
         """What to do instead of `action` (N, A); None is an agent that cannot act yet.
@@ -76,20 +81,28 @@ class Explorer:
         if to_object is None or not self.guided_episodes:
             return action
         guided = random_action  # fingers that do not move are told anything
-        aside, wobble = torch.randn(2, *self.aside.shape, generator=self.generator, device=self.device)
         if self.grasps:
             way, guided[:, 3] = self._grasp(to_object)
         else:
-            way = self._beside(to_object, aside)
+            way = self._push(to_object)
+        wobble = torch.randn(way.shape, generator=self.generator, device=self.device)
         guided[:, :3] = ((way / STRIDE).clamp(-1, 1) + WOBBLE * wobble).clamp(-1, 1)
         action = torch.where(self.guided_steps[:, None] > 0, guided, action)
         self.guided_steps -= 1
         return action
 
-    def _beside(self, to_object: Tensor, aside: Tensor) -> Tensor:
-        """Way (N, 3) to the point that is headed for; `aside` (N, 3), standard normal, is for a new one."""
-        self.aside = torch.where(self._uniform(len(self.aside), 1) < NEW_AIM, ASIDE * aside, self.aside)
-        return to_object + self.aside
+    def _push(self, to_object: Tensor) -> Tensor:
+        """Way (N, 3) of the hand: from above to the point behind the object, then through the object."""
+        along = -(to_object[:, :2] * self.heading).sum(1, keepdim=True)  # of the hand as seen from the object, (N, 1)
+        off_line = -to_object[:, :2] - along * self.heading
+        in_line = (along[:, 0] < -IN_LINE) & (off_line.norm(dim=1) < IN_LINE)
+        low = to_object[:, 2].abs() < IN_LINE
+
+        begin = to_object.clone()
+        begin[:, :2] -= BEHIND * self.heading
+        begin[:, 2] += torch.where(in_line | (begin[:, :2].norm(dim=1) < IN_LINE), 0.0, ABOVE)
+        push = torch.cat([STRIDE * self.heading - off_line, to_object[:, 2:]], dim=1)
+        return torch.where((in_line & low)[:, None], push, begin)
 
     def _grasp(self, to_object: Tensor) -> tuple[Tensor, Tensor]:
         """Way (N, 3) and fingers (N,), -1 closes: from above onto the object, and up with it."""
@@ -103,9 +116,9 @@ class Explorer:
         return torch.rand(*shape, generator=self.generator, device=self.device)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"generator": self.generator.get_state(), "guided_steps": self.guided_steps, "aside": self.aside}
+        return {"generator": self.generator.get_state(), "guided_steps": self.guided_steps, "heading": self.heading}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.generator.set_state(state["generator"].cpu())
         self.guided_steps.copy_(state["guided_steps"])
-        self.aside = state["aside"].to(self.device)
+        self.heading.copy_(state["heading"])

@@ -35,6 +35,11 @@ EXPERIMENTS: dict[str, Experiment] = {
     "push-no-her": Experiment(
         "push", ("--her-strategy", "none"), "Push without hindsight, at the same budget: what hindsight is worth."
     ),
+    "push-unguided": Experiment(
+        "push",
+        ("--guided-episodes", "0", "--total-steps", "100000"),
+        "Push without guided episodes, in a larger budget: what it takes when nothing is written down.",
+    ),
     # What one tries first: the distance as reward, and so no need of hindsight. All else stays as in push.
     "push-dense": Experiment(
         "push",
@@ -45,9 +50,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     "pointmaze": Experiment(
         "push",
         ("--env-id", "PointMaze_UMaze-v3", "--gamma", "0.98"),
-        "A goal environment that is no Fetch task and whose rewards are 0 and 1, by its id.",
+        "A goal environment that is no Fetch task and whose rewards are 0 and 1, by its id, to 90%.",
     ),
-    "reach-dense": Experiment("reach", ("--env-id", "FetchReachDense-v4"), "Hindsight with a dense reward."),
+    "reach-dense": Experiment("reach", ("--env-id", "FetchReachDense-v4"), "Hindsight with a dense reward, to 95%."),
     "hand-reach": Experiment(
         "push",
         ("--env-id", "HandReach-v3", "--total-steps", "20000"),

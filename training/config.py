@@ -21,7 +21,7 @@ class Task:
     """What the networks see: state = observation, achieved goal and desired goal."""
     seed: int = 0
     """Of everything random: environments, weights, exploration, sampling."""
-    total_steps: int = 100_000
+    total_steps: int = 60_000
     """Environment steps to train for, all environments together."""
     num_envs: int = 8
     """Environments that step together."""
@@ -60,7 +60,7 @@ class Learning:
     random_actions: float = 0.3
     """Probability that an environment takes a uniformly random action instead of the policy's."""
     guided_episodes: float = 1.0
-    """Share of episodes that begin by heading for the object while all fail; fades with success."""
+    """Share of episodes that open with a written push or grasp while all fail; fades with success."""
 
 
 @dataclass(frozen=True)

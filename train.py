@@ -99,9 +99,9 @@ class Run:
     def _check_weights(self) -> None:
         """Nothing broken is saved, and nothing good overwritten by it: losses are looked at only once a row."""
         agent = self.session.agent
-        self._check_finite(
-            [m for m in agent.MODULES if not all(v.isfinite().all() for v in getattr(agent, m).state_dict().values())]
-        )
+        weights = {module: list(getattr(agent, module).state_dict().values()) for module in agent.MODULES}
+        weights["log_alpha"] = [agent.log_alpha]
+        self._check_finite([name for name, tensors in weights.items() if not all(t.isfinite().all() for t in tensors)])
 
     def _check_finite(self, broken: list[str]) -> None:
         if broken:

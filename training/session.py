@@ -47,14 +47,18 @@ def check(config: Config) -> None:
             f"--total-steps {config.total_steps} leaves nothing to learn: the first update comes after {first} steps, "
             "the larger of --learning-starts and --num-envs."
         )
-    updates = math.ceil(config.num_envs * config.updates_per_step)
-    need = memory.learner_bytes(config.hidden_width, config.hidden_depth, config.batch_size, updates)
-    have = memory.available_bytes(torch_device(config.device))
+    need, have = learner_bytes(config), memory.available_bytes(torch_device(config.device))
     if need > have:
         raise UserError(
             f"the networks and minibatches need about {need / 2**30:.0f} GiB, but {have / 2**30:.1f} GiB are free: "
             "lower --hidden-width, --hidden-depth, --batch-size or --updates-per-step."
         )
+
+
+def learner_bytes(config: Config) -> int:
+    """About what learning takes beside the replay."""
+    updates = math.ceil(config.num_envs * config.updates_per_step)
+    return memory.learner_bytes(config.hidden_width, config.hidden_depth, config.batch_size, updates)
 
 
 def torch_device(name: str) -> torch.device:
@@ -157,12 +161,14 @@ class Session(Player):
 
     def _check_memory(self) -> None:
         one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size)
-        need, have = one * self.config.buffer_size, memory.available_bytes(self.device)
+        need = one * self.config.buffer_size
+        have = memory.available_bytes(self.device) - learner_bytes(self.config)
         if need > have:
             self.close()
             raise UserError(
                 f"the replay of {self.config.buffer_size} observations needs {need / 2**30:.1f} GiB, but "
-                f"{have / 2**30:.1f} GiB are free on {self.device}: --buffer-size {int(0.8 * have / one)} would fit."
+                f"{have / 2**30:.1f} GiB are free on {self.device} beside the networks: --buffer-size "
+                f"{int(0.8 * have / one)} would fit."
             )
 
     def _grasps(self) -> bool:

@@ -33,6 +33,15 @@ def call(script: str, *arguments: str) -> tuple[int, str, str]:
     return process.returncode, out, error
 
 
+def test_a_hand_is_trained_by_its_id() -> None:
+    """20 actions, a goal of 15 numbers, no object to be guided to, rewards from its own compute_reward."""
+    flags = ("--env-id", "HandReach-v3", "--num-envs", "2", "--total-steps", "160", "--final-episodes", "10")
+    assert tiny("hand", *flags) == 0
+    result = json.loads(Path("hand", finish.EVAL).read_text())
+    assert result["env_steps"] == 160 and result["updates"] == 20 and result["episodes"] == 10
+    assert float(metrics(Path("hand"))[-1]["critic_loss"]) > 0
+
+
 def test_reach_learns_and_is_evaluated_and_filmed() -> None:
     """To more than 90% in 1,600 steps, and all that a run promises is there. (100% from 1,200 steps on, as a rule.)"""
     code, out, error = call(

@@ -17,18 +17,17 @@ THREADS = 1
 def has_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 matrices in hardware."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.version.hip is not None or torch.cuda.get_device_properties(device).major >= 8
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))  # x86, x86, ARM
 
 
-def round_trunks(agent: SAC) -> None:
-    """Let the trunks of actor and critics compute in bfloat16; weights, heads, losses and optimizers stay float32."""
-    for part in (agent.actor, agent.critic, agent.target_critic):
-        for module in part.modules():
+def use_bfloat16(agent: SAC) -> None:
+    """In the middle layers of actor and critics; weights, losses and optimizers stay float32."""
+    for network in (agent.actor, agent.critic, agent.target_critic):
+        for module in network.modules():
             if isinstance(module, MLP):
-                forward = torch.autocast(agent.device.type, torch.bfloat16)(module.trunk.forward)
-                module.trunk.forward = forward  # type: ignore[method-assign]
+                module.in_bfloat16 = True
 
 
 def set_up(mode: str, device: torch.device) -> None:

@@ -12,25 +12,30 @@ LOG_STD_RANGE = (-20.0, 2.0)
 
 
 class MLP(nn.Module):
-    """A trunk of `depth` times Linear, LayerNorm if wanted, ReLU; then a linear head.
+    """`depth` times Linear, LayerNorm if wanted, ReLU; then Linear.
 
-    `agent/accelerate.py` may let the trunk compute in bfloat16. The head always gets float32: its outputs are Q values
-    of about -10 whose differences count in hundredths, and bfloat16 would round them to sixteenths.
+    `agent/accelerate.py` may let the layers in the middle compute in bfloat16. The first and the last never do:
+    bfloat16 would round a position in metres to millimetres, and Q values of about -10, whose differences count in
+    hundredths, to sixteenths.
     """
 
     def __init__(self, inputs: int, outputs: int, width: int, depth: int, layer_norm: bool) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for size in [inputs] + [width] * (depth - 1):
-            layers.append(nn.Linear(size, width))
-            if layer_norm:
-                layers.append(nn.LayerNorm(width))
-            layers.append(nn.ReLU())
-        self.trunk, self.head = nn.Sequential(*layers), nn.Linear(width, outputs)
+
+        def hidden(size: int) -> list[nn.Module]:
+            return [nn.Linear(size, width), *([nn.LayerNorm(width)] if layer_norm else []), nn.ReLU()]
+
+        self.first = nn.Sequential(*hidden(inputs))
+        self.middle = nn.Sequential(*(layer for _ in range(depth - 1) for layer in hidden(width)))
+        self.last = nn.Linear(width, outputs)
+        self.in_bfloat16 = False
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, inputs) -> (B, outputs)."""
-        return self.head(self.trunk(inputs).to(inputs.dtype))
+        hidden = self.first(inputs)
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+            hidden = self.middle(hidden)
+        return self.last(hidden.to(inputs.dtype))
 
 
 class Actor(nn.Module):

@@ -50,9 +50,11 @@ EXPERIMENTS: dict[str, Experiment] = {
     "pointmaze": Experiment(
         "push",
         ("--env-id", "PointMaze_UMaze-v3", "--gamma", "0.98"),
-        "A goal environment that is no Fetch task and whose rewards are 0 and 1, by its id, to 90%.",
+        "A goal environment that is no Fetch task and whose rewards are 0 and 1, by its id. It is to reach 90%.",
     ),
-    "reach-dense": Experiment("reach", ("--env-id", "FetchReachDense-v4"), "Hindsight with a dense reward, to 95%."),
+    "reach-dense": Experiment(
+        "reach", ("--env-id", "FetchReachDense-v4"), "Hindsight with a dense reward. It is to reach 95%."
+    ),
     "hand-reach": Experiment(
         "push",
         ("--env-id", "HandReach-v3", "--total-steps", "20000"),

@@ -80,7 +80,7 @@ class Compute:
     device: str = "auto"
     """Where the learner and its replay live: cpu, cuda, cuda:1, or auto (cuda if there is one)."""
     accelerate: Literal["off", "auto"] = "auto"
-    """off computes in plain float32; auto lets matrix products round their inputs to bfloat16 where that is faster."""
+    """off computes in plain float32; auto computes hidden layers in bfloat16 where the processor can."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Run:
     """Episodes of the evaluation at the end."""
     log_every: int = 1_000
     """Environment steps between rows of metrics.csv."""
-    save_every: int = 100_000
+    save_every: int = 20_000
     """Environment steps between full checkpoints, with the replay; one is always written at a stop."""
     video: bool = True
     """Film some episodes at the end."""

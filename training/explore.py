@@ -13,11 +13,11 @@ FADE = 3  # power of the share of recent episodes that failed
 WOBBLE = 0.3  # standard deviation of the noise on a guided action
 # Metres:
 STRIDE = 0.05  # that an action of 1 asks for
-NEAR = 0.03  # where fingers close
-IN_LINE = 0.02  # how far off a straight line is still straight
+REACH = 0.03  # how near to the object the hand comes down, and the fingers close
+TOLERANCE = 0.02  # how near to a point, a line or a height counts as there
 BEHIND = 0.06  # from the object to where a push begins
-ABOVE = 0.06  # how high the hand comes from
-RAISE = 0.02  # how fast a grasped object is lifted, a step
+ABOVE = 0.06  # how much higher the hand goes until it may come down
+RAISE = 0.02  # how far it means to go up in a step with fingers that close
 
 
 class Explorer:
@@ -25,11 +25,11 @@ class Explorer:
 
     Random actions touch the object in one episode of six; where nothing moves, hindsight has nothing to teach. A
     guided episode opens with a few steps that do something with the object, whatever the goal is: the hand goes behind
-    it and pushes it in a random direction or, where the fingers move, comes down on it, closes them and lifts a
-    little. Then the policy goes on from there. (Andrychowicz et al. 2017 begin half of the episodes with the object in
-    the hand; Luo et al. 2022 learn the way to the object, we write it down.) The share of guided episodes fades with
-    success, for they are soon in the policy's way: it is `guided_episodes` times the cube of the share of recent
-    episodes that failed. The networks are shown nothing of this.
+    it and pushes it in a random direction or, where the fingers move, comes down on it and goes up again while they
+    close, which lifts it more often than not. Then the policy goes on from there. (Andrychowicz et al. 2017 begin half
+    of the episodes with the object in the hand; Luo et al. 2022 learn the way to the object, we write it down.) The
+    share of guided episodes fades with success, for they are soon in the policy's way: it is `guided_episodes` times
+    the cube of the share of recent episodes that failed. The networks are shown nothing of this.
 
     Args:
         num_envs, action_size: N, A.
@@ -92,22 +92,22 @@ class Explorer:
         return action
 
     def _push(self, to_object: Tensor) -> Tensor:
-        """Way (N, 3) of the hand: from above to the point behind the object, then through the object."""
+        """Way (N, 3) of the hand: to the point behind the object, high until it is near, then through the object."""
         along = -(to_object[:, :2] * self.heading).sum(1, keepdim=True)  # of the hand as seen from the object, (N, 1)
         off_line = -to_object[:, :2] - along * self.heading
-        in_line = (along[:, 0] < -IN_LINE) & (off_line.norm(dim=1) < IN_LINE)
-        low = to_object[:, 2].abs() < IN_LINE
+        in_line = (along[:, 0] < -TOLERANCE) & (off_line.norm(dim=1) < TOLERANCE)
+        low = to_object[:, 2].abs() < TOLERANCE
 
         begin = to_object.clone()
         begin[:, :2] -= BEHIND * self.heading
-        begin[:, 2] += torch.where(in_line | (begin[:, :2].norm(dim=1) < IN_LINE), 0.0, ABOVE)
+        begin[:, 2] += torch.where(in_line | (begin[:, :2].norm(dim=1) < TOLERANCE), 0.0, ABOVE)
         push = torch.cat([STRIDE * self.heading - off_line, to_object[:, 2:]], dim=1)
         return torch.where((in_line & low)[:, None], push, begin)
 
     def _grasp(self, to_object: Tensor) -> tuple[Tensor, Tensor]:
         """Way (N, 3) and fingers (N,), -1 closes: from above onto the object, and up with it."""
-        over = to_object[:, :2].norm(dim=1) < NEAR
-        there = to_object.norm(dim=1) < NEAR
+        over = to_object[:, :2].norm(dim=1) < REACH
+        there = to_object.norm(dim=1) < REACH
         way = to_object.clone()
         way[:, 2] += torch.where(there, RAISE, torch.where(over, 0.0, ABOVE))
         return way, torch.where(there, -1.0, 1.0)

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from agent.accelerate import has_bfloat16
 from training.config import Config
 from training.errors import UserError
 
@@ -91,6 +92,7 @@ def describe(folder: Path, config: Config, device: torch.device) -> dict[str, An
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "matmul_precision": torch.get_float32_matmul_precision(),
+        "has_bfloat16": has_bfloat16(device),  # what --accelerate auto goes by
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
     }
     write_json(folder / CONFIG, json.loads(config.to_json()))

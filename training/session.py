@@ -47,7 +47,7 @@ def check(config: Config) -> None:
             f"--total-steps {config.total_steps} leaves nothing to learn: the first update comes after {first} steps, "
             "the larger of --learning-starts and --num-envs."
         )
-    need, have = learner_bytes(config), memory.available_bytes(torch_device(config.device))
+    need, have = learner_need(config), memory.available_bytes(torch_device(config.device))
     if need > have:
         raise UserError(
             f"the networks and minibatches need about {need / 2**30:.0f} GiB, but {have / 2**30:.1f} GiB are free: "
@@ -55,8 +55,8 @@ def check(config: Config) -> None:
         )
 
 
-def learner_bytes(config: Config) -> int:
-    """About what learning takes beside the replay."""
+def learner_need(config: Config) -> int:
+    """Bytes that learning takes beside the replay, about."""
     updates = math.ceil(config.num_envs * config.updates_per_step)
     return memory.learner_bytes(config.hidden_width, config.hidden_depth, config.batch_size, updates)
 
@@ -114,7 +114,7 @@ class Player:
             seed=self.seeds["agent"],
         )
         if config.accelerate == "auto" and accelerate.has_bfloat16(self.device):
-            accelerate.round_trunks(self.agent)
+            accelerate.use_bfloat16(self.agent)
         self.policy = Policy(self.agent, config.obs, config.relative_goals, self.eval_envs.single_action_space)  # type: ignore[arg-type]
 
     def close(self) -> None:
@@ -162,7 +162,7 @@ class Session(Player):
     def _check_memory(self) -> None:
         one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size)
         need = one * self.config.buffer_size
-        have = memory.available_bytes(self.device) - learner_bytes(self.config)
+        have = max(0, memory.available_bytes(self.device) - learner_need(self.config))
         if need > have:
             self.close()
             raise UserError(

@@ -60,7 +60,7 @@ def test_the_probabilities_of_all_actions_add_up_to_one() -> None:
 def test_a_sample_is_the_tanh_of_mean_plus_std_times_noise_with_std_in_its_range() -> None:
     actor = Actor(feature_size=3, goal_size=2, action_size=4, width=16, depth=1)
     with torch.no_grad():
-        actor.mlp.head.weight *= 100  # far beyond the range of the standard deviation, on both sides
+        actor.mlp.last.weight *= 100  # far beyond the range of the standard deviation, on both sides
     features, goal, noise = torch.randn(50, 3), torch.randn(50, 2), torch.randn(50, 4)
     mean, log_std = actor(features, goal)
     assert (float(log_std.detach().min()), float(log_std.detach().max())) == LOG_STD_RANGE

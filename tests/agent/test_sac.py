@@ -31,9 +31,9 @@ def simple_agent(**options: Any) -> SAC:
     """The target critics say 7 and 4; the policy is the same everywhere."""
     agent = small_agent(**options)
     say(agent.target_critic, 7.0, 4.0)
-    nn.init.zeros_(agent.actor.mlp.head.weight)
+    nn.init.zeros_(agent.actor.mlp.last.weight)
     with torch.no_grad():
-        agent.actor.mlp.head.bias.copy_(torch.cat([MEAN, LOG_STD]))
+        agent.actor.mlp.last.bias.copy_(torch.cat([MEAN, LOG_STD]))
     return agent
 
 

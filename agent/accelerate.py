@@ -30,16 +30,8 @@ def use_bfloat16(agent: SAC) -> None:
                 module.in_bfloat16 = True
 
 
-def set_up(mode: str, device: torch.device) -> None:
-    """Set up this process.
-
-    Args:
-        mode: "off" leaves float32 as it is. "auto" lets matrix products that are left in float32 round their inputs
-            to bfloat16 (CPU) or TF32 (GPU), where the library finds that faster. On a CPU with AVX512 but without AMX
-            it rounds nothing, and still takes half the time, because it is another library.
-        device: of the learner.
-    """
-    torch.set_float32_matmul_precision("highest" if mode == "off" else "medium")
+def set_up(device: torch.device) -> None:
+    """Set up this process for a learner on `device`."""
     if device.type == "cpu":
         torch.set_num_threads(THREADS)
         keep_memory()

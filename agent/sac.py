@@ -68,6 +68,9 @@ class SAC:
             critic = TwinCritic(features, goal_size, action_size, width, depth, layer_norm)
         self.encoder, self.actor, self.critic = encoder.to(self.device), actor.to(self.device), critic.to(self.device)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
+        # Walking through the modules for these at every update would take a fiftieth of it.
+        self.critic_parameters: list[Tensor] = list(self.critic.parameters())
+        self.target_parameters: list[Tensor] = list(self.target_critic.parameters())
         self.vector_normalizer = Normalizer(vector_size, normalize).to(self.device)
         self.goal_normalizer = Normalizer(goal_size, normalize).to(self.device)
 
@@ -79,7 +82,7 @@ class SAC:
         def adam(*parameters: Tensor) -> torch.optim.Adam:
             return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
 
-        self.critic_optimizer = adam(*self.encoder.parameters(), *self.critic.parameters())
+        self.critic_optimizer = adam(*self.encoder.parameters(), *self.critic_parameters)
         self.actor_optimizer = adam(*self.actor.parameters())
         self.temperature_optimizer = adam(self.log_alpha) if self.learns_alpha else None
 
@@ -139,15 +142,19 @@ class SAC:
     def update_actor(self, features: Tensor, goal: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """J_pi = E[alpha log pi(a | s) - min Q(s, a)], into the actor alone; `features` come detached."""
         action, log_prob = self.actor.sample(features, goal, self._noise(len(goal)))
-        self.critic.requires_grad_(False)
+        self._freeze_critic(True)
         q = torch.minimum(*self.critic(features, goal, action))
         loss = (self.log_alpha.detach().exp() * log_prob - q).mean()
         self.actor_optimizer.zero_grad()
         loss.backward()
         self.actor_optimizer.step()
-        self.critic.requires_grad_(True)
+        self._freeze_critic(False)
         entropy = -log_prob.detach().mean()
         return {"actor_loss": loss.detach(), "entropy": entropy}, entropy
+
+    def _freeze_critic(self, frozen: bool) -> None:
+        for parameter in self.critic_parameters:
+            parameter.requires_grad_(not frozen)
 
     def update_temperature(self, entropy: Tensor) -> dict[str, Tensor]:
         """J_alpha = log alpha (H - H_target): the temperature rises while entropy is below its target."""
@@ -161,7 +168,7 @@ class SAC:
     @torch.no_grad()
     def update_target(self) -> None:
         """theta' <- theta' + tau (theta - theta')."""
-        torch._foreach_lerp_(list(self.target_critic.parameters()), list(self.critic.parameters()), self.tau)
+        torch._foreach_lerp_(self.target_parameters, self.critic_parameters, self.tau)
 
     def gradient_norms(self) -> dict[str, Tensor]:
         """L2 norm of each module's gradient in the latest update, 0-d tensors."""

@@ -92,7 +92,7 @@ class Sampling:
     def __init__(self, settings: Settings, together: int) -> None:
         self.settings, self.together = settings, together
         self.device = torch_device(settings.device)
-        accelerate.set_up("off", self.device)
+        accelerate.set_up(self.device)
         torch.set_num_threads(settings.threads)
         example = envs.make_vec(settings.env_id, 1, workers=0)
         space = example.single_observation_space

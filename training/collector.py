@@ -39,7 +39,8 @@ class Collector:
         self.returns: deque[float] = deque(maxlen=ROLLING)
         self.episodes = 0
         size = vec.single_observation_space["observation"].shape[-1]  # type: ignore[index]
-        self.has_object = vec.restorable and "object_rel_pos" in envs.fetch_fields(size)  # type: ignore[attr-defined]
+        has_object = vec.restorable and "object_rel_pos" in envs.fetch_fields(size)  # type: ignore[attr-defined]
+        self.guides = has_object and explorer.guided_episodes > 0
         # What the next actions depend on, set by reset().
         self.vector = self.goal = torch.empty(0)
         self.to_object: Tensor | None = None
@@ -96,7 +97,7 @@ class Collector:
         self.explorer.begin(lanes, rate)
 
     def _way_to_object(self, obs: Observation) -> Tensor | None:
-        if not self.has_object:
+        if not self.guides:
             return None
         return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(self.agent.device, torch.float32)
 

@@ -91,7 +91,6 @@ def describe(folder: Path, config: Config, device: torch.device) -> dict[str, An
         "uncommitted_changes": bool(_git("status", "--porcelain")),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "matmul_precision": torch.get_float32_matmul_precision(),
         "has_bfloat16": has_bfloat16(device),  # what --accelerate auto goes by
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
     }

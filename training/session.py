@@ -88,7 +88,7 @@ class Player:
     def __init__(self, config: Config, workers: int | None = None) -> None:
         self.config, self.seeds = config, seeds(config.seed)
         self.device = torch_device(config.device)
-        accelerate.set_up(config.accelerate, self.device)
+        accelerate.set_up(self.device)
         self.eval_envs = make_vec(config, EVAL_ENVS, config.workers if workers is None else workers)
         space = self.eval_envs.single_observation_space
         self.vector_size = envs.vector_size(space, config.obs)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Iterator
 
 import pytest
 import torch
 
 from agent import SAC
-from encoders import VectorEncoder
 from tests.agent.small import (
-    VECTOR,
     LearnableEncoder,
     coming_noise,
     copies,
@@ -60,24 +57,3 @@ def test_the_policys_state_is_enough_to_act() -> None:
     other.load_policy_state(copy.deepcopy(agent.policy_state()))
     actions = [one.act(batch.vector, batch.goal, deterministic=True) for one in (agent, other)]
     assert actions[0].equal(actions[1])
-
-
-@pytest.fixture
-def precision_restored() -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
-    yield
-    torch.set_float32_matmul_precision(before)
-
-
-def test_rounded_matrix_products_leave_q_within_two_percent(precision_restored: None) -> None:
-    """After 100 updates. Only matrices from 256 inputs on are rounded, and only where the processor can."""
-    q = []
-    batch = random_batch(seed=1000)
-    for precision in ("highest", "medium"):
-        torch.set_float32_matmul_precision(precision)
-        agent = learn(small_agent(encoder=VectorEncoder(VECTOR), width=256, target_range=(-20.0, 0.0)), 100)
-        torch.set_float32_matmul_precision("highest")
-        with torch.no_grad():
-            inputs = agent.vector_normalizer(batch.vector), agent.goal_normalizer(batch.goal), batch.action
-            q.append(torch.cat(agent.critic(*inputs)))
-    assert (q[0] - q[1]).norm() < 2e-2 * q[0].norm()

@@ -88,7 +88,7 @@ def describe(folder: Path, config: Config, device: torch.device) -> dict[str, An
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
         "commit": _git("rev-parse", "HEAD") or "unknown",
-        "uncommitted_changes": bool(_git("status", "--porcelain")),
+        "uncommitted_changes": bool(_git("status", "--porcelain", "--", ":/", ":(top,exclude)experiments/results")),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "has_bfloat16": has_bfloat16(device),  # what --accelerate auto goes by

@@ -49,7 +49,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     # Episodes of 300 steps, and a walk round the wall of about 100: 0.95^100 would leave 0.6% of a reward of 1.
     "pointmaze": Experiment(
         "push",
-        ("--env-id", "PointMaze_UMaze-v3", "--gamma", "0.98"),
+        ("--env-id", "PointMaze_UMaze-v3", "--gamma", "0.98", "--total-steps", "60000"),
         "A goal environment that is no Fetch task and whose rewards are 0 and 1, by its id. It is to reach 90%.",
     ),
     "reach-dense": Experiment(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_FLAGS = ("is_success", "success")
+FLAGS = ("is_success", "success")
 
 
 def success_of(infos: Mapping[str, Any], num_envs: int) -> np.ndarray:
@@ -21,7 +21,7 @@ def success_of(infos: Mapping[str, Any], num_envs: int) -> np.ndarray:
         (num_envs,) bool; False where neither `is_success` nor `success` is present.
     """
     flags = np.zeros(num_envs, dtype=np.bool_)
-    for name in _FLAGS:
+    for name in FLAGS:
         if name in infos:
             flags |= np.asarray(infos[name]).astype(np.bool_) & np.asarray(infos.get(f"_{name}", True), dtype=np.bool_)
     return flags

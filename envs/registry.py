@@ -21,6 +21,7 @@ with contextlib.redirect_stderr(io.StringIO()):  # the import prints notes about
     import gymnasium_robotics
 
 from envs.fetch import FetchEnv, is_fetch
+from envs.infos import FLAGS
 
 gym.register_envs(gymnasium_robotics)
 
@@ -66,7 +67,8 @@ def check_goal_env(env_id: str) -> None:
     """Raise ValueError, one sentence with the mend in it, unless `env_id` can be trained on.
 
     It must be registered, build, have a Dict observation of 1-D Boxes `observation`, `achieved_goal` and
-    `desired_goal`, a vectorised `compute_reward`, bounded continuous actions and a limit of steps.
+    `desired_goal`, a vectorised `compute_reward`, bounded continuous actions, a limit of steps, and say in its info
+    whether it succeeded.
     """
     spec = find_spec(env_id)
     if "MujocoPy" in str(spec.entry_point):
@@ -83,6 +85,7 @@ def check_goal_env(env_id: str) -> None:
         if env.spec is None or env.spec.max_episode_steps is None:
             raise ValueError(f"'{env_id}' has no limit of steps: register it with max_episode_steps, so episodes end.")
         _check_reward(env_id, env)
+        _check_success(env_id, env)
     finally:
         env.close()
 
@@ -122,6 +125,17 @@ def _check_reward(env_id: str, env: gym.Env[Any, Any]) -> None:
             f"'{env_id}' has no vectorised compute_reward(achieved_goal, desired_goal, info), which hindsight needs: "
             "give it one that maps (batch, goal) arrays and an empty info to (batch,) rewards."
         )
+
+
+def _check_success(env_id: str, env: gym.Env[Any, Any]) -> None:
+    space = env.action_space
+    try:
+        env.reset(seed=0)
+        *_, info = env.step((space.low + space.high) / 2)  # type: ignore[attr-defined]
+    except Exception as error:
+        raise ValueError(f"'{env_id}' cannot be stepped ({_reason(error)}): mend it or choose another id.") from None
+    if not any(flag in info for flag in FLAGS):
+        raise ValueError(f"'{env_id}' never says whether it succeeded: put {' or '.join(FLAGS)} into its step's info.")
 
 
 def _reason(error: BaseException) -> str:

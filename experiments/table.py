@@ -27,7 +27,9 @@ class Experiment:
 
 
 EXPERIMENTS: dict[str, Experiment] = {
-    "push-state": Experiment("push", (), "Push from state with our recipe: SAC, hindsight, LayerNorm critics."),
+    "push-state": Experiment(
+        "push", (), "Push from state with our recipe: SAC, hindsight, LayerNorm critics, guided exploration."
+    ),
     "reach-state": Experiment("reach", (), "Reach, the easiest task, with the same recipe."),
     "pick-and-place-state": Experiment("pick-and-place", (), "The same recipe where the block is to be lifted."),
     "slide-state": Experiment("slide", (), "The same recipe where the goal lies out of the arm's reach."),

@@ -80,7 +80,7 @@ class Compute:
     device: str = "auto"
     """Where the learner and its replay live: cpu, cuda, cuda:1, or auto (cuda if there is one)."""
     accelerate: Literal["off", "auto"] = "auto"
-    """off computes in plain float32; auto computes hidden layers in bfloat16 where the processor can."""
+    """off computes in plain float32; auto computes hidden layers but the first in bfloat16 where the processor can."""
 
 
 @dataclass(frozen=True)

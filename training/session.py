@@ -113,7 +113,8 @@ class Player:
             device=self.device,
             seed=self.seeds["agent"],
         )
-        if config.accelerate == "auto" and accelerate.has_bfloat16(self.device):
+        self.accelerated = config.accelerate == "auto" and accelerate.has_bfloat16(self.device)
+        if self.accelerated:
             accelerate.use_bfloat16(self.agent)
         self.policy = Policy(self.agent, config.obs, config.relative_goals, self.eval_envs.single_action_space)  # type: ignore[arg-type]
 
@@ -157,7 +158,12 @@ class Session(Player):
             ),
         )
         # What "auto" came to is part of what the run is.
-        self.config = replace(config, workers=self.train_envs.workers, device=str(self.device))
+        self.config = replace(
+            config,
+            workers=self.train_envs.workers,
+            device=str(self.device),
+            accelerate="auto" if self.accelerated else "off",
+        )
 
     def _check_memory(self) -> None:
         one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -41,9 +43,24 @@ class Broken(Unruly):
         raise OSError("no scene.xml\nsecond line")
 
 
+class Silent(Unruly):
+    """Does not say whether it succeeded."""
+
+    def step(self, action: np.ndarray) -> Any:
+        *rest, info = super().step(action)
+        return *rest, {"at": info["at"]}
+
+
+class Jammed(Unruly):
+    """Cannot be stepped."""
+
+    def step(self, action: np.ndarray) -> Any:
+        raise ArithmeticError("a deliberate failure")
+
+
 @pytest.fixture(autouse=True)
 def registered() -> None:
-    for kind in (Discrete, Unbounded, Scalar, Broken):
+    for kind in (Discrete, Unbounded, Scalar, Broken, Silent, Jammed):
         if f"{kind.__name__}-v0" not in gym.registry:
             gym.register(f"{kind.__name__}-v0", f"{__name__}:{kind.__name__}", max_episode_steps=5)
 
@@ -77,6 +94,8 @@ def test_good_environments_pass(env_id: str) -> None:
         ("Unbounded-v0", "unbounded actions"),
         ("Scalar-v0", "no vectorised compute_reward"),
         ("Broken-v0", r"cannot be built \(no scene.xml\)"),
+        ("Silent-v0", "put is_success or success into its step's info"),
+        ("Jammed-v0", r"cannot be stepped \(a deliberate failure\)"),
         ("Endless-v0", "no limit of steps: register it with max_episode_steps"),
     ],
 )

@@ -21,7 +21,7 @@ class Task:
     """What the networks see: state = observation, achieved goal and desired goal."""
     seed: int = 0
     """Of everything random: environments, weights, exploration, sampling."""
-    total_steps: int = 80_000
+    total_steps: int = 84_000
     """Environment steps to train for, all environments together."""
     num_envs: int = 8
     """Environments that step together."""

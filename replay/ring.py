@@ -92,11 +92,6 @@ class Ring:
         """Transitions that can be sampled. Waits for the device: not for the hot path."""
         return int((self.cursors["added"] - self.cursors["lost"]).sum())
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all tables."""
-        return sum(table.numel() * table.element_size() for table in self.tables.values())
-
     # ------------------------------------------------------------------ writing
 
     def start(self, vector: Tensor, achieved_goal: Tensor, desired_goal: Tensor) -> None:

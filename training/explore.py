@@ -70,7 +70,7 @@ class Explorer:
         """What to do instead of `action` (N, A); None is an agent that cannot act yet.
 
         Args:
-            to_object: way from the gripper to the object (N, 3) in metres; None if there is no object.
+            to_object: way from the gripper to the object (N, 3) in metres; None where nothing is guided.
         """
         uniform = self._uniform(self.shape[0], self.shape[1] + 1)
         random_action = uniform[:, 1:] * 2 - 1
@@ -78,7 +78,7 @@ class Explorer:
             action = random_action.clone()
         else:
             action = torch.where(uniform[:, :1] < self.random_actions, random_action, action)
-        if to_object is None or not self.guided_episodes:
+        if to_object is None:
             return action
         guided = random_action  # fingers that do not move are told anything
         if self.grasps:

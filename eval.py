@@ -60,7 +60,9 @@ def run(arguments: Arguments) -> None:
         seed = player.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
         if arguments.video is not None:  # first, for it may turn out that nothing can be drawn or written
             try:
-                envs.record(config.env_id, player.policy, arguments.video, episodes=FILMED, seed=seed)
+                envs.record(
+                    config.env_id, player.policy.player(), arguments.video, episodes=FILMED, seed=seed, view=config.view
+                )
             except OSError as error:
                 raise UserError(f"{arguments.video} cannot be written ({error}): name another --video.") from None
         result = evaluate(player.eval_envs, player.policy, arguments.episodes, seed).to_dict()

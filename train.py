@@ -30,7 +30,7 @@ from training.session import Session, check
 
 def learn(session: Session, recorder: Recorder, run: Run) -> None:
     """The training loop."""
-    config, collector, agent, ring = session.config, session.collector, session.agent, session.ring
+    config, collector, agent = session.config, session.collector, session.agent
     while recorder.step < config.total_steps and not run.stopping:
         learning = recorder.step >= max(config.learning_starts, config.num_envs)
         with recorder.clock("act"):
@@ -41,9 +41,9 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
         updates, recorder.credit = int(recorder.credit), recorder.credit % 1
         if updates:
             with recorder.clock("sample"):
-                batches = ring.sample(updates * config.batch_size).split(config.batch_size)
+                batches = session.minibatches(updates)
             with recorder.clock("update"):
-                recorder.count_updates([agent.update(batch) for batch in batches])
+                recorder.count_updates([agent.update(*batch) for batch in batches])
 
         with recorder.clock("env"):
             collector.end_step()
@@ -91,6 +91,8 @@ class Run:
         collector = self.session.collector
         row |= {name: norm.item() for name, norm in self.session.agent.gradient_norms().items()}
         row["episodes"] = collector.episodes
+        if collector.errors:  # of observations that the encoder has not been trained on
+            row["position_error_cm"] = 100 * torch.stack(list(collector.errors)).mean().item()
         if collector.success:
             row["success_rolling"] = sum(collector.success) / len(collector.success)
             row["episode_return"] = sum(collector.returns) / len(collector.returns)
@@ -99,7 +101,7 @@ class Run:
     def _check_weights(self) -> None:
         """Nothing broken is saved, and nothing good overwritten by it: losses are looked at only once a row."""
         agent = self.session.agent
-        weights = {module: list(getattr(agent, module).state_dict().values()) for module in agent.MODULES}
+        weights = {name: list(part.state_dict().values()) for name, part in agent.parts(agent.MODULES).items()}
         weights["log_alpha"] = [agent.log_alpha]
         self._check_finite([name for name, tensors in weights.items() if not all(t.isfinite().all() for t in tensors)])
 

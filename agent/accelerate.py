@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 
 import torch
+from torch import nn
 
 from agent.networks import MLP
 from agent.sac import SAC
+from encoders import PixelEncoder
+from encoders.convolutions import Convolutions
 
 # Of the learner on a CPU. Products of 256x256 gain little from a second thread, which waits for each in a busy loop
 # and so takes the core that the environments want. The same everywhere, since the last bits depend on it.
 THREADS = 1
+CHUNK = 128  # pictures
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -23,11 +28,29 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def use_bfloat16(agent: SAC) -> None:
-    """In the middle layers of actor and critics; weights, losses and optimizers stay float32."""
-    for network in (agent.actor, agent.critic, agent.target_critic):
-        for module in network.modules():
-            if isinstance(module, MLP):
-                module.in_bfloat16 = True
+    """In the convolutions and the middle layers of actor and critics; weights, losses and optimizers stay float32."""
+    for module in _modules(agent):
+        if isinstance(module, MLP | Convolutions):
+            module.in_bfloat16 = True
+
+
+def fit_cache(agent: SAC) -> None:
+    """Encode so many pictures at a time that the maps of a layer are still in the cache when the next one reads them."""
+    for module in _modules(agent):
+        if isinstance(module, PixelEncoder):
+            module.chunk = CHUNK
+
+
+def _modules(agent: SAC) -> Iterator[nn.Module]:
+    networks = (
+        agent.encoder,
+        agent.actor_encoder,
+        agent.target_encoder,
+        agent.actor,
+        agent.critic,
+        agent.target_critic,
+    )
+    return (module for network in networks if network is not None for module in network.modules())
 
 
 def set_up(device: torch.device) -> None:

@@ -1,16 +1,17 @@
 """Soft actor-critic (Haarnoja et al. 2018) for goals. One method an equation, in the order of the update.
 
-Where the gradient goes is written here and nowhere else:
+Where the gradient goes is written here and in the table of `agent/routing.py`, and nowhere else. By default ("critic"):
 - the critic's optimizer owns the encoder and the critic;
 - the actor's optimizer owns the actor, which reads `features.detach()`;
 - while the actor's loss runs through the critic, the critic's parameters are frozen;
-- the target critic moves by polyak averaging alone. There is no target encoder (as in DrQ-v2).
+- the target critic moves by polyak averaging alone. There is no target encoder (as in DrQ-v2), unless asked for.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,21 +20,28 @@ from torch import Tensor, nn
 
 from agent.networks import Actor, TwinCritic
 from agent.normalizer import Normalizer
+from agent.routing import ROUTINGS
+from agent.sights import Sights, tiled
+from encoders import Encoded
 from replay.batch import Batch
 
 
 class SAC:
-    """Actor, twin critic, their optimizers, and one `update()`.
+    """Encoder, actor, twin critic, their optimizers, and one `update()`.
 
     Args:
-        encoder: (B, V) -> (B, encoder.feature_size).
+        encoders: (B, V) and pixels -> `Encoded`; as many as the routing has.
         vector_size, goal_size, action_size: V, G, A.
         width, depth: hidden units and hidden layers of actor and critics.
         layer_norm: LayerNorm after each hidden layer of the critics.
-        normalize: running mean/std of the vector and the goal.
-        learning_rate: of all optimizers (Adam).
+        normalize: running mean/std of the vector and the goals.
+        routing: which loss trains the encoder, a key of `ROUTINGS`.
+        target_encoder: the target critic reads a copy of the encoder that moves by polyak (as in SB3).
+        goal_loss: weight of the regression of the achieved goal by the encoder's goal head.
+        goal_from_estimate: show actor and critic the goal as seen from that estimate.
+        learning_rate, encoder_learning_rate: of all optimizers (Adam); of the encoder, None for the same.
         gamma: discount.
-        tau: polyak step of the target critic.
+        tau: polyak step of the target networks.
         alpha: entropy temperature, or "auto" to learn it for a target entropy of -A.
         target_range: bounds of any true Q, to clip targets to; infinite where unknown.
         device, seed: where it lives; the seed of initial weights and action noise.
@@ -41,7 +49,7 @@ class SAC:
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoders: Sequence[nn.Module],
         vector_size: int,
         goal_size: int,
         action_size: int,
@@ -50,7 +58,12 @@ class SAC:
         depth: int = 2,
         layer_norm: bool = True,
         normalize: bool = True,
+        routing: str = "critic",
+        target_encoder: bool = False,
+        goal_loss: float = 0.0,
+        goal_from_estimate: bool = False,
         learning_rate: float = 1e-3,
+        encoder_learning_rate: float | None = None,
         gamma: float = 0.95,
         tau: float = 0.005,
         alpha: float | str = 0.05,
@@ -60,61 +73,120 @@ class SAC:
     ) -> None:
         self.device = torch.device(device)
         self.gamma, self.tau, self.target_range = gamma, tau, target_range
+        self.routing, self.goal_loss, self.goal_from_estimate = ROUTINGS[routing], goal_loss, goal_from_estimate
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        features = int(encoder.feature_size)  # type: ignore[arg-type]
+        features = int(encoders[0].feature_size)  # type: ignore[arg-type]
         with torch.random.fork_rng(devices=[]):  # initial weights depend on the seed alone, and disturb nobody
             torch.manual_seed(seed)
             actor = Actor(features, goal_size, action_size, width, depth)
             critic = TwinCritic(features, goal_size, action_size, width, depth, layer_norm)
-        self.encoder, self.actor, self.critic = encoder.to(self.device), actor.to(self.device), critic.to(self.device)
+        self.actor, self.critic = actor.to(self.device), critic.to(self.device)
+        self.encoder = encoders[0].to(self.device)
+        self.actor_encoder = encoders[1].to(self.device) if self.routing.encoders == 2 else None
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
+        self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False) if target_encoder else None
         # Kept, for walking through the modules at every update shows in a profile.
         self.critic_parameters: list[Tensor] = list(self.critic.parameters())
+        self.online_parameters: list[Tensor] = list(self.critic_parameters)
         self.target_parameters: list[Tensor] = list(self.target_critic.parameters())
+        if self.target_encoder is not None:
+            self.online_parameters += self.encoder.parameters()
+            self.target_parameters += self.target_encoder.parameters()
         self.vector_normalizer = Normalizer(vector_size, normalize).to(self.device)
         self.goal_normalizer = Normalizer(goal_size, normalize).to(self.device)
+        self.achieved_normalizer = Normalizer(goal_size, normalize).to(self.device)
 
         self.learns_alpha = alpha == "auto"
         self.target_entropy = -float(action_size)
         initial = 0.0 if self.learns_alpha else math.log(float(alpha))
         self.log_alpha = torch.tensor(initial, device=self.device, requires_grad=self.learns_alpha)
+        self._make_optimizers(learning_rate, encoder_learning_rate or learning_rate)
+        self.located: Tensor | None = None  # achieved goals (N, G) as estimated by the latest `act()`, in metres
 
-        def adam(*parameters: Tensor) -> torch.optim.Adam:
-            return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+    def _make_optimizers(self, learning_rate: float, encoder_learning_rate: float) -> None:
+        def adam(module: nn.Module, encoder: nn.Module | None) -> torch.optim.Adam:
+            groups: list[dict[str, Any]] = [{"params": list(module.parameters())}]
+            if encoder is not None and (own := list(encoder.parameters())):
+                groups.append({"params": own, "lr": encoder_learning_rate})
+            return torch.optim.Adam(groups, lr=learning_rate, fused=True)
 
-        self.critic_optimizer = adam(*self.encoder.parameters(), *self.critic_parameters)
-        self.actor_optimizer = adam(*self.actor.parameters())
-        self.temperature_optimizer = adam(self.log_alpha) if self.learns_alpha else None
+        actor_alone = self.routing.actor_trains and not self.routing.critic_trains
+        self.critic_optimizer = adam(self.critic, None if actor_alone else self.encoder)
+        self.actor_optimizer = adam(self.actor, self.encoder if actor_alone else self.actor_encoder)
+        self.temperature_optimizer = (
+            torch.optim.Adam([self.log_alpha], lr=learning_rate, fused=True) if self.learns_alpha else None
+        )
 
     # ------------------------------------------------------------------ acting
 
     @torch.no_grad()
-    def act(self, vector: Tensor, goal: Tensor, *, deterministic: bool = False) -> Tensor:
-        """Actions (N, A) in [-1, 1] for (N, V) and (N, G): a sample, or the tanh of the mean."""
-        features, goal = self.encoder(self.vector_normalizer(vector)), self.goal_normalizer(goal)
+    def act(self, vector: Tensor, goal: Tensor, pixels: Tensor | None = None, *, deterministic: bool = False) -> Tensor:
+        """Actions (N, A) in [-1, 1] for (N, V), (N, G) and pixels: a sample, or the tanh of the mean."""
+        encoder = self.encoder if self.actor_encoder is None else self.actor_encoder
+        encoded = encoder(self.vector_normalizer(vector), pixels)
+        self.located = self._metres(encoded.estimate)
+        goal = self._seen_goal(goal, encoded)
         if deterministic:
-            return self.actor(features, goal)[0].tanh()
-        return self.actor.sample(features, goal, self._noise(len(goal)))[0]
+            return self.actor(encoded.features, goal)[0].tanh()
+        return self.actor.sample(encoded.features, goal, self._noise(len(goal)))[0]
 
-    def observe(self, vector: Tensor, goal: Tensor) -> None:
-        """Show the normalisers what the environments showed, (N, V) and (N, G)."""
+    def observe(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
+        """Show the normalisers what the environments showed, (N, V), (N, G) and (N, G)."""
         self.vector_normalizer.update(vector)
         self.goal_normalizer.update(goal)
+        self.achieved_normalizer.update(achieved_goal)
+
+    def _seen_goal(self, goal: Tensor, encoded: Encoded) -> Tensor:
+        """The goal as actor and critic read it, (B, G): normalised, or as seen from the estimated achieved goal."""
+        if not self.goal_from_estimate:
+            return self.goal_normalizer(goal)
+        assert encoded.estimate is not None
+        tiles = len(goal) // len(encoded.estimate)
+        return self.achieved_normalizer(goal) - encoded.estimate.detach().repeat(tiles, 1)
+
+    def _metres(self, estimate: Tensor | None) -> Tensor | None:
+        """An estimate in the achieved goal's own units."""
+        return None if estimate is None else estimate / self.achieved_normalizer.scale + self.achieved_normalizer.shift
 
     def _noise(self, rows: int) -> Tensor:
         return torch.randn(rows, self.actor.action_size, device=self.device, generator=self.generator)
 
     # ------------------------------------------------------------------ learning
 
-    def update(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of critic, actor, temperature and target. Returns detached 0-d tensors; nothing waits for them."""
-        goal, next_goal = self.goal_normalizer(batch.goal), self.goal_normalizer(batch.next_goal)
-        features = self.encoder(self.vector_normalizer(batch.vector))  # (B, F), with gradient
+    def update(self, batch: Batch, *more: Batch) -> dict[str, Tensor]:
+        """One step of encoder, critic, actor, temperature and target. Returns detached 0-d tensors; waits for nothing.
+
+        Args:
+            batch: transitions.
+            more: the same transitions with other goals. The pictures are not encoded again: each is one more step of
+                actor, critic, temperature and target critic on features that are detached. Without any, and with as
+                many goals as pictures, this is DrQ-v2's update.
+        """
+        sights = self.encode(batch)
+        metrics = self.update_heads(batch, sights)
+        for other in more:
+            self.update_heads(other, sights.detach())
+        return metrics
+
+    def encode(self, batch: Batch) -> Sights:
+        """Every picture once, and with gradient only where the routing has one of the losses train the encoder."""
+        vector, next_vector = self.vector_normalizer(batch.vector), self.vector_normalizer(batch.next_vector)
+        critic = actor = self.encoder(vector, batch.pixels)
         with torch.no_grad():
-            next_features = self.encoder(self.vector_normalizer(batch.next_vector))
-        target = self.target(batch, next_features, next_goal)
-        metrics = self.update_critic(batch, features, goal, target)
-        actor_metrics, entropy = self.update_actor(features.detach(), goal)
+            next_critic = next_actor = self.encoder(next_vector, batch.next_pixels)
+            if self.target_encoder is not None:
+                next_critic = self.target_encoder(next_vector, batch.next_pixels)
+        if self.actor_encoder is not None:
+            actor = self.actor_encoder(vector, batch.pixels)
+            with torch.no_grad():
+                next_actor = self.actor_encoder(next_vector, batch.next_pixels)
+        return Sights(critic, next_critic, actor, next_actor)
+
+    def update_heads(self, batch: Batch, sights: Sights) -> dict[str, Tensor]:
+        """One step of everything behind the encoder, and of the encoder where `sights` carry its gradient."""
+        target = self.target(batch, sights)
+        metrics = self.update_critic(batch, sights.critic, target)
+        actor_metrics, entropy = self.update_actor(batch, sights)
         metrics |= actor_metrics
         if self.temperature_optimizer is not None:
             metrics |= self.update_temperature(entropy)
@@ -122,32 +194,62 @@ class SAC:
         return metrics
 
     @torch.no_grad()
-    def target(self, batch: Batch, next_features: Tensor, next_goal: Tensor) -> Tensor:
+    def target(self, batch: Batch, sights: Sights) -> Tensor:
         """y = r + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a' | s')), (B,). Truncation bootstraps."""
-        next_action, log_prob = self.actor.sample(next_features, next_goal, self._noise(len(next_goal)))
-        next_q = torch.minimum(*self.target_critic(next_features, next_goal, next_action))
+        actor_goal = self._seen_goal(batch.next_goal, sights.next_actor)
+        critic_goal = self._seen_goal(batch.next_goal, sights.next_critic)
+        features = tiled(sights.next_actor.features, batch)
+        next_action, log_prob = self.actor.sample(features, actor_goal, self._noise(len(actor_goal)))
+        features = tiled(sights.next_critic.features, batch)
+        next_q = torch.minimum(*self.target_critic(features, critic_goal, next_action))
         soft_value = next_q - self.log_alpha.exp() * log_prob
         target = batch.reward + self.gamma * (1 - batch.terminated) * soft_value
         return target.clamp(*self.target_range)
 
-    def update_critic(self, batch: Batch, features: Tensor, goal: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """J_Q = E[(Q1(s, a) - y)^2 + (Q2(s, a) - y)^2] / 2, into critic and encoder."""
-        q1, q2 = self.critic(features, goal, batch.action)
+    def update_critic(self, batch: Batch, encoded: Encoded, target: Tensor) -> dict[str, Tensor]:
+        """J_Q = E[(Q1(s, a) - y)^2 + (Q2(s, a) - y)^2] / 2, into critic and, where the routing says so, encoder."""
+        features = encoded.features if self.routing.critic_trains else encoded.features.detach()
+        goal = self._seen_goal(batch.goal, encoded)
+        q1, q2 = self.critic(tiled(features, batch), goal, batch.action)
         loss = (F.mse_loss(q1, target) + F.mse_loss(q2, target)) / 2
+        metrics = {"critic_loss": loss.detach(), "q": q1.detach().mean(), "target_q": target.mean()}
+        if encoded.estimate is not None and encoded.estimate.requires_grad:
+            goal_loss, error = self.regression(batch, encoded.estimate)
+            metrics |= {"goal_loss": goal_loss.detach(), "replay_error_cm": error}
+            loss = loss + self.goal_loss * goal_loss
         self.critic_optimizer.zero_grad()
         loss.backward()
         self.critic_optimizer.step()
-        return {"critic_loss": loss.detach(), "q": q1.detach().mean(), "target_q": target.mean()}
+        return metrics
 
-    def update_actor(self, features: Tensor, goal: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """J_pi = E[alpha log pi(a | s) - min Q(s, a)], into the actor alone; `features` come detached."""
-        action, log_prob = self.actor.sample(features, goal, self._noise(len(goal)))
+    def regression(self, batch: Batch, estimate: Tensor) -> tuple[Tensor, Tensor]:
+        """Huber loss of the estimated achieved goal, into encoder and goal head; and its mean error in centimetres.
+
+        Normalising clips the target: a block that fell off the table would swamp the rest.
+        """
+        assert batch.achieved_goal is not None
+        achieved = self.achieved_normalizer(batch.achieved_goal)
+        distance = ((estimate.detach() - achieved) / self.achieved_normalizer.scale).norm(dim=1)
+        return F.smooth_l1_loss(estimate, achieved), 100 * distance.mean()
+
+    def update_actor(self, batch: Batch, sights: Sights) -> tuple[dict[str, Tensor], Tensor]:
+        """J_pi = E[alpha log pi(a | s) - min Q(s, a)], into the actor and, where the routing says so, its encoder."""
+        encoded, shared = sights.actor, self.routing.actor_trains and self.actor_encoder is None
+        again = shared and self.routing.critic_trains and encoded.features.requires_grad
+        if again:  # the critic's step has moved the encoder: the actor's gradient needs a pass of its own
+            encoded = self.encoder(self.vector_normalizer(batch.vector), batch.pixels)
+            self.critic_optimizer.zero_grad()
+        features = encoded.features if self.routing.actor_trains else encoded.features.detach()
+        goal = self._seen_goal(batch.goal, encoded)
+        action, log_prob = self.actor.sample(tiled(features, batch), goal, self._noise(len(goal)))
         self._freeze_critic(True)
-        q = torch.minimum(*self.critic(features, goal, action))
+        q = torch.minimum(*self.critic(tiled(sights.critic.features.detach(), batch), goal, action))
         loss = (self.log_alpha.detach().exp() * log_prob - q).mean()
         self.actor_optimizer.zero_grad()
         loss.backward()
         self.actor_optimizer.step()
+        if again:
+            self.critic_optimizer.step()  # of what it owns, only the encoder has a gradient now
         self._freeze_critic(False)
         entropy = -log_prob.detach().mean()
         return {"actor_loss": loss.detach(), "entropy": entropy}, entropy
@@ -168,7 +270,7 @@ class SAC:
     @torch.no_grad()
     def update_target(self) -> None:
         """theta' <- theta' + tau (theta - theta')."""
-        torch._foreach_lerp_(self.target_parameters, self.critic_parameters, self.tau)
+        torch._foreach_lerp_(self.target_parameters, self.online_parameters, self.tau)
 
     def gradient_norms(self) -> dict[str, Tensor]:
         """L2 norm of each module's gradient in the latest update, 0-d tensors."""
@@ -181,30 +283,32 @@ class SAC:
 
     # ------------------------------------------------------------------ saving
 
-    MODULES = ("encoder", "actor", "critic", "target_critic", "vector_normalizer", "goal_normalizer")
+    POLICY = ("encoder", "actor_encoder", "actor", "vector_normalizer", "goal_normalizer", "achieved_normalizer")
+    MODULES = (*POLICY, "critic", "target_critic", "target_encoder")
     OPTIMIZERS = ("critic_optimizer", "actor_optimizer", "temperature_optimizer")
+
+    def parts(self, names: Sequence[str]) -> dict[str, Any]:
+        return {name: part for name in names if (part := getattr(self, name)) is not None}
 
     def policy_state(self) -> dict[str, Any]:
         """What `act()` needs."""
-        names = ("encoder", "actor", "vector_normalizer", "goal_normalizer")
-        return {name: getattr(self, name).state_dict() for name in names}
+        return {name: part.state_dict() for name, part in self.parts(self.POLICY).items()}
 
     def load_policy_state(self, state: dict[str, Any]) -> None:
         """Raises RuntimeError or KeyError if the state is not of these networks."""
-        for name in ("encoder", "actor", "vector_normalizer", "goal_normalizer"):
-            getattr(self, name).load_state_dict(state[name])
+        for name, part in self.parts(self.POLICY).items():
+            part.load_state_dict(state[name])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that `update()` and `act()` depend on."""
-        parts = [name for name in self.MODULES + self.OPTIMIZERS if getattr(self, name) is not None]
-        state: dict[str, Any] = {name: getattr(self, name).state_dict() for name in parts}
+        parts = self.parts(self.MODULES + self.OPTIMIZERS)
+        state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
         return state | {"log_alpha": self.log_alpha.detach(), "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict()`."""
-        for name in self.MODULES + self.OPTIMIZERS:
-            if getattr(self, name) is not None:
-                getattr(self, name).load_state_dict(state[name])
+        for name, part in self.parts(self.MODULES + self.OPTIMIZERS).items():
+            part.load_state_dict(state[name])
         with torch.no_grad():
             self.log_alpha.copy_(state["log_alpha"])
         self.generator.set_state(state["generator"].cpu())

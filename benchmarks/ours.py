@@ -98,7 +98,7 @@ class Sampling:
         space = example.single_observation_space
         capacity = settings.transitions // EPISODE * (EPISODE + 1)  # an episode's last observation takes a slot too
         self.ring = Ring(
-            capacity, settings.num_envs, envs.vector_size(space, "state"), space["desired_goal"].shape[0],  # type: ignore[index]
+            capacity, settings.num_envs, envs.vector_size(space, envs.LAYOUTS["state"]), space["desired_goal"].shape[0],  # type: ignore[index]
             example.single_action_space.shape[0], reward_fn=envs.reward_fn(settings.env_id), device=self.device,  # type: ignore[index]
         )  # fmt: skip
         example.close()
@@ -141,7 +141,7 @@ class Updating:
             return torch.randn(settings.batch_size, *shape, generator=generator).to(agent.device)
 
         vector, goal = normal(self.player.vector_size), normal(self.player.goal_size)
-        agent.observe(vector, goal)
+        agent.observe(vector, goal, goal)
         self.batch = Batch(
             vector=vector,
             action=normal(self.player.action_size).tanh(),

@@ -1,5 +1,7 @@
-"""Encoders: from what is observed to features. The goal is not among it: one encoding serves any number of goals."""
+"""Encoders: from an observation to the features that actor and critic read."""
 
+from encoders.encoded import Encoded
+from encoders.joint import PixelEncoder
 from encoders.vector import VectorEncoder
 
-__all__ = ["VectorEncoder"]
+__all__ = ["Encoded", "PixelEncoder", "VectorEncoder"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from encoders.encoded import Encoded
+
 
 class VectorEncoder(nn.Module):
     """(B, V) -> (B, V), without parameters.
@@ -15,5 +17,5 @@ class VectorEncoder(nn.Module):
         super().__init__()
         self.feature_size = vector_size
 
-    def forward(self, vector: Tensor) -> Tensor:
-        return vector
+    def forward(self, vector: Tensor, pixels: None = None) -> Encoded:
+        return Encoded(vector)

@@ -9,25 +9,35 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from envs.gl import RenderError, is_software
 from envs.infos import success_of
-from envs.layout import LAYOUTS, PROPRIOCEPTION, fetch_fields, take, vector_of, vector_size
+from envs.layout import LAYOUTS, PROPRIOCEPTION, Layout, check_layout, fetch_fields, take, vector_of, vector_size
 from envs.make import make_vec
 from envs.registry import check_goal_env, make_env
 from envs.remote import WorkerError
 from envs.vector import GoalVectorEnv
+from envs.view import CAMERAS, PIXELS, SIZE, View, check_cameras
 
 if TYPE_CHECKING:
     from envs.reward import reward_fn, reward_range
-    from envs.video import RenderError, record
+    from envs.video import record
 
 __all__ = [
+    "CAMERAS",
     "LAYOUTS",
+    "PIXELS",
     "PROPRIOCEPTION",
+    "SIZE",
     "GoalVectorEnv",
+    "Layout",
     "RenderError",
+    "View",
     "WorkerError",
+    "check_cameras",
     "check_goal_env",
+    "check_layout",
     "fetch_fields",
+    "is_software",
     "make_env",
     "make_vec",
     "record",
@@ -39,7 +49,7 @@ __all__ = [
     "vector_size",
 ]
 
-_LAZY = {"reward_fn": "reward", "reward_range": "reward", "record": "video", "RenderError": "video"}
+_LAZY = {"reward_fn": "reward", "reward_range": "reward", "record": "video"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ The same block runs in the trainer's process and in a worker's. No torch is impo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -14,6 +14,10 @@ from gymnasium.envs.registration import EnvSpec
 
 from envs.fetch import FetchEnv
 from envs.registry import make_env
+from envs.view import PIXELS, View
+
+if TYPE_CHECKING:
+    from envs.render import Artist
 
 Infos = list[tuple[dict[str, Any], dict[str, Any] | None]]  # per environment: info, and final_info where it ended
 
@@ -43,9 +47,10 @@ class EnvBlock:
         spec: what to build.
         rows: the indices of this block's environments in the whole.
         memory: () array of `memory_dtype`, written in place.
+        view: what the observation's "pixels" show; None draws none.
     """
 
-    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray) -> None:
+    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray, view: View | None) -> None:
         self.rows = rows
         self.current = rows.start  # the environment being worked on: whom to blame for an exception
         self.envs = [make_env(spec) for _ in rows]
@@ -53,8 +58,14 @@ class EnvBlock:
         slots = memory["slots"]
         self._actions = memory["actions"]
         keys = slots["observation"].dtype.names or ()
-        self._observation = [(key, slots["observation"][key]) for key in keys]  # each (2, N, ...)
-        self._final = [(key, slots["final_observation"][key]) for key in keys]
+        self._observation = [(key, slots["observation"][key]) for key in keys if key != PIXELS]  # each (2, N, ...)
+        self._final = [(key, slots["final_observation"][key]) for key in keys if key != PIXELS]
+        self._artist: Artist | None = None
+        if view is not None:
+            from envs.render import Artist  # GL is loaded only where something is drawn
+
+            self._artist = Artist(self.envs[0], view)
+            self._pixels, self._final_pixels = slots["observation"][PIXELS], slots["final_observation"][PIXELS]
         self._rewards, self._success = slots["rewards"], slots["success"]  # (2, N)
         self._terminations, self._truncations = slots["terminations"], slots["truncations"]
 
@@ -72,9 +83,11 @@ class EnvBlock:
             if terminated or truncated:
                 for key, final in self._final:
                     final[slot, row] = observation[key]
+                if self._artist is not None:
+                    self._artist.draw(env, self._final_pixels[slot, row])
                 final_info = info
                 observation, info = env.reset()
-            self._write(slot, row, observation)
+            self._write(slot, row, env, observation)
             infos.append((info, final_info))
         return None if self._plain else infos
 
@@ -86,7 +99,7 @@ class EnvBlock:
         for row, env in self._each():
             if mask[row]:
                 observation, info = env.reset(seed=seeds[row], options=options)
-                self._write(slot, row, observation)
+                self._write(slot, row, env, observation)
             infos.append(info if mask[row] else None)
         return infos
 
@@ -98,8 +111,14 @@ class EnvBlock:
             results.append(value(*args[row], **kwargs) if callable(value) else value)
         return results
 
+    def gl_renderer(self) -> str | None:
+        """What draws the pixels, as GL names it; None where nothing is drawn."""
+        return None if self._artist is None else self._artist.name
+
     def close(self) -> None:
         """Close every environment."""
+        if self._artist is not None:
+            self._artist.close()
         for env in self.envs:
             env.close()
 
@@ -108,17 +127,19 @@ class EnvBlock:
             self.current = row
             yield row, env
 
-    def _write(self, slot: int, row: int, observation: dict[str, np.ndarray]) -> None:
+    def _write(self, slot: int, row: int, env: Any, observation: dict[str, np.ndarray]) -> None:
         for key, array in self._observation:
             array[slot, row] = observation[key]
+        if self._artist is not None:
+            self._artist.draw(env, self._pixels[slot, row])
 
 
 class LocalBlock:
     """A block in this process, with the two halves of a remote one: `submit` notes a command, `result` runs it."""
 
-    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray) -> None:
+    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray, view: View | None) -> None:
         self.rows = rows
-        self._block = EnvBlock(spec, rows, memory)
+        self._block = EnvBlock(spec, rows, memory, view)
         self._command: tuple[str, tuple[Any, ...]] | None = None
 
     def submit(self, command: str, *args: Any) -> None:

@@ -14,6 +14,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from envs.block import LocalBlock, memory_dtype
 from envs.remote import RemoteBlock, WorkerError, shared_file, stop
+from envs.view import View
 
 
 class Blocks:
@@ -24,25 +25,33 @@ class Blocks:
         busy: whether a command has been submitted whose answers have not been collected.
     """
 
-    def __init__(self, spec: EnvSpec, num_envs: int, workers: int, example: gym.Env[Any, Any]) -> None:
+    def __init__(
+        self,
+        spec: EnvSpec,
+        num_envs: int,
+        workers: int,
+        spaces: gym.spaces.Dict,
+        actions: gym.spaces.Box,
+        view: View | None,
+    ) -> None:
         self.busy = False
         self._replies: list[Any] = []
         self._blocks: list[Any] = []
         self._release = weakref.finalize(self, stop, self._blocks)  # also at the interpreter's exit
         bounds = [num_envs * i // max(workers, 1) for i in range(max(workers, 1) + 1)]
         rows = [range(*pair) for pair in itertools.pairwise(bounds)]
-        dtype = memory_dtype(example.observation_space, example.action_space, num_envs)  # type: ignore[arg-type]
+        dtype = memory_dtype(spaces, actions, num_envs)
         try:
             if workers:
-                self._start(spec, rows, dtype)
+                self._start(spec, rows, dtype, view)
             else:
                 self.memory = np.zeros((), dtype)
-                self._blocks.append(LocalBlock(spec, rows[0], self.memory))
+                self._blocks.append(LocalBlock(spec, rows[0], self.memory, view))
         except BaseException:
             self.stop(at_once=True)
             raise
 
-    def _start(self, spec: EnvSpec, rows: list[range], dtype: np.dtype[np.void]) -> None:
+    def _start(self, spec: EnvSpec, rows: list[range], dtype: np.dtype[np.void], view: View | None) -> None:
         file = shared_file()
         try:
             os.ftruncate(file, dtype.itemsize)
@@ -52,7 +61,7 @@ class Blocks:
         finally:
             os.close(file)
         for block in self._blocks:
-            block.build(spec, dtype)
+            block.build(spec, dtype, view)
         for block in self._blocks:
             block.result()
 

@@ -6,6 +6,7 @@ No index range is written down anywhere else. No torch is imported here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -27,9 +28,33 @@ REACH_FIELDS = (("grip_pos", 3), ("gripper_state", 2), ("grip_velp", 3), ("gripp
 # What a robot knows of itself: 10 numbers, none of them the object's. (In Reach, grip_pos IS the achieved goal.)
 PROPRIOCEPTION = ("grip_pos", "gripper_state", "grip_velp", "gripper_vel")
 
-# Layout -> the parts of the vector that the networks see, the desired goal aside. A part is an observation key.
-LAYOUTS: dict[str, tuple[str, ...]] = {
-    "state": ("observation", "achieved_goal"),
+
+class Layout(NamedTuple):
+    """What the networks see of an observation, the desired goal aside, which they always see.
+
+    `vector` names observation keys, or "proprioception".
+    """
+
+    pixels: bool
+    vector: tuple[str, ...]
+
+    @property
+    def shows_achieved(self) -> bool:
+        """Whether the achieved goal (in all tasks but Reach, where the object is) is among the inputs."""
+        return "achieved_goal" in self.vector
+
+    def without_proprioception(self) -> Layout:
+        return self._replace(vector=tuple(part for part in self.vector if part != "proprioception"))
+
+
+LAYOUTS = {
+    "state": Layout(False, ("observation", "achieved_goal")),
+    "chapter": Layout(True, ("proprioception", "achieved_goal")),
+    "honest": Layout(True, ("proprioception",)),
+    "pixels-only": Layout(True, ()),
+    # Controls: the same vectors without the pictures.
+    "blind": Layout(False, ("proprioception", "achieved_goal")),
+    "honest-blind": Layout(False, ("proprioception",)),
 }
 
 
@@ -57,31 +82,40 @@ def take(observation: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.concatenate([observation[..., fields[name]] for name in names], axis=-1)
 
 
-def check_layout(layout: str) -> None:
-    """Raise ValueError, naming the valid layouts, if `layout` is none of them."""
-    if layout not in LAYOUTS:
-        raise ValueError(f"There is no observation layout '{layout}': choose {' or '.join(sorted(LAYOUTS))}.")
+def check_layout(name: str, is_fetch: bool, is_reach: bool) -> None:
+    """Raise ValueError, with the reason, if a task cannot be observed through the layout `name`."""
+    layout = LAYOUTS[name]
+    if not is_fetch and (layout.pixels or "proprioception" in layout.vector):
+        raise ValueError(f"The layout '{name}' is made for the Fetch tasks: use state.")
+    if is_reach and name in ("honest", "honest-blind"):
+        raise ValueError(
+            f"The layout '{name}' hides the achieved goal, but in Reach that is the gripper's position, which "
+            "proprioception holds: use pixels-only."
+        )
 
 
-def vector_of(observation: Mapping[str, np.ndarray], layout: str) -> np.ndarray:
-    """What the networks see of a batch of observations, apart from the desired goal, which the agent appends.
+def vector_of(observation: Mapping[str, np.ndarray], layout: Layout) -> np.ndarray:
+    """The numbers that the networks see of a batch of observations, apart from the desired goal.
 
     Args:
         observation: arrays (N, n) by key, as a vector environment returns them.
-        layout: a key of `LAYOUTS`.
+        layout: which of them.
 
     Returns:
         (N, V) float32, a copy; V is `vector_size`.
     """
-    check_layout(layout)
-    return np.concatenate(
-        [observation[part] for part in LAYOUTS[layout]], axis=-1, dtype=np.float32, casting="same_kind"
-    )
+    parts = [_part(observation, name) for name in layout.vector]
+    if not parts:
+        return np.zeros((len(observation["desired_goal"]), 0), np.float32)
+    return np.concatenate(parts, axis=-1, dtype=np.float32, casting="same_kind")
 
 
-def vector_size(observation_space: gym.Space, layout: str) -> int:
-    """V, the width of `vector_of(observation, layout)`, from a single or a batched observation space."""
-    check_layout(layout)
+def _part(observation: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    return take(observation["observation"], PROPRIOCEPTION) if name == "proprioception" else observation[name]
+
+
+def vector_size(observation_space: gym.Space, layout: Layout) -> int:
+    """V, the width of `vector_of(observation, layout)`, from a single observation space."""
     assert isinstance(observation_space, gym.spaces.Dict)
-    parts = [observation_space[part].shape for part in LAYOUTS[layout]]
-    return sum(shape[-1] for shape in parts if shape is not None)
+    example = {key: np.zeros((1, *(space.shape or ()))) for key, space in observation_space.spaces.items()}
+    return vector_of(example, layout).shape[-1]

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from envs.view import View
+
 HANG_SECONDS = 60.0  # a worker that has not answered for so long is given up
 STOP_SECONDS = 5.0  # how long a worker may take to leave by itself
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
@@ -65,10 +67,10 @@ class RemoteBlock:
         self._poll = select.poll()
         self._poll.register(self._pipe.fileno(), select.POLLIN)
 
-    def build(self, spec: EnvSpec, dtype: np.dtype[np.void]) -> None:
+    def build(self, spec: EnvSpec, dtype: np.dtype[np.void], view: View | None) -> None:
         """Have the worker build its environments; `result` tells when it has."""
         try:
-            message = pickle.dumps((spec, self.rows, dtype))
+            message = pickle.dumps((spec, self.rows, dtype, view))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ValueError(f"{spec.id} cannot be sent to a worker process ({error}): use workers=0.") from None
         self._send(message)

@@ -19,6 +19,7 @@ from envs.fetch import FetchEnv
 from envs.infos import fetch_infos
 from envs.registry import make_env
 from envs.remote import WorkerError
+from envs.view import PIXELS, View
 
 Observation = dict[str, np.ndarray]
 _OUTCOMES = ("rewards", "terminations", "truncations", "success")
@@ -34,12 +35,14 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
 
     After a WorkerError it is closed. Without workers, an environment's exception comes through as it is.
 
+    With a `view`, observations have "pixels" too, (num_envs, 84, 84, 3 C) uint8.
+
     Attributes:
         workers: processes in use, 0 for none.
         restorable: whether `get_states` and `set_states` work (Fetch tasks only).
     """
 
-    def __init__(self, spec: EnvSpec, num_envs: int, workers: int, seed: int | None) -> None:
+    def __init__(self, spec: EnvSpec, num_envs: int, workers: int, seed: int | None, view: View | None = None) -> None:
         self.num_envs, self.workers, self.spec = num_envs, min(workers, num_envs), deepcopy(spec)
         self._seed, self._slot, self._ready, self._stepping = seed, 0, False, False
         example = make_env(spec)
@@ -49,9 +52,13 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
             raise ValueError(f"'{spec.id}' is not a goal environment with Boxes for observations and actions.")
         self.metadata = {**example.metadata, "autoreset_mode": AutoresetMode.SAME_STEP}
         self.render_mode, self.restorable = example.render_mode, isinstance(example, FetchEnv)
+        if view is not None:
+            if not self.restorable:
+                raise ValueError(f"'{spec.id}' is no Fetch task, which alone can be drawn for the networks.")
+            space = gym.spaces.Dict({**space.spaces, PIXELS: gym.spaces.Box(0, 255, view.shape, np.uint8)})  # type: ignore
         self.single_observation_space, self.observation_space = space, batch_space(space, num_envs)
         self.single_action_space, self.action_space = actions, batch_space(actions, num_envs)
-        self._blocks = Blocks(spec, num_envs, self.workers, example)
+        self._blocks = Blocks(spec, num_envs, self.workers, space, actions, view)
         example.close()
         slots = self._blocks.memory["slots"]
         keys = space.spaces  # type: ignore[attr-defined]
@@ -171,6 +178,12 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         self._check_count(states)
         self._call("set_state", [(state,) for state in states], {})
         self._ready, self._seed = True, None
+
+    def gl_renderer(self) -> str | None:
+        """What draws the observations' pixels, as GL names it; None where nothing is drawn."""
+        self._check_idle("gl_renderer")
+        self._submit("gl_renderer")
+        return self._collect()[0]
 
     def render(self) -> tuple[Any, ...]:
         """One picture of each environment, None without a render mode."""

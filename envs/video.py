@@ -11,30 +11,38 @@ from typing import Any
 import imageio
 import numpy as np
 
+from envs.gl import INSTALL, RenderError, backend
 from envs.infos import success_of
 from envs.registry import find_spec, make_env
+from envs.render import Artist
+from envs.view import PIXELS, View
 
-Policy = Callable[[dict[str, np.ndarray]], np.ndarray]
+Policy = Callable[[dict[str, np.ndarray], np.ndarray], np.ndarray]
 
 # Nearer than the stock camera (distance 2.5): the block is more than twice as wide.
 _FETCH_CAMERA = {"distance": 1.4, "azimuth": 132.0, "elevation": -25.0, "lookat": np.array([1.32, 0.75, 0.5])}
 
 
-class RenderError(RuntimeError):
-    """Nothing can be drawn here: a GL library is missing."""
-
-
 def record(
-    env_id: str, policy: Policy, path: str | os.PathLike[str], *, episodes: int, seed: int, size: int = 480
+    env_id: str,
+    policy: Policy,
+    path: str | os.PathLike[str],
+    *,
+    episodes: int,
+    seed: int,
+    view: View | None = None,
+    size: int = 480,
 ) -> list[bool]:
     """Film consecutive episodes and write them to `path` as mp4, whole or not at all.
 
     Args:
         env_id: a goal environment that can render "rgb_array".
-        policy: maps observations with a batch axis of 1 to actions (1, A).
+        policy: maps observations with a batch axis of 1, and whether their episode has just begun (1,), to actions
+            (1, A).
         path: where the film goes; its folder is made.
         episodes: how many.
         seed: of the first episode; the others follow from it.
+        view: what the observation's "pixels" show; None for a policy that sees none.
         size: height and width in pixels, of Fetch tasks; others come in their own.
 
     Returns:
@@ -46,7 +54,7 @@ def record(
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.stem}.partial.mp4")
-    os.environ.setdefault("MUJOCO_GL", "egl")  # before anything draws; a choice that was made stands
+    backend()  # chosen before anything draws
     try:
         env = _drawable(env_id, size)
     except Exception as error:  # a constructor that knows no render_mode, or not this one
@@ -55,7 +63,10 @@ def record(
         fps = env.metadata.get("render_fps", 25)
         _first_picture(env, seed)
         with contextlib.closing(imageio.get_writer(partial, format="FFMPEG", fps=fps)) as film:
-            successes = [_play(env, policy, film, seed if i == 0 else None) for i in range(episodes)]
+            artist = None if view is None else Artist(env, view)
+            successes = [_play(env, artist, policy, film, seed if i == 0 else None) for i in range(episodes)]
+            if artist is not None:
+                artist.close()
         os.replace(partial, target)
     finally:
         env.close()
@@ -77,18 +88,22 @@ def _first_picture(env: Any, seed: int) -> None:
     except Exception as error:  # ImportError, OSError, AttributeError: every GL backend fails in its own way
         raise RenderError(
             f"Nothing can be drawn with MUJOCO_GL={os.environ['MUJOCO_GL']} ({error or type(error).__name__}): "
-            "apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0"
+            f"{INSTALL}"
         ) from error
     if not isinstance(picture, np.ndarray):
         raise RenderError(f"{env.spec.id} draws no pictures: its render() returned {type(picture).__name__}.")
 
 
-def _play(env: Any, policy: Policy, film: Any, seed: int | None) -> bool:
+def _play(env: Any, artist: Artist | None, policy: Policy, film: Any, seed: int | None) -> bool:
     observation, info = env.reset(seed=seed)
-    ended = False
+    opens, ended = np.ones(1, bool), False
     while not ended:
         film.append_data(env.render())
-        action = policy({key: value[None] for key, value in observation.items()})[0]  # (A,)
+        batch = {key: value[None] for key, value in observation.items()}
+        if artist is not None:
+            batch[PIXELS] = artist.draw(env)[None]
+        action = policy(batch, opens)[0]  # (A,)
+        opens = np.zeros(1, bool)
         observation, _, terminated, truncated, info = env.step(action)
         ended = terminated or truncated
     film.append_data(env.render())

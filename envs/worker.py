@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from envs.block import EnvBlock
+from envs.view import View
 
 DONE = b"d"  # the answer that says nothing but "finished"
 STEP = (b"0", b"1")  # step into slot 0 or 1: the only commands that are not pickled
@@ -54,7 +55,7 @@ def _serve(connection: Connection, memory: int) -> None:
         connection.send_bytes(reply)
 
 
-def _build(memory: int, spec: Any, rows: range, dtype: np.dtype[np.void]) -> EnvBlock:
+def _build(memory: int, spec: Any, rows: range, dtype: np.dtype[np.void], view: View | None) -> EnvBlock:
     shared = mmap.mmap(memory, dtype.itemsize)
     os.close(memory)
-    return EnvBlock(spec, rows, np.ndarray((), dtype, buffer=shared))
+    return EnvBlock(spec, rows, np.ndarray((), dtype, buffer=shared), view)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
 
@@ -11,18 +11,31 @@ from torch import Tensor
 class Batch:
     """A minibatch of transitions, goals already relabelled.
 
-    `vector` is all that the networks see of an observation besides the goal; the observation layout chose it.
+    `vector` and `pixels` are all that the networks see of an observation besides the goal; the layout chose them.
+    Pictures are dear to encode and do not depend on the goal, so a transition may come with several goals: of P
+    transitions and B = M P goals, goal b belongs to transition b mod P. From state, P = B.
     """
 
-    vector: Tensor  # (B, V) float32
+    vector: Tensor  # (P, V) float32
     action: Tensor  # (B, A) float32, in [-1, 1]
     reward: Tensor  # (B,)   float32, for reaching `goal`
-    next_vector: Tensor  # (B, V) float32
+    next_vector: Tensor  # (P, V) float32
     terminated: Tensor  # (B,)   float32, 1 where the episode truly ended: no bootstrap. Truncation leaves 0
     goal: Tensor  # (B, G) float32, seen from `vector`
     next_goal: Tensor  # (B, G) float32, the same goal seen from `next_vector`: it differs only if goals are relative
+    pixels: Tensor | None = None  # (P, H, W, C) uint8; None where the layout has no pictures
+    next_pixels: Tensor | None = None  # (P, H, W, C) uint8
+    achieved_goal: Tensor | None = None  # (P, G) float32, for a regression that trains the encoder; no input
 
     def split(self, size: int) -> list[Batch]:
-        """Cut into minibatches of `size` (views, no copies)."""
-        parts = zip(*(getattr(self, field.name).split(size) for field in fields(self)), strict=True)
-        return [Batch(*part) for part in parts]
+        """Cut into minibatches of `size` goals (views, no copies); pictures stay with all of them."""
+        whole = size < len(self.vector)  # a batch without pictures: transitions are cut too
+        names = [f.name for f in fields(self) if whole or f.name in PER_GOAL]
+        parts = zip(
+            *(getattr(self, name).split(size) for name in names if getattr(self, name) is not None), strict=True
+        )
+        names = [name for name in names if getattr(self, name) is not None]
+        return [replace(self, **dict(zip(names, part, strict=True))) for part in parts]
+
+
+PER_GOAL = ("action", "reward", "terminated", "goal", "next_goal")

@@ -11,7 +11,7 @@ from typing import Any
 
 import tyro
 
-from training.config import Compute, Config, Learning, Replay, Run, Task
+from training.config import Compute, Config, Learning, Pixels, Replay, Run, Task
 from training.errors import UserError
 from training.presets import PRESETS
 from training.run_folder import saved_config
@@ -23,6 +23,7 @@ class Groups:
 
     task: tyro.conf.OmitArgPrefixes[Task]
     learning: tyro.conf.OmitArgPrefixes[Learning]
+    pixels: tyro.conf.OmitArgPrefixes[Pixels]
     replay: tyro.conf.OmitArgPrefixes[Replay]
     compute: tyro.conf.OmitArgPrefixes[Compute]
     run: tyro.conf.OmitArgPrefixes[Run]
@@ -67,7 +68,7 @@ def _resumed(given: Config, arguments: list[str], preset: str | None) -> Config:
 def _parse_flags(defaults: Config, arguments: list[str]) -> Config:
     parts = {
         name: group(**{field.name: getattr(defaults, field.name) for field in dataclasses.fields(group)})
-        for name, group in zip(Groups.__dataclass_fields__, (Task, Learning, Replay, Compute, Run), strict=True)
+        for name, group in zip(Groups.__dataclass_fields__, (Task, Learning, Pixels, Replay, Compute, Run), strict=True)
     }
     description = f"{DESCRIPTION}\n\nPresets: {', '.join(PRESETS)}. Defaults shown are those of {defaults.preset}."
     groups = tyro.cli(

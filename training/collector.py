@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
 from torch import Tensor
 
 import envs
@@ -15,9 +16,9 @@ from agent import SAC
 from replay import Ring
 from training.checkpoint import as_arrays
 from training.explore import Explorer
-from training.policy import Observation, Policy
+from training.policy import Observation, Policy, Seen
 
-ROLLING = 100  # episodes that the rolling success and return look back on
+ROLLING = 100  # episodes that the rolling success and return look back on; steps, for errors
 
 
 class Collector:
@@ -37,26 +38,31 @@ class Collector:
         self.episode_return = np.zeros(vec.num_envs)
         self.success: deque[bool] = deque(maxlen=ROLLING)
         self.returns: deque[float] = deque(maxlen=ROLLING)
+        self.errors: deque[Tensor] = deque(maxlen=ROLLING)  # of the estimated achieved goals at each step, metres
         self.episodes = 0
         size = vec.single_observation_space["observation"].shape[-1]  # type: ignore[index]
         has_object = vec.restorable and "object_rel_pos" in envs.fetch_fields(size)  # type: ignore[attr-defined]
         self.guides = has_object and explorer.guided_episodes > 0
         # What the next actions depend on, set by reset().
-        self.vector = self.goal = torch.empty(0)
+        self.frames = policy.watch()
+        self.seen: Seen | None = None
         self.to_object: Tensor | None = None
 
     def reset(self, seed: int | None = None) -> None:
         """Open an episode everywhere; one that was open is dropped where it was."""
         obs, _ = self.vec.reset(seed=seed)
         self.episode_return[:] = 0.0
-        lanes = torch.arange(self.vec.num_envs, device=self.agent.device)
-        self._see(obs, lanes)
-        self.ring.start(*self._stored(obs, self.vector))
-        self._begin(lanes)
+        self.seen = self._see(obs, np.ones(self.vec.num_envs, bool))
+        self.agent.observe(*self.seen[:3])
+        self.ring.start(*self._stored(obs, self.seen.vector))
+        self._begin(torch.arange(self.vec.num_envs, device=self.agent.device))
 
     def begin_step(self, explore_only: bool) -> None:
         """Choose actions and set the environments going."""
-        action = None if explore_only else self.agent.act(self.vector, self.goal)
+        assert self.seen is not None
+        action = None if explore_only else self.policy.act(self.seen)
+        if action is not None and self.agent.located is not None:
+            self.errors.append((self.agent.located - self.seen.achieved_goal).norm(dim=1).mean())
         self.action = self.explorer.explore(action, self.to_object)  # (N, A) in [-1, 1]
         self.vec.step_async(self.policy.scale(self.action))  # type: ignore[attr-defined]
 
@@ -65,7 +71,7 @@ class Collector:
         obs, reward, terminated, truncated, infos = self.vec.step_wait()  # type: ignore[attr-defined]
         done = terminated | truncated
         last = _last_observations(obs, infos, done)
-        vector, goal = self.policy.inputs(last)
+        vector, goal, achieved = self.policy.numbers(last)
         device = self.agent.device
         self.ring.add(
             self.action,
@@ -73,23 +79,20 @@ class Collector:
             torch.from_numpy(terminated).to(device),
             *self._stored(last, vector),
         )
-        self.agent.observe(vector, goal)
+        self.agent.observe(vector, goal, achieved)
         self.episode_return += reward
+        self.seen = self._see(obs, done)
         if done.any():
             self._finish(done, infos["final_info"])
             lanes = torch.from_numpy(np.flatnonzero(done)).to(device)
-            self._see(obs, lanes)
-            self.ring.begin(lanes, *(part[lanes] for part in self._stored(obs, self.vector)))
+            self.agent.observe(*(part[lanes] for part in self.seen[:3]))
+            self.ring.begin(lanes, *_rows(self._stored(obs, self.seen.vector), lanes))
             self._begin(lanes)
-        else:
-            self.vector, self.goal = vector, goal
-            self.to_object = self._way_to_object(obs)
 
-    def _see(self, obs: Observation, lanes: Tensor) -> None:
-        """Take `obs` as what the next actions depend on, and show the normalisers the beginnings in `lanes`."""
-        self.vector, self.goal = self.policy.inputs(obs)
+    def _see(self, obs: Observation, opens: NDArray[np.bool_]) -> Seen:
+        """Take `obs` as what the next actions depend on."""
         self.to_object = self._way_to_object(obs)
-        self.agent.observe(self.vector[lanes], self.goal[lanes])
+        return self.policy.see(obs, self.frames, opens)
 
     def _begin(self, lanes: Tensor) -> None:
         """Tell the explorer that episodes open in `lanes`."""
@@ -101,10 +104,11 @@ class Collector:
             return None
         return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(self.agent.device, torch.float32)
 
-    def _stored(self, obs: Observation, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _stored(self, obs: Observation, vector: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         achieved, desired = (torch.from_numpy(obs[name]) for name in ("achieved_goal", "desired_goal"))
         device = self.agent.device
-        return vector, achieved.to(device, torch.float64), desired.to(device, torch.float64)
+        pixels = torch.from_numpy(obs[envs.PIXELS]).to(device) if self.policy.layout.pixels else None
+        return vector, achieved.to(device, torch.float64), desired.to(device, torch.float64), pixels
 
     def _finish(self, done: np.ndarray, final_info: dict[str, Any]) -> None:
         self.success.extend(envs.success_of(final_info, len(done))[done].tolist())
@@ -118,11 +122,11 @@ class Collector:
         """The environments too, where they can be saved."""
         return {
             "envs": self.vec.get_states() if self.vec.restorable else None,  # type: ignore[attr-defined]
-            "vector": self.vector,
-            "goal": self.goal,
+            "seen": None if self.seen is None else self.seen._asdict(),
             "episode_return": torch.from_numpy(self.episode_return.copy()),
             "success": list(self.success),
             "returns": list(self.returns),
+            "errors": list(self.errors),
             "episodes": self.episodes,
             "to_object": self.to_object,
             "explorer": self.explorer.state_dict(),
@@ -132,6 +136,7 @@ class Collector:
         """Continue. Returns False if the open episodes were dropped because the environments cannot be restored."""
         self.success.extend(state["success"])
         self.returns.extend(state["returns"])
+        self.errors.extend(error.to(self.agent.device) for error in state["errors"])
         self.episodes = state["episodes"]
         self.explorer.load_state_dict(state["explorer"])
         if state["envs"] is None or not self.vec.restorable:  # type: ignore[attr-defined]
@@ -140,10 +145,16 @@ class Collector:
         self.vec.reset(seed=reset_seed)
         self.vec.set_states(as_arrays(state["envs"]))  # type: ignore[attr-defined]
         device = self.agent.device
-        self.vector, self.goal = state["vector"].to(device), state["goal"].to(device)
+        self.seen = Seen(**{name: None if part is None else part.to(device) for name, part in state["seen"].items()})
+        if self.seen.pixels is not None:
+            self.frames.pixels = self.seen.pixels.cpu()
         self.to_object = None if state["to_object"] is None else state["to_object"].to(device)
         self.episode_return = state["episode_return"].numpy().copy()
         return True
+
+
+def _rows(parts: tuple[Tensor | None, ...], lanes: Tensor) -> Any:
+    return (None if part is None else part[lanes] for part in parts)
 
 
 def _last_observations(obs: Observation, infos: dict[str, Any], done: np.ndarray) -> Observation:

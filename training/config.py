@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import envs
+from agent.routing import ROUTINGS, RoutingName
+from encoders.joint import GoalInput, Head
 from replay.hindsight import STRATEGIES, Strategy
 
 
@@ -17,8 +20,9 @@ from replay.hindsight import STRATEGIES, Strategy
 class Task:
     env_id: str = "FetchPush-v4"
     """A registered Gymnasium goal environment that does not end on success."""
-    obs: Literal["state"] = "state"
-    """What the networks see: state = observation, achieved goal and desired goal."""
+    obs: Literal["state", "chapter", "honest", "pixels-only", "blind", "honest-blind"] = "state"
+    """What the networks see beside the desired goal: state = all numbers; chapter = pixels, proprioception and achieved
+    goal; honest = pixels and proprioception; pixels-only; blind and honest-blind = those two without the pixels."""
     seed: int = 0
     """Of everything random: environments, weights, exploration, sampling."""
     total_steps: int = 84_000
@@ -64,6 +68,47 @@ class Learning:
 
 
 @dataclass(frozen=True)
+class Pixels:
+    cameras: tuple[str, ...] = ("default",)
+    """Views, stacked as channels: default, close, mirror, front, side, above."""
+    render_size: int = envs.SIZE
+    """Pixels a side that are drawn; other than 84, pictures are resized as the chapter does."""
+    show_goal_marker: bool = False
+    """Draw the goal into the pictures: it shows the original goal, also where another is relabelled."""
+    msaa: bool = False
+    """Smooth edges in the pictures."""
+    frame_stack: int = 1
+    """Pictures in a row that the encoder sees together."""
+    proprioception: bool = True
+    """Show the robot's own 10 numbers, where the layout has them."""
+    encoder: Literal["nature", "manipulation", "drqv2", "fast"] = "fast"
+    """Family of convolutions."""
+    head: Head = "spatial-softmax"
+    """From maps to features: spatial-softmax, flat (a Linear to 50), or relu (a Linear to 256, then ReLU, as in SB3)."""
+    feature_norm: bool = True
+    """LayerNorm and Tanh after the head."""
+    coord_conv: bool = False
+    """Two more channels that hold each pixel's coordinates."""
+    routing: RoutingName = "critic"
+    """Which loss trains the encoder: the critic's, the actor's, both, both with an encoder each, or none of them but
+    --goal-loss."""
+    target_encoder: bool = False
+    """The target critic reads an encoder of its own that moves by polyak, as in SB3."""
+    encoder_learning_rate: float | None = None
+    """Of the encoder; None for --learning-rate."""
+    shift_pad: int = 0
+    """Shift pictures at random by up to so many pixels; 0 leaves them."""
+    goal_loss: float = 0.0
+    """Weight of a regression of the achieved goal from the encoder's features. Training only."""
+    goal_input: GoalInput = "off"
+    """Show actor and critic that regression's estimate: beside the features, instead of them, or not."""
+    goals_per_image: int = 1
+    """Relabelled goals for each encoded transition."""
+    head_updates: int = 1
+    """Updates of actor and critic on the features of one pass of the encoder, each with fresh goals."""
+
+
+@dataclass(frozen=True)
 class Replay:
     buffer_size: int = 1_000_000
     """Observations kept, all environments together."""
@@ -104,13 +149,35 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Config(Run, Compute, Replay, Learning, Task):
+class Config(Run, Compute, Replay, Pixels, Learning, Task):
     """All flags of a run, flat. (A dataclass takes its last base first: fields stand in the order above.)"""
 
     preset: str = "push"
 
     # Changing these does not make it another run.
     MUTABLE = ("total_steps", "workers", "device", "accelerate", "resume", "run_dir", "preset")
+
+    @property
+    def layout(self) -> envs.Layout:
+        layout = envs.LAYOUTS[self.obs]
+        return layout if self.proprioception else layout.without_proprioception()
+
+    @property
+    def view(self) -> envs.View | None:
+        """What the pictures show; None where the layout has none."""
+        if not self.layout.pixels:
+            return None
+        return envs.View(self.cameras, self.render_size, self.show_goal_marker, self.msaa)
+
+    @property
+    def goals_from_achieved(self) -> bool:
+        """Whether goals are shown as seen from the true achieved goal: only where the layout shows that anyway."""
+        return self.relative_goals and self.layout.shows_achieved
+
+    @property
+    def goals_from_estimate(self) -> bool:
+        """Whether goals are shown as seen from the estimated achieved goal."""
+        return self.relative_goals and not self.layout.shows_achieved and self.goal_input != "off"
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2)
@@ -120,6 +187,8 @@ class Config(Run, Compute, Replay, Learning, Task):
         """Raises ValueError if the text is no configuration."""
         try:
             values: dict[str, Any] = json.loads(text)
+            if "cameras" in values:
+                values["cameras"] = tuple(values["cameras"])
             config = Config(**values)
             problems(config)  # compares every number: a text in its place is a TypeError
         except (TypeError, json.JSONDecodeError) as error:
@@ -166,10 +235,38 @@ def problems(config: Config) -> list[str]:
     need("random_actions", 0, 1)
     need("guided_episodes", 0, 1)
     need("buffer_size", 3 * config.num_envs, 1e12)  # a transition, and the next episode's first observation
+    need("render_size", envs.SIZE, 4096)
+    need("frame_stack", 1, 16)
+    need("shift_pad", 0, envs.SIZE)
+    need("goal_loss", 0, 1e6)
+    need("goals_per_image", 1, 1024)
+    need("head_updates", 1, 1024)
+    if config.encoder_learning_rate is not None:
+        need("encoder_learning_rate", 0, 1, low_open=True)
+    if config.layout.pixels:
+        found += _pixel_problems(config)
     if config.her_strategy not in STRATEGIES:
         found.append(f"--her-strategy is {config.her_strategy}: choose {', '.join(STRATEGIES)}.")
     if config.alpha != "auto":
         need("alpha", 0, 1e6, low_open=True)
     if config.workers is not None:
         need("workers", 0, min(config.num_envs, 256))
+    return found
+
+
+def _pixel_problems(config: Config) -> list[str]:
+    """Of flags that do not go together."""
+    found, routing = [], ROUTINGS[config.routing]
+    try:
+        envs.check_cameras(config.cameras)
+    except ValueError as error:
+        found.append(f"--cameras: {error}")
+    if config.goal_input != "off" and not config.goal_loss:
+        found.append("--goal-input needs an estimate to show: give --goal-loss a weight.")
+    if config.routing == "goal" and not config.goal_loss:
+        found.append("--routing goal leaves the encoder to --goal-loss: give that a weight.")
+    if config.goal_loss and config.routing == "actor":
+        found.append("--goal-loss goes through the critic's optimizer, which --routing actor keeps from the encoder.")
+    if config.goal_input != "off" and routing.encoders == 2:
+        found.append("--goal-input needs one encoder, and --routing separate has two: choose another routing.")
     return found

@@ -56,10 +56,12 @@ def evaluate(vec: VectorEnv, policy: Policy, episodes: int, seed: int) -> Evalua
     played = np.zeros(vec.num_envs, int)
     lanes = np.arange(vec.num_envs)
     obs, _ = vec.reset(seed=seed)
+    play, opens = policy.player(), np.ones(vec.num_envs, bool)
     while played.min() < per_env:
-        obs, reward, terminated, truncated, infos = vec.step(policy(obs))
+        obs, reward, terminated, truncated, infos = vec.step(play(obs, opens))
         returns[np.minimum(played, per_env), lanes] += reward
-        done = (terminated | truncated) & (played < per_env)
+        opens = terminated | truncated
+        done = opens & (played < per_env)
         if done.any():
             success[played[done], lanes[done]] = envs.success_of(infos["final_info"], vec.num_envs)[done]
         played += done

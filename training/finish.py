@@ -45,7 +45,9 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
     video = "not asked for"
     if config.video:
         try:
-            envs.record(config.env_id, session.policy, folder / VIDEO, episodes=FILMED, seed=seed)
+            envs.record(
+                config.env_id, session.policy.player(), folder / VIDEO, episodes=FILMED, seed=seed, view=config.view
+            )
             video = str(folder / VIDEO)
         except (envs.RenderError, OSError) as error:
             video = f"skipped: {error}"

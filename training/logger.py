@@ -18,6 +18,7 @@ COLUMNS = (
     "step", "updates", "seconds", "episodes",
     "success_rolling", "episode_return", "eval_success", "eval_return",
     "critic_loss", "actor_loss", "temperature_loss", "q", "target_q", "entropy", "alpha",
+    "goal_loss", "replay_error_cm", "position_error_cm",
     "encoder_grad_norm", "critic_grad_norm", "actor_grad_norm",
     "steps_per_second", "updates_per_second", "share_act", "share_env", "share_sample", "share_update",
 )  # fmt: skip

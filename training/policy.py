@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -11,7 +14,38 @@ from torch import Tensor
 import envs
 from agent import SAC
 
-Observation = dict[str, NDArray[np.float64]]
+Observation = dict[str, NDArray[Any]]
+
+
+class Seen(NamedTuple):
+    """Observations of N environments as the agent takes them, on its device."""
+
+    vector: Tensor  # (N, V) float32
+    goal: Tensor  # (N, G) float32
+    achieved_goal: Tensor  # (N, G) float32, for the normaliser of a goal head; no input
+    pixels: Tensor | None  # (N, H, W, stack * C) uint8, None where the layout has no pictures
+
+
+class Frames:
+    """The latest pictures of each environment, stacked as channels, the newest last.
+
+    Before an episode's first picture stands that picture, as in `Ring`.
+    """
+
+    def __init__(self, stack: int) -> None:
+        self.stack = stack
+        self.pixels = torch.empty(0, dtype=torch.uint8)  # (N, H, W, stack * C)
+
+    def push(self, pictures: NDArray[np.uint8], opens: NDArray[np.bool_]) -> Tensor:
+        """Take the next pictures (N, H, W, C), the first of their episode where `opens` (N,) is true."""
+        newest = torch.from_numpy(pictures)
+        if self.stack > 1:
+            first = torch.from_numpy(opens)[:, None, None, None]
+            repeated = newest.repeat(1, 1, 1, self.stack)
+            older = self.pixels[..., newest.shape[-1] :] if len(self.pixels) else repeated[..., newest.shape[-1] :]
+            newest = torch.where(first, repeated, torch.cat([older, newest], dim=-1))
+        self.pixels = newest
+        return newest
 
 
 class Policy:
@@ -19,27 +53,46 @@ class Policy:
 
     Args:
         agent: acts in [-1, 1].
-        layout: name of the observation layout.
+        layout: what the networks see.
         relative_goals: show the desired goal as seen from the achieved one.
+        frame_stack: pictures that are shown together.
         action_space: of one environment; actions are scaled to its bounds.
     """
 
-    def __init__(self, agent: SAC, layout: str, relative_goals: bool, action_space: spaces.Box) -> None:
-        self.agent, self.layout, self.relative_goals = agent, layout, relative_goals
+    def __init__(
+        self, agent: SAC, layout: envs.Layout, relative_goals: bool, frame_stack: int, action_space: spaces.Box
+    ) -> None:
+        self.agent, self.layout, self.relative_goals, self.frame_stack = agent, layout, relative_goals, frame_stack
         self.middle = (action_space.high + action_space.low) / 2
         self.half_range = (action_space.high - action_space.low) / 2
 
-    def inputs(self, obs: Observation) -> tuple[Tensor, Tensor]:
-        """What the networks see: vector (N, V) and goal (N, G), float32 on the agent's device."""
+    def watch(self) -> Frames:
+        """An empty memory of pictures, for one vector of environments."""
+        return Frames(self.frame_stack)
+
+    def see(self, obs: Observation, frames: Frames, opens: NDArray[np.bool_]) -> Seen:
+        """What the networks see of `obs`, in episodes that have just begun where `opens` (N,) is true."""
+        pixels = frames.push(obs[envs.PIXELS], opens).to(self.agent.device) if self.layout.pixels else None
+        return Seen(*self.numbers(obs), pixels)
+
+    def numbers(self, obs: Observation) -> tuple[Tensor, Tensor, Tensor]:
+        """Vector, goal and achieved goal of `obs`, as in `Seen`."""
         vector = torch.from_numpy(envs.vector_of(obs, self.layout))
         seen_from = obs["achieved_goal"] if self.relative_goals else 0.0
         goal = torch.from_numpy(obs["desired_goal"] - seen_from).to(torch.float32)
-        return vector.to(self.agent.device), goal.to(self.agent.device)
+        achieved = torch.from_numpy(obs["achieved_goal"]).to(torch.float32)
+        device = self.agent.device
+        return vector.to(device), goal.to(device), achieved.to(device)
+
+    def act(self, seen: Seen, deterministic: bool = False) -> Tensor:
+        """(N, A) in [-1, 1]."""
+        return self.agent.act(seen.vector, seen.goal, seen.pixels, deterministic=deterministic)
+
+    def player(self) -> Callable[[Observation, NDArray[np.bool_]], NDArray[np.float32]]:
+        """The policy without exploration, as a function of observations and of which begin an episode."""
+        frames = self.watch()
+        return lambda obs, opens: self.scale(self.act(self.see(obs, frames, opens), deterministic=True))
 
     def scale(self, action: Tensor) -> NDArray[np.float32]:
         """(N, A) in [-1, 1] -> (N, A) in the action space."""
         return self.middle + self.half_range * action.cpu().numpy()
-
-    def __call__(self, obs: Observation) -> NDArray[np.float32]:
-        """Act without exploration."""
-        return self.scale(self.agent.act(*self.inputs(obs), deterministic=True))

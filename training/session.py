@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 import envs
 from agent import SAC, accelerate
-from encoders import VectorEncoder
+from agent.routing import ROUTINGS
+from encoders import PixelEncoder, VectorEncoder
 from envs import GoalVectorEnv
-from replay import Ring
+from replay import Batch, Ring
 from training import memory
 from training.collector import Collector
 from training.config import Config, problems
@@ -26,7 +28,7 @@ from training.policy import Policy
 def seeds(seed: int) -> dict[str, int]:
     """Independent seeds for all that is random in a run: streams of runs 0 and 1, and of training and evaluation,
     have nothing in common (numpy's SeedSequence)."""
-    names = ("envs", "agent", "replay", "exploration", "evaluation", "final_evaluation", "resume")
+    names = ("envs", "agent", "replay", "exploration", "evaluation", "final_evaluation", "resume", "encoder")
     return dict(zip(names, (int(s) for s in np.random.SeedSequence(seed).generate_state(len(names))), strict=True))
 
 
@@ -77,7 +79,7 @@ def torch_device(name: str) -> torch.device:
 def make_vec(config: Config, num_envs: int, workers: int | None, seed: int | None = None) -> GoalVectorEnv:
     """Raises UserError if the environment cannot be built so."""
     try:
-        return envs.make_vec(config.env_id, num_envs, obs=config.obs, workers=workers, seed=seed)
+        return envs.make_vec(config.env_id, num_envs, view=config.view, workers=workers, seed=seed)
     except ValueError as error:
         raise UserError(str(error)) from None
 
@@ -91,12 +93,12 @@ class Player:
         accelerate.set_up(self.device)
         self.eval_envs = make_vec(config, EVAL_ENVS, config.workers if workers is None else workers)
         space = self.eval_envs.single_observation_space
-        self.vector_size = envs.vector_size(space, config.obs)
+        self.vector_size = envs.vector_size(space, config.layout)
         self.goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
         self.action_size = int(np.prod(self.eval_envs.single_action_space.shape))  # type: ignore[arg-type]
         low, high = envs.reward_range(config.env_id) if config.clip_targets else (-math.inf, math.inf)
         self.agent = SAC(
-            VectorEncoder(self.vector_size),
+            self._encoders(),
             self.vector_size,
             self.goal_size,
             self.action_size,
@@ -104,7 +106,12 @@ class Player:
             depth=config.hidden_depth,
             layer_norm=config.layer_norm,
             normalize=config.normalize,
+            routing=config.routing,
+            target_encoder=config.target_encoder,
+            goal_loss=config.goal_loss,
+            goal_from_estimate=config.goals_from_estimate,
             learning_rate=config.learning_rate,
+            encoder_learning_rate=config.encoder_learning_rate,
             gamma=config.gamma,
             tau=config.tau,
             alpha=config.alpha,
@@ -116,7 +123,32 @@ class Player:
         self.accelerated = config.accelerate == "auto" and accelerate.has_bfloat16(self.device)
         if self.accelerated:
             accelerate.use_bfloat16(self.agent)
-        self.policy = Policy(self.agent, config.obs, config.relative_goals, self.eval_envs.single_action_space)  # type: ignore[arg-type]
+        if config.accelerate == "auto" and self.device.type == "cpu":
+            accelerate.fit_cache(self.agent)
+        actions: Any = self.eval_envs.single_action_space
+        self.policy = Policy(self.agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
+
+    def _encoders(self) -> list[nn.Module]:
+        """As many as the routing has, with initial weights that depend on the seed alone."""
+        config = self.config
+        if config.view is None:
+            return [VectorEncoder(self.vector_size)]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seeds["encoder"])
+            return [
+                PixelEncoder(
+                    config.encoder,
+                    config.head,
+                    config.view.shape[-1] * config.frame_stack,
+                    envs.SIZE,
+                    self.vector_size,
+                    feature_norm=config.feature_norm,
+                    coord_conv=config.coord_conv,
+                    goal_size=self.goal_size if config.goal_loss else 0,
+                    goal_input=config.goal_input,
+                )
+                for _ in range(ROUTINGS[config.routing].encoders)
+            ]
 
     def close(self) -> None:
         self.eval_envs.close()
@@ -139,7 +171,9 @@ class Session(Player):
             strategy=config.her_strategy,
             her_ratio=config.her_ratio,
             goal_tries=config.goal_tries,
-            relative_goals=config.relative_goals,
+            relative_goals=config.goals_from_achieved,
+            pixels=None if config.view is None else config.view.shape,
+            frame_stack=config.frame_stack,
             device=self.device,
             seed=self.seeds["replay"],
         )
@@ -166,7 +200,9 @@ class Session(Player):
         )
 
     def _check_memory(self) -> None:
-        one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size)
+        view = self.config.view
+        pixels = 0 if view is None else math.prod(view.shape)
+        one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size, pixels)
         need = one * self.config.buffer_size
         have = max(0, memory.available_bytes(self.device) - learner_need(self.config))
         if need > have:
@@ -183,6 +219,14 @@ class Session(Player):
 
     def start(self) -> None:
         self.collector.reset()
+
+    def minibatches(self, updates: int) -> list[list[Batch]]:
+        """For each update the batches that it takes: one, or one for each of its steps behind the encoder."""
+        config, ring = self.config, self.ring
+        if not config.layout.pixels:  # drawn in one call
+            return [[batch] for batch in ring.sample(updates * config.batch_size).split(config.batch_size)]
+        goals, each = config.head_updates * config.goals_per_image, config.goals_per_image * config.batch_size
+        return [ring.sample(config.batch_size, goals).split(each) for _ in range(updates)]
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from agent import SAC
+from encoders import Encoded
 from replay import Batch
 
 VECTOR, GOAL, ACTION, FEATURES = 5, 3, 2, 4
@@ -23,13 +24,16 @@ class LearnableEncoder(nn.Linear):
             super().__init__(VECTOR, FEATURES)
         self.feature_size = FEATURES
 
+    def forward(self, vector: Tensor, pixels: Tensor | None = None) -> Encoded:  # type: ignore[override]
+        return Encoded(super().forward(vector))
+
 
 def small_agent(**options: Any) -> SAC:
     """An agent of `options` that has seen some observations."""
-    chosen: dict[str, Any] = {"encoder": LearnableEncoder(), "width": 16, "depth": 2} | options
+    chosen: dict[str, Any] = {"encoders": [LearnableEncoder()], "width": 16, "depth": 2} | options
     agent = SAC(vector_size=VECTOR, goal_size=GOAL, action_size=ACTION, **chosen)
     seen = random_batch(seed=99)
-    agent.observe(seen.vector, seen.goal)
+    agent.observe(seen.vector, seen.goal, seen.goal)
     return agent
 
 

@@ -81,7 +81,7 @@ def test_only_observe_moves_the_agents_normalisers_never_act_or_update() -> None
         agent.update(batch)
         agent.act(batch.vector, batch.goal)
     assert all(one.equal(other) for one, other in zip(statistics(), before, strict=True))
-    agent.observe(batch.vector, batch.goal)
+    agent.observe(batch.vector, batch.goal, batch.goal)
     assert float(agent.vector_normalizer.count) == float(agent.goal_normalizer.count) == 64
     goals = np.concatenate([random_batch(seed=99).goal.numpy(), batch.goal.numpy()])
     np.testing.assert_allclose(agent.goal_normalizer.shift.numpy(), goals.mean(0), rtol=1e-5)

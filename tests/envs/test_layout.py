@@ -83,12 +83,9 @@ def test_proprioception_knows_nothing_of_the_object() -> None:
 def test_state_vector(env_id: str, size: int) -> None:
     env = envs.make_vec(env_id, 3, workers=0, seed=0)
     observation, _ = env.reset()
-    vector = envs.vector_of(observation, "state")
+    vector = envs.vector_of(observation, envs.LAYOUTS["state"])
     assert vector.dtype == np.float32 and vector.shape == (3, size)
-    assert envs.vector_size(env.observation_space, "state") == size
-    assert envs.vector_size(env.single_observation_space, "state") == size
+    assert envs.vector_size(env.single_observation_space, envs.LAYOUTS["state"]) == size
     parts = np.concatenate([observation["observation"], observation["achieved_goal"]], axis=1)
     assert np.array_equal(vector, parts.astype(np.float32))
-    with pytest.raises(ValueError, match="choose state"):
-        envs.vector_of(observation, "sight")
     env.close()

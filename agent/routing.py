@@ -1,0 +1,27 @@
+"""Which loss trains the encoder, as a table."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+RoutingName = Literal["critic", "actor", "both", "separate", "goal"]
+
+
+class Routing(NamedTuple):
+    """One encoder or two (then the second is the actor's own), and whose loss reaches it.
+
+    The encoder's parameters are in the optimizer of the critic, unless the actor alone trains it.
+    """
+
+    encoders: int
+    critic_trains: bool
+    actor_trains: bool
+
+
+ROUTINGS: dict[str, Routing] = {
+    "critic": Routing(1, critic_trains=True, actor_trains=False),  # DrQ-v2 (Yarats et al. 2021), SAC-AE
+    "actor": Routing(1, critic_trains=False, actor_trains=True),  # Stable-Baselines3, share_features_extractor=True
+    "both": Routing(1, critic_trains=True, actor_trains=True),
+    "separate": Routing(2, critic_trains=True, actor_trains=True),  # Stable-Baselines3's default: one encoder each
+    "goal": Routing(1, critic_trains=False, actor_trains=False),  # the regression of the achieved goal alone
+}

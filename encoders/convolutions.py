@@ -1,0 +1,73 @@
+"""Families of convolutions, as tables: pictures (B, 3 C, 84, 84) in, maps (B, channels, height, width) out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Layer(NamedTuple):
+    channels: int
+    kernel: int
+    stride: int
+    padding: int
+
+
+def _three_by_three(*strides: int, padding: int) -> tuple[Layer, ...]:
+    return tuple(Layer(32, 3, stride, padding) for stride in strides)
+
+
+FAMILIES: dict[str, tuple[Layer, ...]] = {
+    # Mnih et al. 2015: 84 -> 20 -> 9 -> 7, 64 maps
+    "nature": (Layer(32, 8, 4, 0), Layer(64, 4, 2, 0), Layer(64, 3, 1, 0)),
+    # the chapter's: 84 -> 42 -> 42 -> 42 -> 21, 32 maps
+    "manipulation": _three_by_three(2, 1, 1, 2, padding=1),
+    # Yarats et al. 2021: 84 -> 41 -> 39 -> 37 -> 35, 32 maps
+    "drqv2": _three_by_three(2, 1, 1, 1, padding=0),
+    # for a CPU, where the large maps of the first layers cost most: 84 -> 42 -> 21 -> 21, 16 then 32 maps
+    "fast": (Layer(16, 3, 2, 1), Layer(32, 3, 2, 1), Layer(32, 3, 1, 1)),
+}
+
+
+class Convolutions(nn.Module):
+    """A family's layers, each followed by ReLU.
+
+    Args:
+        family: a key of `FAMILIES`.
+        channels: of the pictures, 3 for each camera and frame.
+        coord_conv: two more channels that hold each pixel's x and y in [-1, 1] (Liu et al. 2018).
+
+    Attributes:
+        shape: (channels, height, width) of what comes out.
+    """
+
+    coordinates: Tensor  # (1, 2, 84, 84)
+
+    def __init__(self, family: str, channels: int, size: int, coord_conv: bool) -> None:
+        super().__init__()
+        line = torch.linspace(-1, 1, size)
+        grid = torch.stack(torch.meshgrid(line, line, indexing="xy"))[None]  # (1, 2, size, size): x, then y
+        self.register_buffer("coordinates", grid if coord_conv else grid[:, :0], persistent=False)
+        layers: list[nn.Module] = []
+        inputs, side = channels + self.coordinates.shape[1], size
+        for layer in FAMILIES[family]:
+            layers += [nn.Conv2d(inputs, layer.channels, layer.kernel, layer.stride, layer.padding), nn.ReLU()]
+            inputs, side = layer.channels, (side + 2 * layer.padding - layer.kernel) // layer.stride + 1
+        self.layers = nn.Sequential(*layers)
+        self.shape = (inputs, side, side)
+        self.in_bfloat16 = False
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """uint8 (B, size, size, channels) -> (B, *shape).
+
+        Channels stay last in memory from the ring to the head. Pixels go to [-1, 1), without loss: bfloat16 holds
+        every whole number up to 256, and dividing by 128 changes exponents only.
+        """
+        maps = pixels.permute(0, 3, 1, 2).to(torch.bfloat16 if self.in_bfloat16 else torch.float32)
+        maps = maps.sub_(128).mul_(1 / 128)
+        if self.coordinates.shape[1]:
+            maps = torch.cat([maps, self.coordinates.to(maps.dtype).expand(len(maps), -1, -1, -1)], dim=1)
+        with torch.autocast(maps.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+            return self.layers(maps)

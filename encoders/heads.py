@@ -1,0 +1,50 @@
+"""What turns maps into a vector: SpatialSoftmax, or a flat linear trunk."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SpatialSoftmax(nn.Module):
+    """Where each map is bright: the mean (x, y) under the softmax of its values (Levine et al. 2016).
+
+    Args:
+        channels, height, width: of the maps.
+
+    Attributes:
+        out: 2 * channels.
+    """
+
+    positions: Tensor  # (height * width, 2)
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+        self.register_buffer("positions", torch.stack([x.flatten(), y.flatten()], dim=1), persistent=False)
+        self.log_temperature = nn.Parameter(torch.zeros(()))  # its exponential is always positive
+        self.out = 2 * channels
+
+    def points(self, maps: Tensor) -> Tensor:
+        """(B, channels, height, width) -> (B, channels, 2): x to the right and y down, in [-1, 1]."""
+        rows = maps.to(torch.float32).flatten(2)  # (B, channels, height * width)
+        return (rows / self.log_temperature.exp()).softmax(-1) @ self.positions
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, channels, height, width) -> (B, 2 channels): x and y of each map in turn."""
+        return self.points(maps).flatten(1)
+
+
+class FlatTrunk(nn.Module):
+    """All maps into one Linear (Yarats et al. 2021), ReLU after it if wanted (as in Stable-Baselines3's NatureCNN)."""
+
+    def __init__(self, channels: int, height: int, width: int, out: int, relu: bool = False) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels * height * width, out)
+        self.relu = relu
+        self.out = out
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, channels, height, width) -> (B, out)."""
+        vector = self.linear(maps.to(torch.float32).flatten(1))
+        return vector.relu() if self.relu else vector

@@ -1,0 +1,67 @@
+"""The GL context that pictures are drawn in: EGL, or OSMesa where there is none. No torch is imported here."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import importlib
+import os
+from typing import Any
+
+INSTALL = "apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0"
+
+
+class RenderError(RuntimeError):
+    """Nothing can be drawn here: a GL library is missing, or the renderer broke down."""
+
+
+def backend() -> str:
+    """What draws: the environment variable MUJOCO_GL if it is set, else egl, else osmesa.
+
+    Sets MUJOCO_GL, which MuJoCo reads when it is first asked for a context.
+
+    Raises:
+        RenderError: if neither library is there.
+    """
+    if "MUJOCO_GL" not in os.environ:
+        os.environ["MUJOCO_GL"] = _first_there()
+    return os.environ["MUJOCO_GL"]
+
+
+def _first_there() -> str:
+    for name, library in (("egl", "EGL"), ("osmesa", "OSMesa")):
+        try:
+            found = ctypes.util.find_library(library)
+            if found and ctypes.CDLL(found):
+                return name
+        except OSError:
+            continue
+    raise RenderError(f"Nothing can be drawn: neither EGL nor OSMesa is there: {INSTALL}")
+
+
+def make_context(size: int) -> Any:
+    """A current off-screen context in this thread; free it after what was made in it.
+
+    Raises:
+        RenderError: with what to install.
+    """
+    name = backend()
+    try:
+        context = importlib.import_module(f"mujoco.{name}").GLContext(size, size)
+        context.make_current()
+    except Exception as error:  # ImportError, OSError, AttributeError: every backend fails in its own way
+        reason = str(error) or type(error).__name__
+        raise RenderError(f"Nothing can be drawn with MUJOCO_GL={name} ({reason}): {INSTALL}") from error
+    return context
+
+
+def renderer_name() -> str:
+    """GL_RENDERER of the current context."""
+    from OpenGL import GL
+
+    return GL.glGetString(GL.GL_RENDERER).decode()
+
+
+def is_software(renderer: str) -> bool:
+    """Whether a GL_RENDERER draws on the CPU."""
+    return any(name in renderer.lower() for name in ("llvmpipe", "softpipe", "swrast", "software", "osmesa"))

@@ -1,0 +1,153 @@
+"""Pictures of Fetch tasks, drawn from poses rather than from simulations.
+
+A simulation is never drawn itself: stock's `render()` runs `mj_forward` on it, which changes what PickAndPlace does
+next. What is drawn is a scratch copy, given the joint positions. So one renderer, with one GL context, serves any number
+of environments of the same task, and needs nothing of them but a few numbers.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from envs import gl
+from envs.view import CAMERAS, SIZE, View
+
+# Covers of sensors inside the robot's shell: from none of our cameras does one of their pixels show.
+HIDDEN_BODIES = ("robot0:estop_link", "robot0:laser_link")
+_MAX_GEOMS = 1000
+
+
+def pose_of(env: Any) -> np.ndarray:
+    """What a picture of `env`, a `FetchEnv`, depends on: joint positions, mocap pose and goal, (P,) float64."""
+    data = env.stock.data
+    return np.concatenate([data.qpos, data.mocap_pos.ravel(), data.mocap_quat.ravel(), env.stock.goal])
+
+
+class Renderer:
+    """Draws poses of one Fetch task.
+
+    Args:
+        model: the task's, copied.
+        view: cameras, size, and what is left out.
+        tiles: pictures drawn side by side before they are read back. One is best in software; on a GPU each readback
+            waits for the card.
+
+    Raises:
+        RenderError: if no GL library is there.
+
+    Attributes:
+        name: GL_RENDERER in use.
+    """
+
+    def __init__(self, model: mujoco.MjModel, view: View, tiles: int = 1) -> None:
+        self.view, self.tiles = view, tiles
+        self._model = _stripped(model, view, tiles)
+        self._data = mujoco.MjData(self._model)
+        self._target = self._model.site("target0").id
+        self._cameras = [_free_camera(name) for name in view.cameras]
+        self._context: Any = gl.make_context(view.render_size)
+        self.name = gl.renderer_name()
+        self._scene = mujoco.MjvScene(self._model, _MAX_GEOMS)
+        self._option, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
+        self._drawing: Any = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._drawing)
+        side = view.render_size
+        self._rectangles = [mujoco.MjrRect(0, side * tile, side, side) for tile in range(tiles)]
+        self._read = np.zeros((tiles, side, side, 3), np.uint8)
+
+    def draw(self, poses: np.ndarray, out: np.ndarray) -> None:
+        """Draw poses (N, P) into `out` (N, SIZE, SIZE, 3 C) uint8, C cameras stacked as channels."""
+        self._context.make_current()  # another renderer of this thread may have been at work
+        pictures = [(row, camera) for row in range(len(poses)) for camera in range(len(self._cameras))]
+        for first in range(0, len(pictures), self.tiles):
+            self._draw_some(pictures[first : first + self.tiles], poses, out)
+
+    def _draw_some(self, pictures: list[tuple[int, int]], poses: np.ndarray, out: np.ndarray) -> None:
+        placed = None
+        for (row, camera), rectangle in zip(pictures, self._rectangles, strict=False):
+            if row != placed:
+                self._place(poses[row])
+                placed = row
+            mujoco.mjv_updateScene(
+                self._model, self._data, self._option, self._perturb, self._cameras[camera],
+                mujoco.mjtCatBit.mjCAT_ALL, self._scene,
+            )  # fmt: skip
+            mujoco.mjr_render(rectangle, self._scene, self._drawing)
+        side = self.view.render_size
+        read = self._read[: len(pictures)]
+        mujoco.mjr_readPixels(read.ravel(), None, mujoco.MjrRect(0, 0, side, side * len(pictures)), self._drawing)
+        for (row, camera), picture in zip(pictures, read, strict=True):
+            upright = picture[::-1]  # GL's first row is the lowest
+            out[row, :, :, 3 * camera : 3 * camera + 3] = upright if side == SIZE else _resized(upright)
+
+    def _place(self, pose: np.ndarray) -> None:
+        """Give the scratch copy a pose, and compute all that can be seen of it."""
+        model, data = self._model, self._data
+        data.qpos[:] = pose[: model.nq]
+        data.mocap_pos[:] = pose[model.nq : model.nq + 3 * model.nmocap].reshape(-1, 3)
+        data.mocap_quat[:] = pose[model.nq + 3 * model.nmocap : -3].reshape(-1, 4)
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_comPos(model, data)
+        mujoco.mj_camlight(model, data)
+        data.site_xpos[self._target] = pose[-3:]
+
+    def close(self) -> None:
+        """Free the renderer before its context, and both before the interpreter ends."""
+        if self._context is not None:
+            self._drawing.free()
+            self._context.free()
+            self._context = self._drawing = None
+
+
+class Artist:
+    """Draws environments of one Fetch task, one at a time.
+
+    Args:
+        env: one of them, a `FetchEnv`.
+        view: what the pictures show.
+    """
+
+    def __init__(self, env: Any, view: View) -> None:
+        self._renderer = Renderer(env.stock.model, view)
+        self.name = self._renderer.name
+
+    def draw(self, env: Any, out: np.ndarray | None = None) -> np.ndarray:
+        """Draw `env` into `out`, or into a new picture, (SIZE, SIZE, 3 C) uint8."""
+        if out is None:
+            out = np.empty(self._renderer.view.shape, np.uint8)
+        self._renderer.draw(pose_of(env)[None], out[None])
+        return out
+
+    def close(self) -> None:
+        self._renderer.close()
+
+
+def _stripped(model: mujoco.MjModel, view: View, tiles: int) -> mujoco.MjModel:
+    """A copy of the model without what is not to be drawn, with a frame buffer for `tiles` pictures."""
+    model = copy.copy(model)
+    model.vis.quality.offsamples = 4 if view.msaa else 0
+    model.vis.global_.offwidth, model.vis.global_.offheight = view.render_size, view.render_size * tiles
+    for name in HIDDEN_BODIES:
+        model.geom_rgba[model.geom_bodyid == model.body(name).id, 3] = 0.0
+    if not view.goal_marker:
+        model.site_rgba[model.site("target0").id, 3] = 0.0
+    return model
+
+
+def _free_camera(name: str) -> mujoco.MjvCamera:
+    camera, settings = mujoco.MjvCamera(), CAMERAS[name]
+    camera.type = mujoco.mjtCamera.mjCAMERA_FREE
+    camera.distance, camera.azimuth, camera.elevation = settings.distance, settings.azimuth, settings.elevation
+    camera.lookat[:] = settings.lookat
+    return camera
+
+
+def _resized(picture: np.ndarray) -> np.ndarray:
+    """As the chapter: PIL, bilinear, (R, R, 3) -> (SIZE, SIZE, 3)."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(picture).resize((SIZE, SIZE), Image.Resampling.BILINEAR))

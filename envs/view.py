@@ -1,0 +1,64 @@
+"""What a picture shows: cameras by name, size, and what is left out of it. No torch and no GL is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Camera(NamedTuple):
+    """A free camera of MuJoCo's: degrees and metres."""
+
+    distance: float
+    azimuth: float
+    elevation: float
+    lookat: tuple[float, float, float]
+
+
+_TABLE = (1.32, 0.75, 0.45)  # the middle of where blocks and goals lie, a little above the table's top
+
+CAMERAS = {
+    "default": Camera(2.5, 132.0, -14.0, (1.3, 0.75, 0.55)),  # gymnasium-robotics'
+    "close": Camera(1.0, 132.0, -35.0, _TABLE),
+    "mirror": Camera(1.0, 228.0, -35.0, _TABLE),  # close, from the robot's other side
+    "front": Camera(1.0, 180.0, -35.0, _TABLE),
+    "side": Camera(1.0, 90.0, -35.0, _TABLE),
+    "above": Camera(1.0, 180.0, -75.0, _TABLE),
+}
+
+PIXELS = "pixels"  # the key of a picture among the observations
+SIZE = 84  # pixels, of what the networks see: height and width
+
+
+@dataclass(frozen=True)
+class View:
+    """How environments are drawn.
+
+    Args:
+        cameras: names of `CAMERAS`; their pictures are stacked as channels, in this order.
+        render_size: pixels a side that are drawn; other than SIZE, the picture is resized as the chapter does (PIL,
+            bilinear).
+        goal_marker: draw the red ball at the goal. It shows the goal that the environment gave, and so contradicts
+            relabelled ones.
+        msaa: smooth edges (4 samples a pixel).
+    """
+
+    cameras: tuple[str, ...] = ("default",)
+    render_size: int = SIZE
+    goal_marker: bool = False
+    msaa: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(SIZE, SIZE, 3 C) of uint8, channels last: no later step has to transpose them."""
+        return SIZE, SIZE, 3 * len(self.cameras)
+
+
+def check_cameras(names: Sequence[str]) -> None:
+    """Raise ValueError, naming the cameras there are, unless `names` are one or more of them."""
+    for name in names:
+        if name not in CAMERAS:
+            raise ValueError(f"There is no camera '{name}': choose among {', '.join(CAMERAS)}.")
+    if not names or len(set(names)) < len(names):
+        raise ValueError("Name one or more different cameras.")

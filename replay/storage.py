@@ -1,0 +1,194 @@
+"""Where the ring keeps what happened: preallocated tables of single observations, one lane for each environment.
+
+Every observation is stored once: the next observation of time t is the observation of time t + 1. An episode of T
+steps takes T + 1 slots, for its last observation is stored too, and is the one slot that holds no transition. So a
+lane also keeps a list of the times that are transitions, oldest first, and sampling draws from that list: uniform
+over everything stored, whatever the episodes' lengths, with no rejection and no loop over the batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+OPEN = -1  # the end of an episode that is still being played
+
+
+class Storage:
+    """Writing and saving.
+
+    Time counts a lane's observations from 0 and never wraps; the slot of time t is t mod slots. All tables are flat,
+    (slots * lanes, ...), so that one `index_select` gathers a batch. Sizes and cursors are device tensors that are
+    changed in place, so that a captured graph would see them.
+
+    Args:
+        capacity: observations in all lanes together.
+        num_envs: lanes.
+        vector_size, goal_size, action_size: V, G, A.
+        pixels: (H, W, C) of a single picture, stored as uint8; None for none.
+        device: where everything lives.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        num_envs: int,
+        vector_size: int,
+        goal_size: int,
+        action_size: int,
+        pixels: tuple[int, int, int] | None,
+        device: torch.device | str,
+    ) -> None:
+        self.lanes, self.slots = num_envs, capacity // num_envs
+        if self.slots < 2:
+            raise ValueError(f"a buffer of {capacity} has no room for a transition of each of {num_envs} environments")
+        self.device = torch.device(device)
+
+        def table(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            # Writing the zeros touches every page: memory that is not there is missed now, not hours later.
+            return torch.empty(self.slots * self.lanes, *shape, dtype=dtype, device=self.device).fill_(0)
+
+        self.tables = {
+            "vector": table(vector_size),
+            "achieved_goal": table(goal_size, dtype=torch.float64),
+            "desired_goal": table(goal_size, dtype=torch.float64),
+            "action": table(action_size),
+            "reward": table(),
+            "terminated": table(),
+            "start": table(dtype=torch.int64),  # time of the episode's first observation
+            "end": table(dtype=torch.int64),  # time of its last one, or OPEN
+            "transition": table(dtype=torch.int64),  # a lane's n-th transition -> its time, at n mod slots
+        }
+        if pixels is not None:
+            self.tables["pixels"] = table(*pixels, dtype=torch.uint8)
+
+        def cursor(value: int) -> Tensor:
+            return torch.full((self.lanes,), value, dtype=torch.int64, device=self.device)
+
+        self.cursors = {"newest": cursor(-1), "added": cursor(0), "lost": cursor(0), "start": cursor(0)}
+        self.all_lanes = torch.arange(self.lanes, device=self.device)
+
+    def __len__(self) -> int:
+        """Transitions that can be sampled. Waits for the device: not for the hot path."""
+        return int((self.cursors["added"] - self.cursors["lost"]).sum())
+
+    # ------------------------------------------------------------------ writing
+
+    def start(self, vector: Tensor, achieved_goal: Tensor, desired_goal: Tensor, pixels: Tensor | None = None) -> None:
+        """Open an episode in every lane with its first observation; one that was open is cut off where it is.
+
+        Args:
+            vector (N, V), achieved_goal (N, G), desired_goal (N, G), pixels (N, H, W, C) uint8.
+        """
+        self._close(self.all_lanes)
+        self._push(self.all_lanes, vector, achieved_goal, desired_goal, pixels, opens_episode=True)
+
+    def add(
+        self,
+        action: Tensor,
+        reward: Tensor,
+        terminated: Tensor,
+        vector: Tensor,
+        achieved_goal: Tensor,
+        desired_goal: Tensor,
+        pixels: Tensor | None = None,
+    ) -> None:
+        """Store one step of every lane: what was done at the newest observation, and what was seen next.
+
+        Args:
+            action (N, A), reward (N,), terminated (N,).
+            vector (N, V), achieved_goal (N, G), desired_goal (N, G), pixels (N, H, W, C): the next observation;
+                where the episode ended, its last one (`final_obs`), to be followed by `begin`.
+        """
+        added, newest = self.cursors["added"], self.cursors["newest"]
+        here = self._at(newest, self.all_lanes)
+        self.tables["action"][here] = action
+        self.tables["reward"][here] = reward
+        self.tables["terminated"][here] = terminated.to(torch.float32)
+        self.tables["transition"][self._at(added, self.all_lanes)] = newest
+        added += 1
+        self._push(self.all_lanes, vector, achieved_goal, desired_goal, pixels, opens_episode=False)
+
+    def begin(
+        self, lanes: Tensor, vector: Tensor, achieved_goal: Tensor, desired_goal: Tensor, pixels: Tensor | None = None
+    ) -> None:
+        """End the episodes of `lanes` (D,) at their newest observation and open the next ones.
+
+        Args:
+            vector (D, V), achieved_goal (D, G), desired_goal (D, G), pixels (D, H, W, C): the first observations of
+                the new episodes.
+        """
+        self._close(lanes)
+        self._push(lanes, vector, achieved_goal, desired_goal, pixels, opens_episode=True)
+
+    def _at(self, time: Tensor, lanes: Tensor) -> Tensor:
+        """Row of the flat tables that holds `time` of `lanes`."""
+        return time % self.slots * self.lanes + lanes
+
+    def _push(
+        self,
+        lanes: Tensor,
+        vector: Tensor,
+        achieved: Tensor,
+        desired: Tensor,
+        pixels: Tensor | None,
+        opens_episode: bool,
+    ) -> None:
+        self.cursors["newest"][lanes] += 1
+        time = self.cursors["newest"][lanes]
+        lost = self.cursors["lost"][lanes]
+        # The slot may have held the lane's oldest transition. A lane that holds none has nothing to lose.
+        oldest = self.tables["transition"][self._at(lost, lanes)]
+        overwritten = (oldest <= time - self.slots) & (lost < self.cursors["added"][lanes])
+        self.cursors["lost"][lanes] = lost + overwritten
+        if opens_episode:
+            self.cursors["start"][lanes] = time
+        here = self._at(time, lanes)
+        self.tables["vector"][here] = vector
+        self.tables["achieved_goal"][here] = achieved
+        self.tables["desired_goal"][here] = desired
+        if pixels is not None:
+            self.tables["pixels"][here] = pixels
+        self.tables["start"][here] = self.cursors["start"][lanes]
+        self.tables["end"][here] = OPEN
+
+    def _close(self, lanes: Tensor) -> None:
+        """Tell every stored observation of the lanes' open episodes where the episode ended."""
+        for lane in lanes.tolist():  # once an episode
+            end = int(self.cursors["newest"][lane])
+            start = max(int(self.cursors["start"][lane]), end - self.slots + 1)
+            if end >= 0:
+                times = torch.arange(start, end + 1, device=self.device)
+                self.tables["end"][self._at(times, torch.as_tensor(lane, device=self.device))] = end
+
+    def _gather(self, name: str, rows: Tensor) -> Tensor:
+        return self.tables[name].index_select(0, rows)
+
+    # ------------------------------------------------------------------ saving
+
+    def state_dict(self) -> dict[str, Any]:
+        """Only rows that were written are kept. On a CPU tables are views: save them before the next step."""
+        used = min(int(self.cursors["newest"].max()) + 1, self.slots) * self.lanes
+        return {
+            "shape": (self.slots, self.lanes),
+            "tables": {name: _first_rows(table, used) for name, table in self.tables.items()},
+            "cursors": {name: cursor.clone() for name, cursor in self.cursors.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict()`. Raises ValueError if it was a ring of another shape."""
+        if tuple(state["shape"]) != (self.slots, self.lanes):
+            raise ValueError(f"the saved ring has {state['shape']} slots and lanes, this one {self.slots, self.lanes}")
+        if any(state["tables"][name].shape[1:] != table.shape[1:] for name, table in self.tables.items()):
+            raise ValueError("the saved ring holds vectors, goals or actions of other sizes than this one")
+        for name, table in self.tables.items():
+            table[: len(state["tables"][name])] = state["tables"][name]
+        for name, cursor in self.cursors.items():
+            cursor.copy_(state["cursors"][name])
+
+
+def _first_rows(table: Tensor, rows: int) -> Tensor:
+    """On the CPU without a copy: torch saves the whole memory behind a slice, but numpy's slice ends where it ends."""
+    return torch.from_numpy(table.numpy()[:rows]) if table.device.type == "cpu" else table[:rows].cpu()

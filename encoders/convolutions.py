@@ -65,7 +65,8 @@ class Convolutions(nn.Module):
         Channels stay last in memory from the ring to the head. Pixels go to [-1, 1), without loss: bfloat16 holds
         every whole number up to 256, and dividing by 128 changes exponents only.
         """
-        maps = pixels.permute(0, 3, 1, 2).to(torch.bfloat16 if self.in_bfloat16 else torch.float32)
+        dtype = torch.bfloat16 if self.in_bfloat16 else self.layers[0].weight.dtype
+        maps = pixels.permute(0, 3, 1, 2).to(dtype)  # type: ignore[arg-type]
         maps = maps.sub_(128).mul_(1 / 128)
         if self.coordinates.shape[1]:
             maps = torch.cat([maps, self.coordinates.to(maps.dtype).expand(len(maps), -1, -1, -1)], dim=1)

@@ -27,7 +27,7 @@ class SpatialSoftmax(nn.Module):
 
     def points(self, maps: Tensor) -> Tensor:
         """(B, channels, height, width) -> (B, channels, 2): x to the right and y down, in [-1, 1]."""
-        rows = maps.to(torch.float32).flatten(2)  # (B, channels, height * width)
+        rows = maps.to(self.log_temperature.dtype).flatten(2)  # (B, channels, height * width)
         return (rows / self.log_temperature.exp()).softmax(-1) @ self.positions
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -46,5 +46,5 @@ class FlatTrunk(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, channels, height, width) -> (B, out)."""
-        vector = self.linear(maps.to(torch.float32).flatten(1))
+        vector = self.linear(maps.to(self.linear.weight.dtype).flatten(1))
         return vector.relu() if self.relu else vector

@@ -7,6 +7,7 @@ of environments of the same task, and needs nothing of them but a few numbers.
 
 from __future__ import annotations
 
+import atexit
 import copy
 from typing import Any
 
@@ -50,6 +51,7 @@ class Renderer:
         self._target = self._model.site("target0").id
         self._cameras = [_free_camera(name) for name in view.cameras]
         self._context: Any = gl.make_context(view.render_size)
+        atexit.register(self.close)  # registered after EGL's own, so done before it
         self.name = gl.renderer_name()
         self._scene = mujoco.MjvScene(self._model, _MAX_GEOMS)
         self._option, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
@@ -96,7 +98,8 @@ class Renderer:
         data.site_xpos[self._target] = pose[-3:]
 
     def close(self) -> None:
-        """Free the renderer before its context, and both before the interpreter ends."""
+        """Free the renderer before its context, and both before the interpreter ends. Again does nothing."""
+        atexit.unregister(self.close)
         if self._context is not None:
             self._drawing.free()
             self._context.free()

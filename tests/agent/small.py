@@ -1,4 +1,4 @@
-"""What the agent tests share: a small agent whose encoder has something to learn, and batches for it."""
+"""What the agent tests share: a small agent that looks at small pictures, and batches for it."""
 
 from __future__ import annotations
 
@@ -9,49 +9,63 @@ import torch
 from torch import Tensor, nn
 
 from agent import SAC
-from encoders import Encoded
+from agent.routing import ROUTINGS
+from encoders import PixelEncoder
 from replay import Batch
 
-VECTOR, GOAL, ACTION, FEATURES = 5, 3, 2, 4
+VECTOR, GOAL, ACTION, SIDE = 5, 3, 2, 12
 
 
-class LearnableEncoder(nn.Linear):
-    """Stands for an encoder of pixels."""
-
-    def __init__(self, seed: int = 0) -> None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(100 + seed)
-            super().__init__(VECTOR, FEATURES)
-        self.feature_size = FEATURES
-
-    def forward(self, vector: Tensor, pixels: Tensor | None = None) -> Encoded:  # type: ignore[override]
-        return Encoded(super().forward(vector))
+def small_encoder(seed: int = 0, **options: Any) -> PixelEncoder:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(100 + seed)
+        chosen: dict[str, Any] = {"family": "fast", "head": "flat"} | options
+        return PixelEncoder(chosen.pop("family"), chosen.pop("head"), 3, SIDE, VECTOR, **chosen)
 
 
-def small_agent(**options: Any) -> SAC:
-    """An agent of `options` that has seen some observations."""
-    chosen: dict[str, Any] = {"encoders": [LearnableEncoder()], "width": 16, "depth": 2} | options
-    agent = SAC(vector_size=VECTOR, goal_size=GOAL, action_size=ACTION, **chosen)
+def small_agent(routing: str = "critic", *, seed: int = 0, **options: Any) -> SAC:
+    """An agent of `options` that has seen some observations. With --goal-loss its encoders have a goal head."""
+    goal_size = GOAL if options.get("goal_loss") or routing == "goal" else 0
+    goal_input = options.pop("goal_input", "off")
+    encoders = [
+        small_encoder(seed + 50 * number, goal_size=goal_size, goal_input=goal_input)
+        for number in range(ROUTINGS[routing].encoders)
+    ]
+    chosen: dict[str, Any] = {"width": 16, "depth": 2, "goal_loss": 1.0 if goal_size else 0.0} | options
+    agent = SAC(encoders, VECTOR, GOAL, ACTION, routing=routing, seed=seed, **chosen)
     seen = random_batch(seed=99)
     agent.observe(seen.vector, seen.goal, seen.goal)
     return agent
 
 
-def random_batch(seed: int = 0, rows: int = 32) -> Batch:
+def random_batch(seed: int = 0, rows: int = 32, goals: int = 1) -> Batch:
+    """`rows` transitions with `goals` each."""
     generator = torch.Generator().manual_seed(seed)
 
-    def normal(size: int) -> Tensor:
-        return 1 + 2 * torch.randn(rows, size, generator=generator)
+    def normal(count: int, size: int) -> Tensor:
+        return 1 + 2 * torch.randn(count, size, generator=generator)
 
+    def pictures() -> Tensor:
+        return torch.randint(256, (rows, SIDE, SIDE, 3), dtype=torch.uint8, generator=generator)
+
+    each = rows * goals
     return Batch(
-        vector=normal(VECTOR),
-        action=torch.rand(rows, ACTION, generator=generator) * 2 - 1,
-        reward=-torch.randint(2, (rows,), generator=generator).to(torch.float32),
-        next_vector=normal(VECTOR),
-        terminated=torch.randint(2, (rows,), generator=generator).to(torch.float32),
-        goal=normal(GOAL),
-        next_goal=normal(GOAL),
+        vector=normal(rows, VECTOR),
+        action=torch.rand(each, ACTION, generator=generator) * 2 - 1,
+        reward=-torch.randint(2, (each,), generator=generator).to(torch.float32),
+        next_vector=normal(rows, VECTOR),
+        terminated=torch.randint(2, (each,), generator=generator).to(torch.float32),
+        goal=normal(each, GOAL),
+        next_goal=normal(each, GOAL),
+        pixels=pictures(),
+        next_pixels=pictures(),
+        achieved_goal=normal(rows, GOAL),
     )
+
+
+def features_of(agent: SAC, batch: Batch) -> Tensor:
+    """What actor and critic read of the batch's observations."""
+    return agent.encoder(agent.vector_normalizer(batch.vector), batch.pixels).features
 
 
 def coming_noise(agent: SAC, draws: int, rows: int) -> list[Tensor]:
@@ -63,8 +77,8 @@ def coming_noise(agent: SAC, draws: int, rows: int) -> list[Tensor]:
 
 def parameters(agent: SAC) -> dict[str, list[Tensor]]:
     """The parameters themselves, by module."""
-    names = ("encoder", "actor", "critic", "target_critic")
-    modules: dict[str, list[Tensor]] = {name: list(getattr(agent, name).parameters()) for name in names}
+    names = ("encoder", "actor_encoder", "target_encoder", "actor", "critic", "target_critic")
+    modules: dict[str, list[Tensor]] = {name: list(part.parameters()) for name, part in agent.parts(names).items()}
     return modules | {"log_alpha": [agent.log_alpha]}
 
 

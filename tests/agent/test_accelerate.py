@@ -13,7 +13,7 @@ from agent import SAC
 from agent.accelerate import use_bfloat16
 from agent.networks import MLP
 from replay import Batch
-from tests.agent.small import random_batch, small_agent, state_tensors
+from tests.agent.small import features_of, random_batch, small_agent, state_tensors
 from training import session
 from training.config import Config
 
@@ -81,7 +81,7 @@ def test_q_stays_near_that_of_float32(layer_norm: bool, seed: int) -> None:
 
     def q(agent: SAC) -> Tensor:
         with torch.no_grad():
-            features = agent.encoder(agent.vector_normalizer(fresh.vector))
+            features = features_of(agent, fresh)
             return torch.stack(agent.critic(features, agent.goal_normalizer(fresh.goal), fresh.action))
 
     difference = (q(rounded) - q(exact)).abs().max() / q(exact).abs().max()

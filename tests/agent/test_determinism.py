@@ -10,7 +10,6 @@ import torch
 
 from agent import SAC
 from tests.agent.small import (
-    LearnableEncoder,
     coming_noise,
     copies,
     random_batch,
@@ -44,16 +43,16 @@ def test_a_loaded_agent_continues_bit_for_bit(alpha: float | str) -> None:
     file = io.BytesIO()
     torch.save(agent.state_dict(), file)
     file.seek(0)
-    other = learn(small_agent(alpha=alpha, seed=8, encoders=[LearnableEncoder(seed=8)]), 2)
+    other = learn(small_agent(alpha=alpha, seed=8), 2)
     other.load_state_dict(torch.load(file, weights_only=True))
     assert same(state_tensors(learn(other, 5, first=5)), state_tensors(learn(agent, 5, first=5)))
     batch = random_batch()
-    assert other.act(batch.vector, batch.goal).equal(agent.act(batch.vector, batch.goal))
+    assert other.act(batch.vector, batch.goal, batch.pixels).equal(agent.act(batch.vector, batch.goal, batch.pixels))
 
 
 def test_the_policys_state_is_enough_to_act() -> None:
-    agent, other, batch = learn(small_agent(), 5), small_agent(seed=8, encoders=[LearnableEncoder(8)]), random_batch()
-    other.observe(batch.vector, batch.goal)
+    agent, other, batch = learn(small_agent(), 5), small_agent(seed=8), random_batch()
+    other.observe(batch.vector, batch.goal, batch.goal)
     other.load_policy_state(copy.deepcopy(agent.policy_state()))
-    actions = [one.act(batch.vector, batch.goal, deterministic=True) for one in (agent, other)]
+    actions = [one.act(batch.vector, batch.goal, batch.pixels, deterministic=True) for one in (agent, other)]
     assert actions[0].equal(actions[1])

@@ -79,7 +79,7 @@ def test_only_observe_moves_the_agents_normalisers_never_act_or_update() -> None
     before = statistics()
     for _ in range(3):
         agent.update(batch)
-        agent.act(batch.vector, batch.goal)
+        agent.act(batch.vector, batch.goal, batch.pixels)
     assert all(one.equal(other) for one, other in zip(statistics(), before, strict=True))
     agent.observe(batch.vector, batch.goal, batch.goal)
     assert float(agent.vector_normalizer.count) == float(agent.goal_normalizer.count) == 64

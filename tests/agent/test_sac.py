@@ -14,7 +14,7 @@ from torch.distributions import Normal, TanhTransform, TransformedDistribution
 from agent import SAC
 from agent.networks import TwinCritic
 from replay import Batch
-from tests.agent.small import ACTION, coming_noise, gradients, random_batch, small_agent
+from tests.agent.small import ACTION, coming_noise, features_of, gradients, random_batch, small_agent
 
 MEAN, LOG_STD = torch.tensor([0.3, -0.8]), torch.tensor([-0.5, 0.2])
 
@@ -45,7 +45,7 @@ def log_probs_to_come(agent: SAC, rows: int) -> Tensor:
 
 
 def targets(agent: SAC, batch: Batch) -> Tensor:
-    return agent.target(batch, agent.encoder(agent.vector_normalizer(batch.next_vector)), batch.next_goal)
+    return agent.target(batch, agent.encode(batch))
 
 
 # ---------------------------------------------------------------------- the target
@@ -97,9 +97,9 @@ def test_the_gradients_are_those_of_the_written_equations() -> None:
     goal_shift, goal_scale = seen.goal.double().mean(0), seen.goal.double().std(0, correction=0)
     goal = ((batch.goal.double() - goal_shift) / goal_scale).clamp(-5, 5)
     next_goal = ((batch.next_goal.double() - goal_shift) / goal_scale).clamp(-5, 5)
-    features = encoder(((batch.vector.double() - shift) / scale).clamp(-5, 5))
+    features = encoder(((batch.vector.double() - shift) / scale).clamp(-5, 5), batch.pixels).features
     with torch.no_grad():
-        next_features = encoder(((batch.next_vector.double() - shift) / scale).clamp(-5, 5))
+        next_features = encoder(((batch.next_vector.double() - shift) / scale).clamp(-5, 5), batch.next_pixels).features
         next_action, next_log_prob = oracle_sample(actor, next_features, next_goal, noise)
         q1, q2 = target_critic(next_features, next_goal, next_action)
         y = batch.reward + 0.9 * (1 - batch.terminated) * (torch.min(q1, q2) - 0.1 * next_log_prob)
@@ -167,8 +167,8 @@ def test_the_learned_temperature_is_shown_the_policys_entropy() -> None:
 def test_acting_without_exploration_is_the_tanh_of_the_mean() -> None:
     agent, batch = small_agent(), random_batch()
     state = agent.generator.get_state()
-    action = agent.act(batch.vector, batch.goal, deterministic=True)
-    mean, _ = agent.actor(agent.encoder(agent.vector_normalizer(batch.vector)), agent.goal_normalizer(batch.goal))
+    action = agent.act(batch.vector, batch.goal, batch.pixels, deterministic=True)
+    mean, _ = agent.actor(features_of(agent, batch), agent.goal_normalizer(batch.goal))
     assert action.equal(torch.tanh(mean.detach()))
     assert agent.generator.get_state().equal(state)  # evaluating changes nothing in training
     assert not action.requires_grad
@@ -177,7 +177,7 @@ def test_acting_without_exploration_is_the_tanh_of_the_mean() -> None:
 def test_acting_with_exploration_draws_from_the_policy_within_the_bounds() -> None:
     agent, batch = simple_agent(), random_batch(rows=20_000)
     (noise,) = coming_noise(agent, draws=1, rows=20_000)
-    action = agent.act(batch.vector, batch.goal)
+    action = agent.act(batch.vector, batch.goal, batch.pixels)
     torch.testing.assert_close(action, (MEAN + LOG_STD.exp() * noise).tanh())
     assert action.abs().max() <= 1
     before_tanh = torch.atanh(action.double())

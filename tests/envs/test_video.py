@@ -17,7 +17,7 @@ from tests.envs.unruly import same
 ROOT = Path(__file__).parents[2]
 
 
-def still(observation: dict[str, np.ndarray]) -> np.ndarray:
+def still(observation: dict[str, np.ndarray], opens: np.ndarray) -> np.ndarray:
     assert observation["observation"].shape[0] == 1
     return np.zeros((1, 4), np.float32)
 
@@ -38,7 +38,7 @@ def test_film_holds_every_frame(film: tuple[Path, list[bool]]) -> None:
 
 
 def test_a_failing_policy_leaves_no_film(tmp_path: Path) -> None:
-    def fail(observation: dict[str, np.ndarray]) -> np.ndarray:
+    def fail(observation: dict[str, np.ndarray], opens: np.ndarray) -> np.ndarray:
         raise KeyError("policy")
 
     with pytest.raises(KeyError):
@@ -59,7 +59,7 @@ def test_drawing_leaves_the_simulation_alone() -> None:
 def test_without_gl_the_mend_is_named(tmp_path: Path) -> None:
     code = (
         "import sys, numpy, envs\n"
-        "try: envs.record('FetchReach-v4', lambda o: numpy.zeros((1, 4)), 'film.mp4', episodes=1, seed=0)\n"
+        "try: envs.record('FetchReach-v4', lambda o, opens: numpy.zeros((1, 4)), 'film.mp4', episodes=1, seed=0)\n"
         "except envs.RenderError as error: print(error)\n"
     )
     environment = {**os.environ, "MUJOCO_GL": "glfw", "DISPLAY": "", "WAYLAND_DISPLAY": "", "PYTHONPATH": str(ROOT)}

@@ -15,7 +15,7 @@ from rich.console import Console
 import envs
 from training import checkpoint, run_folder
 from training.errors import UserError
-from training.evaluate import evaluate
+from training.evaluate import evaluate, evaluate_blindfolded
 from training.finish import FILMED
 from training.progress import closing_table
 from training.session import Player, check
@@ -31,6 +31,8 @@ class Arguments:
     """Of the episodes; None takes those that the run itself closed with."""
     video: Path | None = None
     """Film some of the episodes into this file (mp4)."""
+    blindfold: bool = False
+    """Evaluate with black pictures, and with those of another episode, too: an agent that sees must fail."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -48,6 +50,8 @@ def run(arguments: Arguments) -> None:
     config = run_folder.saved_config(folder)
     if config.device.startswith("cuda"):  # what was learned on a GPU plays without one too
         config = dataclasses.replace(config, device="auto")
+    if arguments.blindfold and not config.layout.pixels:
+        raise UserError(f"--blindfold takes pictures away, and {folder} was trained without any (--obs {config.obs}).")
     check(config)
     model = checkpoint.load(file, "cpu")
     player = Player(config)
@@ -65,7 +69,10 @@ def run(arguments: Arguments) -> None:
                 )
             except OSError as error:
                 raise UserError(f"{arguments.video} cannot be written ({error}): name another --video.") from None
-        result = evaluate(player.eval_envs, player.policy, arguments.episodes, seed).to_dict()
+        playing = player.eval_envs, player.policy, arguments.episodes, seed
+        result = evaluate(*playing).to_dict()
+        if arguments.blindfold:
+            result |= evaluate_blindfolded(*playing)
         result |= {"env_steps": step, "seed": seed}
         if arguments.video is not None:
             result["video"] = str(arguments.video)

@@ -35,7 +35,7 @@ def use_bfloat16(agent: SAC) -> None:
 
 
 def fit_cache(agent: SAC) -> None:
-    """Encode so many pictures at a time that the maps of a layer are still in the cache when the next one reads them."""
+    """Encode so few pictures at a time that the maps of a layer are still in the cache when the next one reads them."""
     for module in _modules(agent):
         if isinstance(module, PixelEncoder):
             module.chunk = CHUNK

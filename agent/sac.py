@@ -25,6 +25,8 @@ from agent.sights import Sights, tiled
 from encoders import Encoded
 from replay.batch import Batch
 
+HUBER = 0.1  # standard deviations of the achieved goal: from Push, one or two centimetres
+
 
 class SAC:
     """Encoder, actor, twin critic, their optimizers, and one `update()`.
@@ -225,12 +227,13 @@ class SAC:
     def regression(self, batch: Batch, estimate: Tensor) -> tuple[Tensor, Tensor]:
         """Huber loss of the estimated achieved goal, into encoder and goal head; and its mean error in centimetres.
 
-        Normalising clips the target: a block that fell off the table would swamp the rest.
+        A block that fell off the table is out of the pictures, and by far the largest error. So that it does not swamp
+        the rest, normalising clips its position, and the loss grows as the square up to HUBER only, then linearly.
         """
         assert batch.achieved_goal is not None
         achieved = self.achieved_normalizer(batch.achieved_goal)
         distance = ((estimate.detach() - achieved) / self.achieved_normalizer.scale).norm(dim=1)
-        return F.smooth_l1_loss(estimate, achieved), 100 * distance.mean()
+        return F.smooth_l1_loss(estimate, achieved, beta=HUBER), 100 * distance.mean()
 
     def update_actor(self, batch: Batch, sights: Sights) -> tuple[dict[str, Tensor], Tensor]:
         """J_pi = E[alpha log pi(a | s) - min Q(s, a)], into the actor and, where the routing says so, its encoder."""

@@ -1,8 +1,8 @@
 """Pictures of Fetch tasks, drawn from poses rather than from simulations.
 
 A simulation is never drawn itself: stock's `render()` runs `mj_forward` on it, which changes what PickAndPlace does
-next. What is drawn is a scratch copy, given the joint positions. So one renderer, with one GL context, serves any number
-of environments of the same task, and needs nothing of them but a few numbers.
+next. What is drawn is a scratch copy, given the joint positions. So one renderer, with one GL context, serves any
+number of environments of the same task, and needs nothing of them but a few numbers.
 """
 
 from __future__ import annotations

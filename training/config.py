@@ -84,7 +84,7 @@ class Pixels:
     encoder: Literal["nature", "manipulation", "drqv2", "fast"] = "fast"
     """Family of convolutions."""
     head: Head = "spatial-softmax"
-    """From maps to features: spatial-softmax, flat (a Linear to 50), or relu (a Linear to 256, then ReLU, as in SB3)."""
+    """From maps to features: spatial-softmax, flat (a Linear to 50), or relu (a Linear to 256 and ReLU, as in SB3)."""
     feature_norm: bool = True
     """LayerNorm and Tanh after the head."""
     coord_conv: bool = False

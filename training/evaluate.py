@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 import envs
-from training.policy import Policy
+from training.policy import Blindfold, Policy
 
+FALL = 0.05  # metres
 EVAL_ENVS = 10  # environments that play an evaluation's episodes side by side
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Success at the last step, and return, of each episode."""
+    """Success at the last step, and return, of each episode; and how well a goal head located the achieved goal."""
 
     success: NDArray[np.bool_]  # (E,)
     returns: NDArray[np.float64]  # (E,)
+    errors: NDArray[np.float64]  # (F,) metres, at each step of all episodes; empty without a goal head
+    fallen: NDArray[np.bool_]  # (F,) whether the object had dropped by more than FALL since the episode's first step
 
     @property
     def success_rate(self) -> float:
@@ -33,7 +36,20 @@ class Evaluation:
             "ci95": wilson_interval(int(self.success.sum()), len(self.success)),
             "episodes": len(self.success),
             "mean_return": float(self.returns.mean()),
+        } | self._located()
+
+    def _located(self) -> dict[str, float]:
+        """Position errors in centimetres. An object that fell off the table is out of the pictures."""
+        if not len(self.errors):
+            return {}
+        on_table = self.errors[~self.fallen]
+        values = {
+            "position_rmse_cm": np.sqrt(np.square(on_table).mean()),
+            "position_rmse_with_fallen_cm": np.sqrt(np.square(self.errors).mean()),
+            "position_median_cm": np.median(on_table),
+            "position_p90_cm": np.quantile(on_table, 0.9),
         }
+        return {name: round(100 * float(value), 3) for name, value in values.items()}
 
 
 def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> list[float]:
@@ -44,8 +60,10 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> list[fl
     return [max(0.0, min(rate, center - half)), min(1.0, max(rate, center + half))]  # rounding aside
 
 
-def evaluate(vec: VectorEnv, policy: Policy, episodes: int, seed: int) -> Evaluation:
-    """Play `episodes`, the same ones for the same seed.
+def evaluate(
+    vec: VectorEnv, policy: Policy, episodes: int, seed: int, blindfold: Blindfold | None = None
+) -> Evaluation:
+    """Play `episodes`, the same ones for the same seed; with a `blindfold`, other pictures are shown than there are.
 
     Every environment plays the same number of them, so that short episodes do not crowd out long ones; what is over
     the number asked for is left out.
@@ -56,13 +74,32 @@ def evaluate(vec: VectorEnv, policy: Policy, episodes: int, seed: int) -> Evalua
     played = np.zeros(vec.num_envs, int)
     lanes = np.arange(vec.num_envs)
     obs, _ = vec.reset(seed=seed)
-    play, opens = policy.player(), np.ones(vec.num_envs, bool)
+    play, opens = policy.player(blindfold), np.ones(vec.num_envs, bool)
+    errors, fallen, height = [], [], np.zeros(vec.num_envs)
     while played.min() < per_env:
-        obs, reward, terminated, truncated, infos = vec.step(play(obs, opens))
+        action, before, achieved = play(obs, opens), opens, obs["achieved_goal"].copy()
+        obs, reward, terminated, truncated, infos = vec.step(action)
+        if policy.agent.located is not None:
+            height = np.where(before, achieved[:, 2], height)
+            errors.append(np.linalg.norm(policy.agent.located.cpu().numpy() - achieved, axis=1)[played < per_env])
+            fallen.append((achieved[:, 2] < height - FALL)[played < per_env])
         returns[np.minimum(played, per_env), lanes] += reward
         opens = terminated | truncated
         done = opens & (played < per_env)
         if done.any():
             success[played[done], lanes[done]] = envs.success_of(infos["final_info"], vec.num_envs)[done]
         played += done
-    return Evaluation(success.ravel()[:episodes], returns[:per_env].ravel()[:episodes])
+    return Evaluation(
+        success.ravel()[:episodes],
+        returns[:per_env].ravel()[:episodes],
+        np.concatenate([*errors, np.empty(0)]),
+        np.concatenate([*fallen, np.empty(0, bool)]),
+    )
+
+
+def evaluate_blindfolded(vec: VectorEnv, policy: Policy, episodes: int, seed: int) -> dict[str, float]:
+    """Success rates of an agent that is shown black pictures, or those of another episode; nothing if it sees none."""
+    if not policy.layout.pixels:
+        return {}
+    rates = {name: evaluate(vec, policy, episodes, seed, name).success_rate for name in get_args(Blindfold)}
+    return {"blindfold_success_rate": rates["black"], "another_picture_success_rate": rates["another"]}

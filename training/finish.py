@@ -10,7 +10,7 @@ from rich.console import Console
 
 import envs
 from training import logger, run_folder
-from training.evaluate import evaluate
+from training.evaluate import evaluate, evaluate_blindfolded
 from training.logger import Row
 from training.progress import closing_table, duration
 from training.recorder import Recorder
@@ -32,7 +32,8 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
     """Write eval.json and the video; returns what eval.json holds."""
     config, wall_seconds = session.config, recorder.seconds
     seed = session.seeds["final_evaluation"]
-    result = evaluate(session.eval_envs, session.policy, config.final_episodes, seed).to_dict()
+    playing = session.eval_envs, session.policy, config.final_episodes, seed
+    result = evaluate(*playing).to_dict() | evaluate_blindfolded(*playing)
     to_90 = first_of_two(logger.read_rows(folder), 0.9)
     result |= {
         "env_steps": recorder.step,
@@ -52,10 +53,15 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
         except (envs.RenderError, OSError) as error:
             video = f"skipped: {error}"
     low, high = result["ci95"]
+    seeing = []
+    if "blindfold_success_rate" in result:
+        seeing = [("blindfold", f"{result['blindfold_success_rate']:.1%} with black pictures, "
+                   f"{result['another_picture_success_rate']:.1%} with those of another episode")]  # fmt: skip
     closing_table(
         console,
         [
             ("success", f"{result['success_rate']:.1%} of {result['episodes']} episodes, 95%: [{low:.1%}, {high:.1%}]"),
+            *seeing,
             ("steps", f"{recorder.step}, {recorder.updates} updates, {duration(wall_seconds)}"),
             ("to 90%", f"{int(to_90['step'])} steps, {duration(to_90['seconds'])}" if to_90 else "not reached"),
             ("video", video),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +24,15 @@ class Seen(NamedTuple):
     goal: Tensor  # (N, G) float32
     achieved_goal: Tensor  # (N, G) float32, for the normaliser of a goal head; no input
     pixels: Tensor | None  # (N, H, W, stack * C) uint8, None where the layout has no pictures
+
+
+Blindfold = Literal["black", "another"]
+
+# Pictures (N, H, W, C) -> what is shown in their place: nothing, or the picture of another environment's episode.
+BLINDFOLDS: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    "black": np.zeros_like,
+    "another": lambda pictures: np.roll(pictures, 1, axis=0),
+}
 
 
 class Frames:
@@ -70,10 +79,14 @@ class Policy:
         """An empty memory of pictures, for one vector of environments."""
         return Frames(self.frame_stack)
 
-    def see(self, obs: Observation, frames: Frames, opens: NDArray[np.bool_]) -> Seen:
+    def see(
+        self, obs: Observation, frames: Frames, opens: NDArray[np.bool_], blindfold: Blindfold | None = None
+    ) -> Seen:
         """What the networks see of `obs`, in episodes that have just begun where `opens` (N,) is true."""
-        pixels = frames.push(obs[envs.PIXELS], opens).to(self.agent.device) if self.layout.pixels else None
-        return Seen(*self.numbers(obs), pixels)
+        if not self.layout.pixels:
+            return Seen(*self.numbers(obs), None)
+        pictures = obs[envs.PIXELS] if blindfold is None else BLINDFOLDS[blindfold](obs[envs.PIXELS])
+        return Seen(*self.numbers(obs), frames.push(pictures, opens).to(self.agent.device))
 
     def numbers(self, obs: Observation) -> tuple[Tensor, Tensor, Tensor]:
         """Vector, goal and achieved goal of `obs`, as in `Seen`."""
@@ -88,10 +101,12 @@ class Policy:
         """(N, A) in [-1, 1]."""
         return self.agent.act(seen.vector, seen.goal, seen.pixels, deterministic=deterministic)
 
-    def player(self) -> Callable[[Observation, NDArray[np.bool_]], NDArray[np.float32]]:
+    def player(
+        self, blindfold: Blindfold | None = None
+    ) -> Callable[[Observation, NDArray[np.bool_]], NDArray[np.float32]]:
         """The policy without exploration, as a function of observations and of which begin an episode."""
         frames = self.watch()
-        return lambda obs, opens: self.scale(self.act(self.see(obs, frames, opens), deterministic=True))
+        return lambda obs, opens: self.scale(self.act(self.see(obs, frames, opens, blindfold), deterministic=True))
 
     def scale(self, action: Tensor) -> NDArray[np.float32]:
         """(N, A) in [-1, 1] -> (N, A) in the action space."""

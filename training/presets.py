@@ -16,7 +16,7 @@ PRESETS: dict[str, Config] = {
                      eval_every=25_000, log_every=5_000, save_every=200_000),
     "pick-and-place": replace(PUSH, preset="pick-and-place", env_id="FetchPickAndPlace-v4", total_steps=80_000),
     "push-pixels": replace(PUSH, preset="push-pixels", obs="honest", cameras=("close", "mirror"), total_steps=100_000,
-                           batch_size=128, updates_per_step=0.125, head_updates=4, goals_per_image=2, head="flat",
+                           updates_per_step=0.125, head_updates=8, head="flat",
                            routing="goal", goal_loss=1.0, goal_input="instead", buffer_size=110_000, save_every=50_000),
     # The chapter's own state run, with SB3's defaults where the chapter names none. Its inputs are not normalised:
     # bfloat16 would round them coarsely, so it computes in plain float32.

@@ -193,7 +193,7 @@ def test_saving_copies_nothing_and_writes_only_what_was_stored(steps: int) -> No
     for name, table in state["tables"].items():
         assert len(table) == rows and table.data_ptr() == ring.tables[name].data_ptr()
     torch.save(state["tables"], file)
-    assert file.tell() < sum(table.nbytes for table in state["tables"].values()) + 10_000
+    assert file.tell() < sum(table.nbytes for table in state["tables"].values()) + 30_000
 
 
 @pytest.mark.parametrize("option", ["slots", "lanes", "vector_size", "goal_size", "action_size"])

@@ -34,6 +34,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     "pick-and-place-state": Experiment("pick-and-place", (), "The same recipe where the block is to be lifted."),
     "slide-state": Experiment("slide", (), "The same recipe where the goal lies out of the arm's reach."),
     "book-state": Experiment("book-state", (), "Push with the book's own settings."),
+    "push-pixels": Experiment(
+        "push-pixels", (), "Push from pixels, without the block's position among the inputs (honest observations)."
+    ),
     "push-no-her": Experiment(
         "push", ("--her-strategy", "none"), "Push without hindsight, at the same budget: what hindsight is worth."
     ),

@@ -26,13 +26,14 @@ from training.logger import Logger, Row
 from training.progress import Progress
 from training.recorder import Recorder
 from training.session import Session, check
+from training.smoke import smoke
 
 
 def learn(session: Session, recorder: Recorder, run: Run) -> None:
     """The training loop."""
     config, collector, agent = session.config, session.collector, session.agent
     while recorder.step < config.total_steps and not run.stopping:
-        learning = recorder.step >= max(config.learning_starts, config.num_envs)
+        learning = recorder.step - recorder.replay_began >= max(config.learning_starts, config.num_envs)
         with recorder.clock("act"):
             collector.begin_step(explore_only=not learning)
 
@@ -135,6 +136,8 @@ def restore(session: Session, recorder: Recorder, state: dict[str, Any]) -> bool
     """Returns False if open episodes had to be dropped; raises UserError if the state is not of this session."""
     try:
         recorder.load_state_dict(state["recorder"], session.device)
+        if session.config.resume_without_replay:
+            recorder.replay_began = recorder.step
         return session.load_state_dict(state["session"], recorder.step)
     except envs.WorkerError:
         raise
@@ -150,16 +153,18 @@ def train(config: Config, console: Console) -> int:
     folder = Path(config.resume) if config.resume else run_folder.free_folder(config)
     lock = run_folder.Lock(folder) if config.resume else None
     state = checkpoint.load(folder / checkpoint.RESUME, "cpu") if config.resume else None
-    session, recorder = Session(config), Recorder()
+    session, recorder = Session(dataclasses.replace(config, run_dir=str(folder))), Recorder()
     try:
         lock = lock or run_folder.Lock(folder)
         if state:
             if not restore(session, recorder, state):
-                message = f"{config.env_id} cannot be saved in mid-episode: the open episodes were dropped."
+                empty = config.resume_without_replay
+                reason = "The replay starts empty" if empty else f"{config.env_id} cannot be saved in mid-episode"
+                message = f"{reason}: the open episodes were dropped."
                 console.print(message, soft_wrap=True)
         else:
             session.start()
-        config = dataclasses.replace(session.config, run_dir=str(folder), resume=None)
+        config = dataclasses.replace(session.config, run_dir=str(folder), resume=None, resume_without_replay=False)
         versions = run_folder.describe(folder, config, session.device)
         logger = Logger(folder, recorder.step, {**dataclasses.asdict(config), **versions})
         with Progress(config, console) as progress, Run(session, recorder, folder, logger, progress) as run:
@@ -181,7 +186,11 @@ def train(config: Config, console: Console) -> int:
 def main(arguments: Sequence[str]) -> int:
     console = Console(markup=False)  # a folder's name may have brackets
     try:
-        return train(cli.parse(arguments), console)
+        config = cli.parse(arguments)
+        for part in smoke(config) if config.smoke else [config]:
+            if code := train(part, console):
+                return code
+        return 0
     except UserError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from envs.gl import RenderError, is_software
 from envs.infos import success_of
-from envs.layout import LAYOUTS, PROPRIOCEPTION, Layout, check_layout, fetch_fields, take, vector_of, vector_size
+from envs.layout import LAYOUTS, PROPRIOCEPTION, Layout, fetch_fields, take, vector_of, vector_size
 from envs.make import make_vec
-from envs.registry import check_goal_env, make_env
+from envs.registry import check_goal_env, check_layout, make_env
 from envs.remote import WorkerError
 from envs.vector import GoalVectorEnv
 from envs.view import CAMERAS, PIXELS, SIZE, View, check_cameras

@@ -82,18 +82,6 @@ def take(observation: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.concatenate([observation[..., fields[name]] for name in names], axis=-1)
 
 
-def check_layout(name: str, is_fetch: bool, is_reach: bool) -> None:
-    """Raise ValueError, with the reason, if a task cannot be observed through the layout `name`."""
-    layout = LAYOUTS[name]
-    if not is_fetch and (layout.pixels or "proprioception" in layout.vector):
-        raise ValueError(f"The layout '{name}' is made for the Fetch tasks: use state.")
-    if is_reach and name in ("honest", "honest-blind"):
-        raise ValueError(
-            f"The layout '{name}' hides the achieved goal, but in Reach that is the gripper's position, which "
-            "proprioception holds: use pixels-only."
-        )
-
-
 def vector_of(observation: Mapping[str, np.ndarray], layout: Layout) -> np.ndarray:
     """The numbers that the networks see of a batch of observations, apart from the desired goal.
 

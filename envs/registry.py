@@ -22,6 +22,7 @@ with contextlib.redirect_stderr(io.StringIO()):  # the import prints notes about
 
 from envs.fetch import FetchEnv, is_fetch
 from envs.infos import FLAGS
+from envs.layout import LAYOUTS, fetch_fields
 
 gym.register_envs(gymnasium_robotics)
 
@@ -88,6 +89,20 @@ def check_goal_env(env_id: str) -> None:
         _check_success(env_id, env)
     finally:
         env.close()
+
+
+def check_layout(name: str, env_id: str) -> None:
+    """Raise ValueError, with the reason, if a task cannot be observed through the layout `name`."""
+    layout, env = LAYOUTS[name], make_env(env_id)
+    is_fetch, size = isinstance(env, FetchEnv), env.observation_space["observation"].shape[-1]  # type: ignore[index]
+    env.close()
+    if not is_fetch and (layout.pixels or "proprioception" in layout.vector):
+        raise ValueError(f"The layout '{name}' is made for the Fetch tasks: use state.")
+    if is_fetch and name in ("honest", "honest-blind") and "object_pos" not in fetch_fields(size):
+        raise ValueError(
+            f"The layout '{name}' hides the achieved goal, but in Reach that is the gripper's position, which "
+            "proprioception holds: use pixels-only."
+        )
 
 
 def _check_goals(env_id: str, env: gym.Env[Any, Any]) -> None:

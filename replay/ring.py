@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from replay.augment import random_offsets, shift
 from replay.batch import Batch
 from replay.hindsight import RewardFn, Strategy, first_open, goal_time, relabel
 from replay.storage import OPEN, Storage
@@ -25,6 +27,9 @@ class Ring(Storage):
         relative_goals: hand out goals as seen from the achieved goal, desired - achieved.
         frame_stack: pictures that are handed out together, the latest last; before an episode's first one it is
             repeated.
+        shift_pad: shift pictures at random by up to so many pixels, 0 for not at all.
+        shared_shift: shift an observation and the next one alike; else each by its own.
+        file: as of `Storage`.
         seed: of the sampling.
     """
 
@@ -43,14 +48,18 @@ class Ring(Storage):
         goal_tries: int = 1,
         relative_goals: bool = False,
         frame_stack: int = 1,
+        shift_pad: int = 0,
+        shared_shift: bool = False,
         device: torch.device | str = "cpu",
+        file: Path | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(capacity, num_envs, vector_size, goal_size, action_size, pixels, device)
+        super().__init__(capacity, num_envs, vector_size, goal_size, action_size, pixels, device, file)
         self.reward_fn, self.strategy = reward_fn, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries = goal_tries if self.her_ratio else 1
         self.relative_goals, self.frame_stack = relative_goals, frame_stack
+        self.shift_pad, self.shared_shift = shift_pad, shared_shift
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
     def sample(self, batch_size: int, goals: int = 1) -> Batch:
@@ -111,7 +120,7 @@ class Ring(Storage):
         next_goal = goal
         if self.relative_goals:  # in float64, before rounding
             goal, next_goal = goal - achieved.repeat(tiles, 1), goal - next_achieved.repeat(tiles, 1)
-        has_pixels = "pixels" in self.tables
+        pixels, next_pixels = self._pictures(lane, time)
         return Batch(
             vector=self._gather("vector", here),
             action=self._gather("action", each),
@@ -120,10 +129,21 @@ class Ring(Storage):
             terminated=self._gather("terminated", each),
             goal=goal.to(torch.float32),
             next_goal=next_goal.to(torch.float32),
-            pixels=self._pixels(lane, time) if has_pixels else None,
-            next_pixels=self._pixels(lane, time + 1) if has_pixels else None,
+            pixels=pixels,
+            next_pixels=next_pixels,
             achieved_goal=achieved.to(torch.float32),
         )
+
+    def _pictures(self, lane: Tensor, time: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """The pictures of observations and of the next ones, shifted."""
+        if "pixels" not in self.tables:
+            return None, None
+        pixels, next_pixels = self._pixels(lane, time), self._pixels(lane, time + 1)
+        if not self.shift_pad:
+            return pixels, next_pixels
+        offset = random_offsets(len(pixels), self.shift_pad, self.generator)
+        own = offset if self.shared_shift else random_offsets(len(pixels), self.shift_pad, self.generator)
+        return shift(pixels, offset), shift(next_pixels, own)
 
     def _pixels(self, lane: Tensor, time: Tensor) -> Tensor:
         """The pictures of `lane` at `time` with the ones before them, (P, H, W, stack * C) uint8, the latest last."""
@@ -156,8 +176,8 @@ class Ring(Storage):
         return lane, self._gather("transition", self._at(nth, lane))
 
     def _oldest(self, lane: Tensor) -> Tensor:
-        """Time of the oldest observation that each lane still holds."""
-        return (self.cursors["newest"][lane] - self.slots + 1).clamp(min=0)
+        """Time of the oldest picture that each lane still holds."""
+        return torch.maximum(self.cursors["newest"][lane] - self.slots + 1, self.cursors["intact"][lane])
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(*shape, dtype=torch.float64, device=self.device, generator=self.generator)

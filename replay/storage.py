@@ -8,8 +8,12 @@ over everything stored, whatever the episodes' lengths, with no rejection and no
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import os
+from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,6 +33,8 @@ class Storage:
         vector_size, goal_size, action_size: V, G, A.
         pixels: (H, W, C) of a single picture, stored as uint8; None for none.
         device: where everything lives.
+        file: where the pictures lie instead of in memory; one that is there is taken over as it is.
+
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class Storage:
         action_size: int,
         pixels: tuple[int, int, int] | None,
         device: torch.device | str,
+        file: Path | None,
     ) -> None:
         self.lanes, self.slots = num_envs, capacity // num_envs
         if self.slots < 2:
@@ -61,13 +68,23 @@ class Storage:
             "end": table(dtype=torch.int64),  # time of its last one, or OPEN
             "transition": table(dtype=torch.int64),  # a lane's n-th transition -> its time, at n mod slots
         }
-        if pixels is not None:
+        self.on_disk: OnDisk | None = None
+        if pixels is not None and file is None:
             self.tables["pixels"] = table(*pixels, dtype=torch.uint8)
+        elif pixels is not None and file is not None:
+            self.on_disk = OnDisk(file, (self.slots * self.lanes, *pixels), self.lanes)
+            self.tables["pixels"] = self.on_disk.pixels
 
         def cursor(value: int) -> Tensor:
             return torch.full((self.lanes,), value, dtype=torch.int64, device=self.device)
 
-        self.cursors = {"newest": cursor(-1), "added": cursor(0), "lost": cursor(0), "start": cursor(0)}
+        self.cursors = {
+            "newest": cursor(-1),  # time of the latest observation
+            "added": cursor(0),  # transitions ever stored
+            "lost": cursor(0),  # of those, the overwritten ones
+            "start": cursor(0),  # time of the open episode's first observation
+            "intact": cursor(0),  # time from which on pictures are those that were stored
+        }
         self.all_lanes = torch.arange(self.lanes, device=self.device)
 
     def __len__(self) -> int:
@@ -151,6 +168,8 @@ class Storage:
         self.tables["desired_goal"][here] = desired
         if pixels is not None:
             self.tables["pixels"][here] = pixels
+            if self.on_disk is not None:
+                self.on_disk.newest[lanes] = time
         self.tables["start"][here] = self.cursors["start"][lanes]
         self.tables["end"][here] = OPEN
 
@@ -173,7 +192,7 @@ class Storage:
         used = min(int(self.cursors["newest"].max()) + 1, self.slots) * self.lanes
         return {
             "shape": (self.slots, self.lanes),
-            "tables": {name: _first_rows(table, used) for name, table in self.tables.items()},
+            "tables": {name: _first_rows(self.tables[name], used) for name in self._saved()},
             "cursors": {name: cursor.clone() for name, cursor in self.cursors.items()},
         }
 
@@ -181,12 +200,58 @@ class Storage:
         """Continue from `state_dict()`. Raises ValueError if it was a ring of another shape."""
         if tuple(state["shape"]) != (self.slots, self.lanes):
             raise ValueError(f"the saved ring has {state['shape']} slots and lanes, this one {self.slots, self.lanes}")
-        if any(state["tables"][name].shape[1:] != table.shape[1:] for name, table in self.tables.items()):
+        saved = state["tables"]
+        if any(saved[name].shape[1:] != self.tables[name].shape[1:] for name in self._saved()):
             raise ValueError("the saved ring holds vectors, goals or actions of other sizes than this one")
-        for name, table in self.tables.items():
-            table[: len(state["tables"][name])] = state["tables"][name]
+        for name in self._saved():
+            self.tables[name][: len(saved[name])] = saved[name]
         for name, cursor in self.cursors.items():
             cursor.copy_(state["cursors"][name])
+        if self.on_disk is not None:
+            self._drop_overwritten(self.on_disk.newest)
+
+    def _saved(self) -> list[str]:
+        return [name for name in self.tables if name != "pixels" or self.on_disk is None]
+
+    def _drop_overwritten(self, written: Tensor) -> None:
+        """Give up what the file lost after this state was saved, by observations up to the times `written` (N,)."""
+        self.cursors["intact"].copy_((written - self.slots + 1).clamp(min=0))
+        for lane in range(self.lanes):
+            added, lost = int(self.cursors["added"][lane]), int(self.cursors["lost"][lane])
+            while lost < added and self._transition_time(lane, lost) < int(self.cursors["intact"][lane]):
+                lost += 1
+            self.cursors["lost"][lane] = lost
+
+    def _transition_time(self, lane: int, nth: int) -> int:
+        return int(self.tables["transition"][nth % self.slots * self.lanes + lane])
+
+
+class OnDisk:
+    """Pictures in a file, which outlive the process: resuming a full ring of them takes no time.
+
+    Args:
+        file: the pictures; `file` with ".newest" appended holds, for each lane, the time of the latest one.
+        shape: of all pictures.
+        lanes: of the ring.
+
+    Raises:
+        ValueError: if the file is there but has another size.
+        OSError: if it cannot be made.
+    """
+
+    def __init__(self, file: Path, shape: tuple[int, ...], lanes: int) -> None:
+        size = math.prod(shape)
+        mode: Literal["r+", "w+"] = "r+" if file.exists() else "w+"
+        if mode == "r+" and file.stat().st_size != size:
+            raise ValueError(f"{file} holds {file.stat().st_size} bytes of pictures, but this ring has {size}")
+        if mode == "w+":  # all of it now: a disk that is too small is to be missed now, not hours later
+            with open(file, "wb") as empty:
+                os.posix_fallocate(empty.fileno(), 0, size)
+        self.pixels = torch.from_numpy(np.memmap(file, np.uint8, "r+", shape=shape))
+        newest = np.memmap(f"{file}.newest", np.int64, mode, shape=(lanes,))
+        if mode == "w+":
+            newest[:] = -1
+        self.newest = torch.from_numpy(newest)
 
 
 def _first_rows(table: Tensor, rows: int) -> Tensor:

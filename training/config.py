@@ -98,6 +98,8 @@ class Pixels:
     """Of the encoder; None for --learning-rate."""
     shift_pad: int = 0
     """Shift pictures at random by up to so many pixels; 0 leaves them."""
+    shared_shift: bool = False
+    """Shift an observation's pictures and the next one's alike; else each by its own."""
     goal_loss: float = 0.0
     """Weight of a regression of the achieved goal from the encoder's features. Training only."""
     goal_input: GoalInput = "off"
@@ -118,6 +120,8 @@ class Replay:
     """Draws for each relabelled transition until one has a goal that it had not reached already."""
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
+    replay_on_disk: bool = False
+    """Keep the pictures in a file of the run's folder: checkpoints stay small, and resuming takes no time."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,10 @@ class Run:
     """Film some episodes at the end."""
     run_dir: str | None = None
     """The run's folder; None names one under runs/ after preset, seed and a hash of the configuration."""
+    resume_without_replay: bool = False
+    """Resume with an empty replay, as the chapter's run did; learning waits for --learning-starts steps again."""
+    smoke: bool = False
+    """Try the whole way in a minute or two: learn a little, stop, resume, evaluate and film, in a folder of its own."""
     resume: str | None = None
     """A run's folder to continue; only total-steps, workers, device and accelerate may be changed."""
 
@@ -155,7 +163,8 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
     preset: str = "push"
 
     # Changing these does not make it another run.
-    MUTABLE = ("total_steps", "workers", "device", "accelerate", "resume", "run_dir", "preset")
+    MUTABLE = ("total_steps", "workers", "device", "accelerate", "resume", "run_dir", "preset", "smoke",
+               "resume_without_replay")  # fmt: skip
 
     @property
     def layout(self) -> envs.Layout:

@@ -8,6 +8,10 @@ from training.config import Config
 
 PUSH = Config()
 
+PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=100_000, updates_per_step=0.125,
+                      head_updates=8, cameras=("close", "mirror"), encoder="fast", head="flat", routing="goal",
+                      goal_loss=1.0, goal_input="instead", buffer_size=110_000, save_every=50_000)  # fmt: skip
+
 PRESETS: dict[str, Config] = {
     "push": PUSH,
     "reach": replace(PUSH, preset="reach", env_id="FetchReach-v4", total_steps=2_000, learning_starts=200,
@@ -15,9 +19,15 @@ PRESETS: dict[str, Config] = {
     "slide": replace(PUSH, preset="slide", env_id="FetchSlide-v4", total_steps=1_000_000, updates_per_step=0.125,
                      eval_every=25_000, log_every=5_000, save_every=200_000),
     "pick-and-place": replace(PUSH, preset="pick-and-place", env_id="FetchPickAndPlace-v4", total_steps=80_000),
-    "push-pixels": replace(PUSH, preset="push-pixels", obs="honest", cameras=("close", "mirror"), total_steps=100_000,
-                           updates_per_step=0.125, head_updates=8, head="flat",
-                           routing="goal", goal_loss=1.0, goal_input="instead", buffer_size=110_000, save_every=50_000),
+    # The encoder learns from the regression of the block's position alone, and the networks read its estimate.
+    "push-pixels": PUSH_PIXELS,
+    # What the chapter shows its networks, the block's true position among it, and none of the parts that make
+    # push-pixels fast: one encoder pass an update, trained by the critic.
+    "push-pixels-chapter": replace(PUSH_PIXELS, preset="push-pixels-chapter", obs="chapter", cameras=("close",),
+                                   updates_per_step=0.25, head_updates=1, routing="critic", goal_loss=0.0,
+                                   goal_input="off"),
+    "reach-pixels": replace(PUSH_PIXELS, preset="reach-pixels", env_id="FetchReach-v4", obs="pixels-only",
+                            total_steps=10_000, eval_every=1_000, buffer_size=15_000),
     # The chapter's own state run, with SB3's defaults where the chapter names none. Its inputs are not normalised:
     # bfloat16 would round them coarsely, so it computes in plain float32.
     "book-state": replace(PUSH, preset="book-state", total_steps=2_000_000, learning_rate=3e-4,
@@ -25,4 +35,12 @@ PRESETS: dict[str, Config] = {
                           relative_goals=False, goal_tries=1, random_actions=0.0, guided_episodes=0.0,
                           clip_targets=False, accelerate="off", eval_every=40_000, log_every=10_000,
                           save_every=500_000),
+    # The chapter's winning run from pixels.
+    "book-pixels": replace(PUSH, preset="book-pixels", obs="chapter", total_steps=4_200_000, num_envs=4,
+                           learning_rate=1e-4, updates_per_step=0.25, tau=0.005, alpha=0.05, layer_norm=False,
+                           normalize=False, relative_goals=False, goal_tries=1, her_ratio=8 / 9, random_actions=0.0,
+                           guided_episodes=0.0, clip_targets=False, accelerate="off", buffer_size=500_000,
+                           cameras=("default",), render_size=480, show_goal_marker=True, msaa=True, frame_stack=4,
+                           encoder="manipulation", head="spatial-softmax", feature_norm=True, target_encoder=True,
+                           eval_every=40_000, log_every=10_000, save_every=500_000),
 }  # fmt: skip

@@ -23,6 +23,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.step = self.updates = 0
+        self.replay_began = 0  # the step at which the replay was empty
         self.credit = 0.0  # updates owed: the update ratio need not be a whole number
         self.best: float = -1.0
         self.seconds_before = 0.0
@@ -79,7 +80,7 @@ class Recorder:
 
     # ------------------------------------------------------------------ saving
 
-    SAVED = ("step", "updates", "credit", "best", "row_step", "row_updates", "names", "sums", "spent")
+    SAVED = ("step", "updates", "replay_began", "credit", "best", "row_step", "row_updates", "names", "sums", "spent")
 
     def state_dict(self) -> dict[str, Any]:
         """The open row's sums too, so that the row comes out the same after a resume."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from training.evaluate import EVAL_ENVS
 from training.explore import Explorer
 from training.policy import Policy
 
+REPLAY = "replay.pixels"  # in the run's folder
+
 
 def seeds(seed: int) -> dict[str, int]:
     """Independent seeds for all that is random in a run: streams of runs 0 and 1, and of training and evaluation,
@@ -38,6 +41,7 @@ def check(config: Config) -> None:
         raise UserError(" ".join(found))
     try:
         envs.check_goal_env(config.env_id)
+        envs.check_layout(config.obs, config.env_id)
     except ValueError as error:
         raise UserError(str(error)) from None
     most = min(config.buffer_size, config.total_steps)
@@ -174,6 +178,9 @@ class Session(Player):
             relative_goals=config.goals_from_achieved,
             pixels=None if config.view is None else config.view.shape,
             frame_stack=config.frame_stack,
+            shift_pad=config.shift_pad,
+            shared_shift=config.shared_shift,
+            file=self._replay_file(),
             device=self.device,
             seed=self.seeds["replay"],
         )
@@ -199,9 +206,17 @@ class Session(Player):
             accelerate="auto" if self.accelerated else "off",
         )
 
+    def _replay_file(self) -> Path | None:
+        if not self.config.replay_on_disk:
+            return None
+        folder = self.config.resume or self.config.run_dir
+        assert folder is not None
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return Path(folder) / REPLAY
+
     def _check_memory(self) -> None:
         view = self.config.view
-        pixels = 0 if view is None else math.prod(view.shape)
+        pixels = 0 if view is None or self.config.replay_on_disk else math.prod(view.shape)
         one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size, pixels)
         need = one * self.config.buffer_size
         have = max(0, memory.available_bytes(self.device) - learner_need(self.config))
@@ -239,7 +254,10 @@ class Session(Player):
         """Returns False if open episodes had to be dropped."""
         self._fit_generators(state, step)
         self.agent.load_state_dict(state["agent"])
-        self.ring.load_state_dict(state["ring"])
+        if self.config.resume_without_replay:
+            state["collector"]["envs"] = None  # episodes whose beginnings nobody has
+        else:
+            self.ring.load_state_dict(state["ring"])
         # A fresh stream: episodes already played are not played again.
         reset_seed = int(np.random.SeedSequence([self.seeds["resume"], step]).generate_state(1)[0])
         return self.collector.load_state_dict(state["collector"], reset_seed)

@@ -1,0 +1,100 @@
+"""Encoders: shapes as the papers have them, and peaks where they belong."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from encoders import PixelEncoder
+from encoders.convolutions import Convolutions
+from encoders.heads import SpatialSoftmax
+
+
+def pictures(count: int = 2, channels: int = 3) -> torch.Tensor:
+    return torch.randint(256, (count, 84, 84, channels), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("family", "sides", "shape"),
+    [
+        ("nature", [20, 9, 7], (64, 7, 7)),
+        ("manipulation", [42, 42, 42, 21], (32, 21, 21)),
+        ("drqv2", [41, 39, 37, 35], (32, 35, 35)),
+        ("fast", [42, 21, 21], (32, 21, 21)),
+    ],
+)
+@pytest.mark.parametrize("coord_conv", [False, True])
+def test_families_have_their_papers_shapes(
+    family: str, sides: list[int], shape: tuple[int, ...], coord_conv: bool
+) -> None:
+    convolutions, seen = Convolutions(family, 6, 84, coord_conv), []
+    for layer in convolutions.layers:
+        layer.register_forward_hook(lambda layer, inputs, maps: seen.append(maps.shape[-1]))
+    assert convolutions(pictures(channels=6)).shape == (2, *shape)
+    assert convolutions.shape == shape
+    assert seen[::2] == sides
+
+
+@pytest.mark.parametrize(
+    ("family", "head", "vector", "features"),
+    [
+        ("manipulation", "spatial-softmax", 16, 80),  # the chapter's 80-D: 64 + proprioception 10 + two goals
+        ("manipulation", "flat", 16, 66),
+        ("nature", "relu", 0, 256),  # as in Stable-Baselines3
+    ],
+)
+def test_features_are_as_many_as_the_chapter_has(family: str, head: str, vector: int, features: int) -> None:
+    encoder = PixelEncoder(family, head, 3, 84, vector)  # type: ignore[arg-type]
+    vectors = torch.randn(2, vector)
+    encoded = encoder(vectors, pictures()).features
+    assert encoded.shape == (2, features) and encoder.feature_size == features
+    assert encoded[:, features - vector :].equal(vectors)
+    assert encoded[:, : features - vector].abs().max() <= 1  # Tanh
+
+
+@pytest.mark.parametrize(("height", "width"), [(7, 7), (5, 9)])
+def test_a_peak_lands_at_its_place(height: int, width: int) -> None:
+    head = SpatialSoftmax(2, height, width)
+    maps = torch.zeros(1, 2, height, width)
+    maps[0, 0, 0, width - 1] = 100.0  # the upper right corner
+    maps[0, 1, height - 1, width // 2] = 100.0  # the middle of the lowest row
+    torch.testing.assert_close(head(maps), torch.tensor([[1.0, -1.0, 0.0, 1.0]]))
+    torch.testing.assert_close(head(torch.zeros(1, 2, height, width)), torch.zeros(1, 4), atol=1e-6, rtol=0)
+
+
+def test_the_temperature_is_learned_and_stays_positive() -> None:
+    head, maps = SpatialSoftmax(1, 3, 3), torch.zeros(1, 1, 3, 3)
+    maps[0, 0, 1, 2] = 1.0
+    sharper = torch.optim.SGD(head.parameters(), lr=100.0)
+    before = head(maps)[0, 0].item()
+    for _ in range(5):
+        sharper.zero_grad()
+        (-head(maps)[0, 0]).backward()
+        sharper.step()
+    assert head.log_temperature.exp() > 0
+    assert head(maps)[0, 0].item() > before + 0.1
+
+
+def test_chunks_change_nothing_but_rounding() -> None:
+    encoder, vector = (
+        PixelEncoder("fast", "spatial-softmax", 3, 84, 4, goal_size=3, goal_input="beside"),
+        torch.randn(5, 4),
+    )
+    whole = encoder(vector, pictures(5))
+    encoder.chunk = 2
+    parts = encoder(vector, pictures(5))
+    torch.testing.assert_close(parts.features, whole.features)
+    torch.testing.assert_close(parts.estimate, whole.estimate)
+
+
+@pytest.mark.parametrize(("goal_input", "features"), [("off", 104), ("beside", 107), ("instead", 43)])
+def test_what_stands_among_the_features_with_a_goal_head(goal_input: str, features: int) -> None:
+    vector = torch.randn(2, 40)
+    encoder = PixelEncoder("fast", "spatial-softmax", 3, 84, 40, goal_size=3, goal_input=goal_input)  # type: ignore[arg-type]
+    encoded = encoder(vector, pictures())
+    assert encoded.features.shape == (2, features) == (2, encoder.feature_size)
+    assert encoded.estimate is not None and encoded.estimate.requires_grad
+    if goal_input != "off":
+        assert encoded.features[:, -3:].equal(encoded.estimate)
+    if goal_input == "instead":
+        assert encoded.features[:, :-3].equal(vector) and not encoded.features.requires_grad

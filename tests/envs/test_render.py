@@ -1,0 +1,136 @@
+"""Pictures against stock's own, and that drawing them changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from PIL import Image
+
+import envs
+from envs import render
+from envs.gl import is_software
+from envs.render import Artist
+from envs.view import CAMERAS
+
+TASKS = ["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"]
+
+
+def played(env: Any, steps: int = 9) -> Any:
+    env.reset(seed=3)
+    for action in np.random.default_rng(3).uniform(-1, 1, (steps, 4)).astype(np.float32):
+        env.step(action)
+    return env
+
+
+def drawn(env: Any, **options: Any) -> np.ndarray:
+    artist = Artist(env, envs.View(**options))
+    picture = artist.draw(env)
+    artist.close()
+    return picture
+
+
+@pytest.mark.parametrize("env_id", TASKS)
+def test_as_stock_draws_it_but_for_what_is_hidden(env_id: str) -> None:
+    """Stock's default picture, marker and smooth edges included, bit for bit: the hidden covers show in none."""
+    stock = gym.make(env_id, render_mode="rgb_array", width=84, height=84)
+    played(stock)
+    ours = played(envs.make_env(env_id))
+    picture = drawn(ours, goal_marker=True, msaa=True)
+    assert np.array_equal(picture, stock.render())
+    assert np.ptp(picture) > 100
+    stock.close()
+
+
+@pytest.mark.parametrize("camera", list(CAMERAS))
+def test_hidden_covers_show_from_no_camera(camera: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = played(envs.make_env("FetchPush-v4"))
+    hidden = drawn(env, cameras=(camera,))
+    monkeypatch.setattr(render, "HIDDEN_BODIES", ())
+    assert np.array_equal(drawn(env, cameras=(camera,)), hidden)
+
+
+def test_the_chapters_way_is_stocks_large_picture_resized_by_pil() -> None:
+    stock = gym.make("FetchPush-v4", render_mode="rgb_array")  # 480 x 480
+    played(stock)
+    expected = Image.fromarray(stock.render()).resize((84, 84), Image.Resampling.BILINEAR)
+    picture = drawn(played(envs.make_env("FetchPush-v4")), render_size=480, goal_marker=True, msaa=True)
+    assert np.array_equal(picture, np.asarray(expected))
+    stock.close()
+
+
+def test_the_marker_is_all_that_shows_the_goal() -> None:
+    """Two goals, one scene: without the marker not a pixel tells them apart."""
+    env = played(envs.make_env("FetchPush-v4"))
+    with_marker, without = drawn(env, cameras=("close",), goal_marker=True), drawn(env, cameras=("close",))
+    env.stock.goal = env.stock.goal + np.array([0.1, -0.1, 0.0])
+    assert not np.array_equal(drawn(env, cameras=("close",), goal_marker=True), with_marker)
+    assert np.array_equal(drawn(env, cameras=("close",)), without)
+
+
+def test_cameras_are_stacked_as_channels_and_tiles_change_nothing() -> None:
+    env = played(envs.make_env("FetchPush-v4"))
+    one_by_one = [drawn(env, cameras=(name,)) for name in ("close", "mirror")]
+    assert np.array_equal(drawn(env, cameras=("close", "mirror")), np.concatenate(one_by_one, axis=-1))
+    poses = []
+    for _ in range(5):
+        env.step(np.array([0.5, 0.5, -0.5, 0.0], np.float32))
+        poses.append(render.pose_of(env))
+    pictures = []
+    for tiles in (1, 4):
+        renderer = render.Renderer(env.stock.model, envs.View(("close", "mirror")), tiles)
+        out = np.zeros((5, 84, 84, 6), np.uint8)
+        renderer.draw(np.array(poses), out)
+        renderer.close()
+        pictures.append(out)
+    assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 2  # rounding depends on the place in the buffer
+    assert not np.array_equal(pictures[0][0], pictures[0][4])
+
+
+def test_drawing_does_not_move_pick_and_place() -> None:
+    """Stock's render moves it by millimetres. Every number of 60 steps, an autoreset among them, bit for bit."""
+    with_pictures, without = (
+        envs.make_vec("FetchPickAndPlace-v4", 2, view=view, workers=0, seed=0) for view in (envs.View(("close",)), None)
+    )
+    seen, expected = with_pictures.reset()[0], without.reset()[0]
+    for action in np.random.default_rng(0).uniform(-1, 1, (60, 2, 4)).astype(np.float32):
+        assert all(np.array_equal(seen[key], expected[key]) for key in expected)
+        (seen, *outcome, _infos), (expected, *wanted, _) = with_pictures.step(action), without.step(action)
+        assert all(np.array_equal(one, other) for one, other in zip(outcome, wanted, strict=True))
+    assert seen[envs.PIXELS].shape == (2, 84, 84, 3) and seen[envs.PIXELS].dtype == np.uint8
+    with_pictures.close()
+    without.close()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_vectors_pictures_are_of_its_own_environments(workers: int) -> None:
+    """Through shared memory, at a reset, at steps, and of the last observation of an episode."""
+    view = envs.View(("close",))
+    vector = envs.make_vec("FetchPush-v4", 3, view=view, workers=workers, seed=5)
+    single = envs.make_env("FetchPush-v4")
+    artist = Artist(single, view)
+    seen, _ = vector.reset()
+    single.reset(seed=5 + 2)
+    for step in range(51):
+        assert np.array_equal(seen[envs.PIXELS][2], artist.draw(single)), step
+        action = np.full((3, 4), 0.3 if step < 20 else -0.3, np.float32)
+        seen, _, _, ended, infos = vector.step(action)
+        single.step(action[2])
+        if ended[2]:
+            assert np.array_equal(infos["final_obs"][2][envs.PIXELS], artist.draw(single))
+            single.reset()
+    assert is_software(vector.gl_renderer() or "") in (True, False) and vector.gl_renderer()
+    artist.close()
+    vector.close()
+
+
+def test_a_renderer_survives_others_in_its_thread() -> None:
+    env = played(envs.make_env("FetchPush-v4"))
+    first, second = Artist(env, envs.View(("close",))), Artist(env, envs.View(("side",)))
+    before = first.draw(env).copy()
+    second.draw(env)
+    second.close()
+    assert np.array_equal(first.draw(env), before)
+    first.close()

@@ -1,0 +1,132 @@
+"""What each observation layout keeps from the networks: change it, and no output changes. Change the rest, and one does.
+
+The hidden numbers are changed where the environment hands them over and where the replay keeps them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import envs
+from training.config import Config
+from training.errors import UserError
+from training.presets import PRESETS
+from training.session import Session, check
+
+TASKS = ["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"]
+# layout -> (shows pixels, shows proprioception, shows the achieved goal), as the README has it. state shows all numbers.
+SHOWS = {
+    "state": (False, True, True),
+    "chapter": (True, True, True),
+    "honest": (True, True, False),
+    "pixels-only": (True, False, False),
+    "blind": (False, True, True),
+    "honest-blind": (False, True, False),
+}
+SIZES = {"state": 28, "chapter": 13, "honest": 10, "pixels-only": 0, "blind": 13, "honest-blind": 10}
+PROPRIOCEPTION = [0, 1, 2, 9, 10, 20, 21, 22, 23, 24]  # of the 25 numbers, as DESIGN has them
+HIDDEN_IN_REACH = ("honest", "honest-blind")
+
+
+def config_of(env_id: str, obs: str, **changes: Any) -> Config:
+    """Our own recipe where there are pixels, whose goals are seen from an estimate; the rest as in push."""
+    recipe = PRESETS["push-pixels" if SHOWS[obs][0] and not SHOWS[obs][2] else "push"]
+    small = {"workers": 0, "device": "cpu", "buffer_size": 400, "num_envs": 2, "her_ratio": 0.0, "batch_size": 8}
+    return dataclasses.replace(recipe, env_id=env_id, obs=obs, hidden_width=16, **(small | changes))
+
+
+@pytest.fixture(
+    params=[(task, obs) for task in TASKS for obs in SHOWS if not ("Reach" in task and obs in HIDDEN_IN_REACH)]
+)
+def session(request: pytest.FixtureRequest) -> Iterator[Session]:
+    env_id, obs = request.param
+    one = Session(config_of(env_id, obs))
+    one.start()
+    for _ in range(6):
+        one.collector.begin_step(explore_only=True)
+        one.collector.end_step()
+    yield one
+    one.close()
+
+
+def action_of(session: Session, obs: dict[str, np.ndarray]) -> np.ndarray:
+    return session.policy.player()(obs, np.ones(2, bool))
+
+
+def changed(obs: dict[str, np.ndarray], key: str, at: Any = slice(None)) -> dict[str, np.ndarray]:
+    """`obs` with other numbers of `key`, in the columns `at`."""
+    other = obs[key].copy()
+    other[..., at] = other[..., at] + 9 if key == envs.PIXELS else other[..., at] + 0.031
+    return {**obs, key: other}
+
+
+def test_networks_see_what_the_layout_names_and_nothing_else(session: Session) -> None:
+    pixels, proprioception, achieved = SHOWS[session.config.obs]
+    obs, _ = session.train_envs.reset(seed=1)
+    obs = {key: value.copy() for key, value in obs.items()}
+    own = PROPRIOCEPTION if obs["observation"].shape[1] == 25 else list(range(10))
+    others = [column for column in range(obs["observation"].shape[1]) if column not in own]
+    parts = {
+        "desired_goal": (changed(obs, "desired_goal"), True),
+        "achieved_goal": (changed(obs, "achieved_goal"), achieved),
+        "proprioception": (changed(obs, "observation", own), proprioception),
+    }
+    if others:
+        parts["object"] = (changed(obs, "observation", others), session.config.obs == "state")
+    if pixels:
+        parts["pixels"] = (changed(obs, envs.PIXELS), True)
+    before = action_of(session, obs)
+    for name, (other, seen) in parts.items():
+        assert np.array_equal(action_of(session, other), before) != seen, name
+    assert (envs.PIXELS in obs) == pixels
+    assert session.vector_size == (
+        SIZES[session.config.obs] if others else {"state": 13}.get(session.config.obs, SIZES[session.config.obs])
+    )
+
+
+def test_a_batchs_inputs_do_not_depend_on_a_hidden_achieved_goal(session: Session) -> None:
+    """Without relabelling, for a relabelled goal is an achieved one by definition."""
+    generator = session.ring.generator.get_state()
+    (before,) = session.minibatches(1)[0][:1]
+    session.ring.tables["achieved_goal"] += 0.017
+    session.ring.generator.set_state(generator)
+    (after,) = session.minibatches(1)[0][:1]
+    same = before.goal.equal(after.goal) and before.next_goal.equal(after.next_goal)
+    shown = SHOWS[session.config.obs][2]
+    assert same != shown  # goals are handed out as seen from the achieved goal, where the layout shows that
+    assert before.vector.equal(after.vector) and before.next_vector.equal(after.next_vector)
+    if before.pixels is not None and before.achieved_goal is not None and after.achieved_goal is not None:
+        assert not before.achieved_goal.equal(after.achieved_goal)  # the regression's target, which is no input:
+        one, other = session.agent.encode(before), session.agent.encode(after)
+        assert all(a.features.equal(b.features) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("obs", HIDDEN_IN_REACH)
+def test_reach_cannot_be_honest(obs: str) -> None:
+    with pytest.raises(UserError, match="in Reach that is the gripper's position, which proprioception holds"):
+        check(config_of("FetchReach-v4", obs))
+
+
+def test_other_environments_have_their_numbers_only() -> None:
+    with pytest.raises(UserError, match="made for the Fetch tasks: use state"):
+        check(config_of("PointMaze_UMaze-v3", "blind"))
+
+
+@pytest.mark.parametrize(("obs", "size"), [("chapter", 3), ("honest", 0), ("blind", 3)])
+def test_proprioception_can_be_left_out(obs: str, size: int) -> None:
+    one = Session(config_of("FetchPush-v4", obs, proprioception=False))
+    assert one.vector_size == size
+    one.close()
+
+
+def test_inputs_are_finite_and_actions_in_bounds(session: Session) -> None:
+    for _ in range(3):
+        session.collector.begin_step(explore_only=False)
+        session.collector.end_step()
+        assert torch.isfinite(session.collector.action).all() and session.collector.action.abs().max() <= 1

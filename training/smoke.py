@@ -1,0 +1,39 @@
+"""A configuration cut down until its whole way, from the first step over a resume to the film, takes a minute."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from training.config import Config
+from training.errors import UserError
+
+UPDATES = 60  # in all; half of them before the resume
+BATCH = 64
+
+
+def smoke(config: Config) -> list[Config]:
+    """What to run one after the other: a short run, and the same one resumed and twice as long.
+
+    Raises UserError if the run's folder is not free.
+    """
+    starts = max(200, 4 * config.num_envs)
+    each = math.ceil(UPDATES / 2 / config.updates_per_step)  # steps
+    first = replace(
+        config,
+        smoke=False,
+        total_steps=starts + each,
+        learning_starts=starts,
+        batch_size=min(config.batch_size, BATCH),
+        buffer_size=min(config.buffer_size, 4 * (starts + each)),
+        eval_every=each,
+        eval_episodes=2,
+        final_episodes=2,
+        log_every=max(1, each // 2),
+    )
+    folder = Path(config.run_dir) if config.run_dir else Path(f"{first.default_run_dir()}-smoke")
+    if folder.exists():
+        raise UserError(f"{folder} is there already: remove it, or name another --run-dir.")
+    second = replace(first, total_steps=starts + 2 * each, resume=str(folder))
+    return [replace(first, run_dir=str(folder)), second]

@@ -17,6 +17,7 @@ from training import checkpoint, run_folder
 from training.errors import UserError
 from training.evaluate import evaluate, evaluate_blindfolded
 from training.finish import FILMED
+from training.keypoints import keypoints
 from training.progress import closing_table
 from training.session import Player, check
 
@@ -31,6 +32,8 @@ class Arguments:
     """Of the episodes; None takes those that the run itself closed with."""
     video: Path | None = None
     """Film some of the episodes into this file (mp4)."""
+    keypoints: Path | None = None
+    """Film some of the episodes into this file, with the SpatialSoftmax's points drawn on what the agent sees."""
     blindfold: bool = False
     """Evaluate with black pictures, and with those of another episode, too: an agent that sees must fail."""
     json: bool = False
@@ -43,8 +46,9 @@ def run(arguments: Arguments) -> None:
         raise UserError(f"--episodes is {arguments.episodes}: ask for at least 1 and at most 1000000.")
     if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
         raise UserError(f"--seed is {arguments.seed}: it must lie between 0 and {2**32 - 1}.")
-    if arguments.video is not None and arguments.video.suffix != ".mp4":
-        raise UserError(f"--video is {arguments.video}: name a file that ends in .mp4.")
+    for flag, path in (("--video", arguments.video), ("--keypoints", arguments.keypoints)):
+        if path is not None and path.suffix != ".mp4":
+            raise UserError(f"{flag} is {path}: name a file that ends in .mp4.")
     given = arguments.run
     folder, file = (given.parent, given) if given.suffix == ".pt" else (given, given / checkpoint.MODEL)
     config = run_folder.saved_config(folder)
@@ -62,26 +66,33 @@ def run(arguments: Arguments) -> None:
         except (KeyError, RuntimeError):
             raise UserError(f"{file} does not fit {run_folder.CONFIG}.") from None
         seed = player.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
-        if arguments.video is not None:  # first, for it may turn out that nothing can be drawn or written
-            try:
-                envs.record(
-                    config.env_id, player.policy.player(), arguments.video, episodes=FILMED, seed=seed, view=config.view
-                )
-            except OSError as error:
-                raise UserError(f"{arguments.video} cannot be written ({error}): name another --video.") from None
+        # First, for it may turn out that nothing can be drawn or written:
+        if arguments.video is not None:
+            film(player, arguments.video, seed)
+        if arguments.keypoints is not None:
+            film(player, arguments.keypoints, seed, keypoints(player.agent, config.frame_stack))
         playing = player.eval_envs, player.policy, arguments.episodes, seed
         result = evaluate(*playing).to_dict()
         if arguments.blindfold:
             result |= evaluate_blindfolded(*playing)
         result |= {"env_steps": step, "seed": seed}
-        if arguments.video is not None:
-            result["video"] = str(arguments.video)
+        films = {"video": arguments.video, "keypoints": arguments.keypoints}
+        result |= {name: str(path) for name, path in films.items() if path is not None}
     finally:
         player.close()
     if arguments.json:
         print(json.dumps(result))
     else:
         closing_table(Console(markup=False), [(name, str(value)) for name, value in result.items()])
+
+
+def film(player: Player, path: Path, seed: int, look: envs.Look | None = None) -> None:
+    """Raises UserError if the file cannot be written."""
+    config, play = player.config, player.policy.player()
+    try:
+        envs.record(config.env_id, play, path, episodes=FILMED, seed=seed, view=config.view, look=look)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error}): name another file.") from None
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ from envs.view import CAMERAS, PIXELS, SIZE, View, check_cameras
 
 if TYPE_CHECKING:
     from envs.reward import reward_fn, reward_range
-    from envs.video import record
+    from envs.video import Look, record
 
 __all__ = [
     "CAMERAS",
@@ -30,6 +30,7 @@ __all__ = [
     "SIZE",
     "GoalVectorEnv",
     "Layout",
+    "Look",
     "RenderError",
     "View",
     "WorkerError",
@@ -49,7 +50,7 @@ __all__ = [
     "vector_size",
 ]
 
-_LAZY = {"reward_fn": "reward", "reward_range": "reward", "record": "video"}
+_LAZY = {"reward_fn": "reward", "reward_range": "reward", "record": "video", "Look": "video"}
 
 
 def __getattr__(name: str) -> Any:

@@ -58,7 +58,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
             space = gym.spaces.Dict({**space.spaces, PIXELS: gym.spaces.Box(0, 255, view.shape, np.uint8)})  # type: ignore
         self.single_observation_space, self.observation_space = space, batch_space(space, num_envs)
         self.single_action_space, self.action_space = actions, batch_space(actions, num_envs)
-        self._blocks = Blocks(spec, num_envs, self.workers, space, actions, view)
+        self._blocks = Blocks(spec, num_envs, self.workers, space, actions, view)  # type: ignore[arg-type]
         example.close()
         slots = self._blocks.memory["slots"]
         keys = space.spaces  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ from envs.render import Artist
 from envs.view import PIXELS, View
 
 Policy = Callable[[dict[str, np.ndarray], np.ndarray], np.ndarray]
+Look = Callable[[np.ndarray], np.ndarray]
+ENLARGED = 3  # times, of what the agent sees
 
 # Nearer than the stock camera (distance 2.5): the block is more than twice as wide.
 _FETCH_CAMERA = {"distance": 1.4, "azimuth": 132.0, "elevation": -25.0, "lookat": np.array([1.32, 0.75, 0.5])}
@@ -31,6 +34,7 @@ def record(
     episodes: int,
     seed: int,
     view: View | None = None,
+    look: Look | None = None,
     size: int = 480,
 ) -> list[bool]:
     """Film consecutive episodes and write them to `path` as mp4, whole or not at all.
@@ -42,7 +46,8 @@ def record(
         path: where the film goes; its folder is made.
         episodes: how many.
         seed: of the first episode; the others follow from it.
-        view: what the observation's "pixels" show; None for a policy that sees none.
+        view: what the observation's "pixels" show, which stands beside the film; None for a policy that sees none.
+        look: draws that from the pixels (84, 84, 3 C), as (H, W, 3); None enlarges them as they are.
         size: height and width in pixels, of Fetch tasks; others come in their own.
 
     Returns:
@@ -64,7 +69,8 @@ def record(
         _first_picture(env, seed)
         with contextlib.closing(imageio.get_writer(partial, format="FFMPEG", fps=fps)) as film:
             artist = None if view is None else Artist(env, view)
-            successes = [_play(env, artist, policy, film, seed if i == 0 else None) for i in range(episodes)]
+            shown = functools.partial(_shown, env, artist, look or enlarged)
+            successes = [_play(env, artist, shown, policy, film, seed if i == 0 else None) for i in range(episodes)]
             if artist is not None:
                 artist.close()
         os.replace(partial, target)
@@ -94,11 +100,29 @@ def _first_picture(env: Any, seed: int) -> None:
         raise RenderError(f"{env.spec.id} draws no pictures: its render() returned {type(picture).__name__}.")
 
 
-def _play(env: Any, artist: Artist | None, policy: Policy, film: Any, seed: int | None) -> bool:
+def enlarged(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (H, W, 3 C) as pictures below one another, each pixel ENLARGED times as wide and high."""
+    pictures = np.concatenate(np.split(pixels, pixels.shape[-1] // 3, axis=-1))
+    return pictures.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+
+
+def _shown(env: Any, artist: Artist | None, look: Look) -> np.ndarray:
+    """The scene, and beside it what the agent sees, on black whose sides are multiples of 16, as video codecs want."""
+    parts = [env.render()] + ([] if artist is None else [look(artist.draw(env))])
+    height, width = max(len(part) for part in parts), sum(part.shape[1] for part in parts)
+    picture = np.zeros((-(-height // 16) * 16, -(-width // 16) * 16, 3), np.uint8)
+    left = 0
+    for part in parts:
+        picture[: len(part), left : left + part.shape[1]] = part
+        left += part.shape[1]
+    return picture
+
+
+def _play(env: Any, artist: Artist | None, shown: Any, policy: Policy, film: Any, seed: int | None) -> bool:
     observation, info = env.reset(seed=seed)
     opens, ended = np.ones(1, bool), False
     while not ended:
-        film.append_data(env.render())
+        film.append_data(shown())
         batch = {key: value[None] for key, value in observation.items()}
         if artist is not None:
             batch[PIXELS] = artist.draw(env)[None]
@@ -106,5 +130,5 @@ def _play(env: Any, artist: Artist | None, policy: Policy, film: Any, seed: int 
         opens = np.zeros(1, bool)
         observation, _, terminated, truncated, info = env.step(action)
         ended = terminated or truncated
-    film.append_data(env.render())
+    film.append_data(shown())
     return bool(success_of(info, 1)[0])

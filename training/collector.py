@@ -145,7 +145,8 @@ class Collector:
         self.vec.reset(seed=reset_seed)
         self.vec.set_states(as_arrays(state["envs"]))  # type: ignore[attr-defined]
         device = self.agent.device
-        self.seen = Seen(**{name: None if part is None else part.to(device) for name, part in state["seen"].items()})
+        parts: dict[str, Any] = state["seen"]
+        self.seen = Seen(**{name: part if part is None else part.to(device) for name, part in parts.items()})  # type: ignore[arg-type]
         if self.seen.pixels is not None:
             self.frames.pixels = self.seen.pixels.cpu()
         self.to_object = None if state["to_object"] is None else state["to_object"].to(device)

@@ -178,8 +178,8 @@ def test_actor_and_critic_read_the_estimate_detached(goal_input: str) -> None:
     agent, batch = small_agent("critic", goal_loss=1.0, goal_input=goal_input, goal_from_estimate=True), random_batch()
     agent.goal_loss = 0.0
     critic_step(agent, batch)
-    assert agent.encoder.goal_head is not None
-    assert all(one.grad is not None and not one.grad.any() for one in agent.encoder.goal_head.parameters())
+    head: Any = agent.encoder.goal_head
+    assert all(one.grad is not None and not one.grad.any() for one in head.parameters())
 
 
 # ---------------------------------------------------------------------- passes and further updates of the heads

@@ -35,7 +35,7 @@ def drawn(env: Any, **options: Any) -> np.ndarray:
 @pytest.mark.parametrize("env_id", TASKS)
 def test_as_stock_draws_it_but_for_what_is_hidden(env_id: str) -> None:
     """Stock's default picture, marker and smooth edges included, bit for bit: the hidden covers show in none."""
-    stock = gym.make(env_id, render_mode="rgb_array", width=84, height=84)
+    stock: Any = gym.make(env_id, render_mode="rgb_array", width=84, height=84)
     played(stock)
     ours = played(envs.make_env(env_id))
     picture = drawn(ours, goal_marker=True, msaa=True)
@@ -53,7 +53,7 @@ def test_hidden_covers_show_from_no_camera(camera: str, monkeypatch: pytest.Monk
 
 
 def test_the_chapters_way_is_stocks_large_picture_resized_by_pil() -> None:
-    stock = gym.make("FetchPush-v4", render_mode="rgb_array")  # 480 x 480
+    stock: Any = gym.make("FetchPush-v4", render_mode="rgb_array")  # 480 x 480
     played(stock)
     expected = Image.fromarray(stock.render()).resize((84, 84), Image.Resampling.BILINEAR)
     picture = drawn(played(envs.make_env("FetchPush-v4")), render_size=480, goal_marker=True, msaa=True)

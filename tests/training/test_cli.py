@@ -160,5 +160,5 @@ def test_book_state_is_the_books() -> None:
 def test_the_memory_of_the_replay_is_known_beforehand() -> None:
     from replay import Ring
 
-    ring = Ring(80, 8, 31, 3, 4, reward_fn=lambda achieved, desired: achieved[:, 0])
-    assert memory.replay_bytes(80, 31, 3, 4) == sum(table.nbytes for table in ring.tables.values())
+    ring = Ring(80, 8, 31, 3, 4, pixels=(84, 84, 6), reward_fn=lambda achieved, desired: achieved[:, 0])
+    assert memory.replay_bytes(80, 31, 3, 4, 84 * 84 * 6) == sum(table.nbytes for table in ring.tables.values())

@@ -1,4 +1,4 @@
-"""What each observation layout keeps from the networks: change it, and no output changes. Change the rest, and one does.
+"""What each observation layout keeps from the networks: change it, and no output changes. Change the rest, and it does.
 
 The hidden numbers are changed where the environment hands them over and where the replay keeps them.
 """
@@ -20,7 +20,7 @@ from training.presets import PRESETS
 from training.session import Session, check
 
 TASKS = ["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"]
-# layout -> (shows pixels, shows proprioception, shows the achieved goal), as the README has it. state shows all numbers.
+# layout -> (shows pixels, shows proprioception, shows the achieved goal), as the README has it. state shows all.
 SHOWS = {
     "state": (False, True, True),
     "chapter": (True, True, True),
@@ -34,16 +34,24 @@ PROPRIOCEPTION = [0, 1, 2, 9, 10, 20, 21, 22, 23, 24]  # of the 25 numbers, as D
 HIDDEN_IN_REACH = ("honest", "honest-blind")
 
 
-def config_of(env_id: str, obs: str, **changes: Any) -> Config:
+def config_of(env_id: str, obs: Any, **changes: Any) -> Config:
     """Our own recipe where there are pixels, whose goals are seen from an estimate; the rest as in push."""
     recipe = PRESETS["push-pixels" if SHOWS[obs][0] and not SHOWS[obs][2] else "push"]
-    small = {"workers": 0, "device": "cpu", "buffer_size": 400, "num_envs": 2, "her_ratio": 0.0, "batch_size": 8}
+    small: dict[str, Any] = {
+        "workers": 0,
+        "device": "cpu",
+        "buffer_size": 400,
+        "num_envs": 2,
+        "her_ratio": 0.0,
+        "batch_size": 8,
+    }
     return dataclasses.replace(recipe, env_id=env_id, obs=obs, hidden_width=16, **(small | changes))
 
 
-@pytest.fixture(
-    params=[(task, obs) for task in TASKS for obs in SHOWS if not ("Reach" in task and obs in HIDDEN_IN_REACH)]
-)
+PAIRS = [(task, obs) for task in TASKS for obs in SHOWS if not ("Reach" in task and obs in HIDDEN_IN_REACH)]
+
+
+@pytest.fixture(params=PAIRS, ids=lambda pair: "-".join(pair))
 def session(request: pytest.FixtureRequest) -> Iterator[Session]:
     env_id, obs = request.param
     one = Session(config_of(env_id, obs))
@@ -85,9 +93,8 @@ def test_networks_see_what_the_layout_names_and_nothing_else(session: Session) -
     for name, (other, seen) in parts.items():
         assert np.array_equal(action_of(session, other), before) != seen, name
     assert (envs.PIXELS in obs) == pixels
-    assert session.vector_size == (
-        SIZES[session.config.obs] if others else {"state": 13}.get(session.config.obs, SIZES[session.config.obs])
-    )
+    in_reach = {"state": 13}  # the others have the same numbers there
+    assert session.vector_size == (SIZES if others else SIZES | in_reach)[session.config.obs]
 
 
 def test_a_batchs_inputs_do_not_depend_on_a_hidden_achieved_goal(session: Session) -> None:

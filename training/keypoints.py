@@ -1,0 +1,40 @@
+"""The points of a SpatialSoftmax, drawn on the pictures that the agent sees."""
+
+from __future__ import annotations
+
+import colorsys
+
+import numpy as np
+import torch
+
+from agent import SAC
+from encoders import PixelEncoder
+from encoders.heads import SpatialSoftmax
+from envs.video import ENLARGED, Look, enlarged
+from training.errors import UserError
+
+HALF = 2  # pixels of the film, half the side of a point
+
+
+def keypoints(agent: SAC, frame_stack: int) -> Look:
+    """Raises UserError if the agent's encoder has no SpatialSoftmax."""
+    encoder = agent.encoder if agent.actor_encoder is None else agent.actor_encoder
+    if not isinstance(encoder, PixelEncoder) or not isinstance(encoder.head, SpatialSoftmax):
+        raise UserError("--keypoints draws the points of a SpatialSoftmax, and this run has none (--head).")
+    if frame_stack > 1:
+        raise UserError("--keypoints draws on single pictures, and this run stacks several (--frame-stack).")
+    head, convolutions = encoder.head, encoder.convolutions
+
+    @torch.no_grad()
+    def look(pixels: np.ndarray) -> np.ndarray:
+        maps = convolutions(torch.from_numpy(pixels)[None].to(agent.device))
+        points = head.points(maps)[0].cpu().numpy()  # (channels, 2)
+        picture, side = enlarged(pixels), pixels.shape[0] * ENLARGED
+        for number, (x, y) in enumerate((points + 1) / 2 * (side - 1)):
+            color = np.array(colorsys.hsv_to_rgb(number / len(points), 1, 1)) * 255
+            for top in range(0, len(picture), side):  # a map is made of all cameras' pictures: its point is on each
+                row, column = top + int(y), int(x)
+                picture[max(top, row - HALF) : row + HALF, max(0, column - HALF) : column + HALF] = color
+        return picture
+
+    return look

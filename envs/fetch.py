@@ -173,8 +173,12 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
         """Stock's picture, from a simulation that is put back as it was."""
         before = mujoco.MjData(self._model)
         mujoco.mj_copyData(before, self._model, self._data)
+        site_pos = self._model.site_pos.copy()  # stock moves the goal's
+        if self.stock.mujoco_renderer.viewer is not None:  # another GL context of this thread may have been at work
+            self.stock.mujoco_renderer.viewer.make_context_current()
         frame = self.stock.render()
         mujoco.mj_copyData(self._data, self._model, before)
+        self._model.site_pos[:] = site_pos
         return frame
 
     def get_state(self) -> dict[str, Any]:

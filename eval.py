@@ -18,8 +18,9 @@ from training.errors import UserError
 from training.evaluate import evaluate, evaluate_blindfolded
 from training.finish import FILMED
 from training.keypoints import keypoints
+from training.player import Player
 from training.progress import closing_table
-from training.session import Player, check
+from training.session import check
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,8 @@ class Run:
             row = self._row()
             if evaluating:
                 row |= self._evaluate()
+                if (seen := self.session.collector.seen) is not None and seen.pixels is not None:
+                    self.logger.show(envs.enlarged(seen.pixels[0].cpu().numpy()), self.recorder.step)
             self.logger.write(row)
             self.progress.show(row)
             self.recorder.begin_row()
@@ -94,6 +96,8 @@ class Run:
         row["episodes"] = collector.episodes
         if collector.errors:  # of observations that the encoder has not been trained on
             row["position_error_cm"] = 100 * torch.stack(list(collector.errors)).mean().item()
+        if (temperature := self.session.agent.softmax_temperature()) is not None:
+            row["softmax_temperature"] = temperature.item()
         if collector.success:
             row["success_rolling"] = sum(collector.success) / len(collector.success)
             row["episode_return"] = sum(collector.returns) / len(collector.returns)
@@ -165,7 +169,11 @@ def train(config: Config, console: Console) -> int:
         else:
             session.start()
         config = dataclasses.replace(session.config, run_dir=str(folder), resume=None, resume_without_replay=False)
-        versions = run_folder.describe(folder, config, session.device)
+        console.print(session.memory_report, soft_wrap=True)
+        versions = run_folder.describe(folder, config, session.device, session.gl_renderer)
+        if session.gl_renderer is not None and session.device.type == "cuda" and envs.is_software(session.gl_renderer):
+            message = f"The learner is on {session.device}, but pictures are drawn on the CPU ({session.gl_renderer})."
+            console.print(message, soft_wrap=True)
         logger = Logger(folder, recorder.step, {**dataclasses.asdict(config), **versions})
         with Progress(config, console) as progress, Run(session, recorder, folder, logger, progress) as run:
             learn(session, recorder, run)

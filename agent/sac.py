@@ -9,7 +9,6 @@ Where the gradient goes is written here and in the table of `agent/routing.py`, 
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -18,8 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from agent.networks import Actor, TwinCritic
-from agent.normalizer import Normalizer
+from agent.parts import Parts
 from agent.routing import ROUTINGS
 from agent.sights import Sights, tiled
 from encoders import Encoded
@@ -28,7 +26,7 @@ from replay.batch import Batch
 HUBER = 0.1  # standard deviations of the achieved goal: from Push, one or two centimetres
 
 
-class SAC:
+class SAC(Parts):
     """Encoder, actor, twin critic, their optimizers, and one `update()`.
 
     Args:
@@ -73,31 +71,21 @@ class SAC:
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        self.device = torch.device(device)
+        super().__init__(
+            encoders,
+            vector_size,
+            goal_size,
+            action_size,
+            width=width,
+            depth=depth,
+            layer_norm=layer_norm,
+            normalize=normalize,
+            target_encoder=target_encoder,
+            device=device,
+            seed=seed,
+        )
         self.gamma, self.tau, self.target_range = gamma, tau, target_range
         self.routing, self.goal_loss, self.goal_from_estimate = ROUTINGS[routing], goal_loss, goal_from_estimate
-        self.generator = torch.Generator(self.device).manual_seed(seed)
-        features = int(encoders[0].feature_size)  # type: ignore[arg-type]
-        with torch.random.fork_rng(devices=[]):  # initial weights depend on the seed alone, and disturb nobody
-            torch.manual_seed(seed)
-            actor = Actor(features, goal_size, action_size, width, depth)
-            critic = TwinCritic(features, goal_size, action_size, width, depth, layer_norm)
-        self.actor, self.critic = actor.to(self.device), critic.to(self.device)
-        self.encoder = encoders[0].to(self.device)
-        self.actor_encoder = encoders[1].to(self.device) if self.routing.encoders == 2 else None
-        self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
-        self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False) if target_encoder else None
-        # Kept, for walking through the modules at every update shows in a profile.
-        self.critic_parameters: list[Tensor] = list(self.critic.parameters())
-        self.online_parameters: list[Tensor] = list(self.critic_parameters)
-        self.target_parameters: list[Tensor] = list(self.target_critic.parameters())
-        if self.target_encoder is not None:
-            self.online_parameters += self.encoder.parameters()
-            self.target_parameters += self.target_encoder.parameters()
-        self.vector_normalizer = Normalizer(vector_size, normalize).to(self.device)
-        self.goal_normalizer = Normalizer(goal_size, normalize).to(self.device)
-        self.achieved_normalizer = Normalizer(goal_size, normalize).to(self.device)
-
         self.learns_alpha = alpha == "auto"
         self.target_entropy = -float(action_size)
         initial = 0.0 if self.learns_alpha else math.log(float(alpha))
@@ -275,32 +263,7 @@ class SAC:
         """theta' <- theta' + tau (theta - theta')."""
         torch._foreach_lerp_(self.target_parameters, self.online_parameters, self.tau)
 
-    def gradient_norms(self) -> dict[str, Tensor]:
-        """L2 norm of each module's gradient in the latest update, 0-d tensors."""
-        norms = {}
-        for name in ("encoder", "critic", "actor"):
-            gradients = [p.grad for p in getattr(self, name).parameters() if p.grad is not None]
-            if gradients:
-                norms[f"{name}_grad_norm"] = torch.stack(torch._foreach_norm(gradients)).norm()
-        return norms
-
     # ------------------------------------------------------------------ saving
-
-    POLICY = ("encoder", "actor_encoder", "actor", "vector_normalizer", "goal_normalizer", "achieved_normalizer")
-    MODULES = (*POLICY, "critic", "target_critic", "target_encoder")
-    OPTIMIZERS = ("critic_optimizer", "actor_optimizer", "temperature_optimizer")
-
-    def parts(self, names: Sequence[str]) -> dict[str, Any]:
-        return {name: part for name in names if (part := getattr(self, name)) is not None}
-
-    def policy_state(self) -> dict[str, Any]:
-        """What `act()` needs."""
-        return {name: part.state_dict() for name, part in self.parts(self.POLICY).items()}
-
-    def load_policy_state(self, state: dict[str, Any]) -> None:
-        """Raises RuntimeError or KeyError if the state is not of these networks."""
-        for name, part in self.parts(self.POLICY).items():
-            part.load_state_dict(state[name])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that `update()` and `act()` depend on."""

@@ -112,7 +112,7 @@ def machine_problems(options: Options) -> str | None:
 
     from training import memory
     from training.errors import UserError
-    from training.session import torch_device
+    from training.player import torch_device
 
     try:
         torch_device(options.device)
@@ -133,7 +133,7 @@ def measure(options: Options) -> dict[str, Any]:
     """Everything that was asked for, as one JSON-able object."""
     from agent.accelerate import THREADS
     from benchmarks import measure as parts
-    from training.session import torch_device
+    from training.player import torch_device
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     device = torch_device(options.device)

@@ -17,9 +17,10 @@ from benchmarks.alternate import Counts, repeat
 from benchmarks.settings import EPISODE, Settings
 from replay import Batch, Ring
 from training.config import Config
+from training.player import Player, torch_device
 from training.presets import PRESETS
 from training.recorder import Recorder
-from training.session import Player, Session, torch_device
+from training.session import Session
 
 
 def config_of(settings: Settings, mode: str) -> Config:

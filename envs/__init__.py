@@ -20,7 +20,7 @@ from envs.view import CAMERAS, PIXELS, SIZE, View, check_cameras
 
 if TYPE_CHECKING:
     from envs.reward import reward_fn, reward_range
-    from envs.video import Look, record
+    from envs.video import Look, enlarged, record
 
 __all__ = [
     "CAMERAS",
@@ -37,6 +37,7 @@ __all__ = [
     "check_cameras",
     "check_goal_env",
     "check_layout",
+    "enlarged",
     "fetch_fields",
     "is_software",
     "make_env",
@@ -50,7 +51,7 @@ __all__ = [
     "vector_size",
 ]
 
-_LAZY = {"reward_fn": "reward", "reward_range": "reward", "record": "video", "Look": "video"}
+_LAZY = {"reward_fn": "reward", "reward_range": "reward", "record": "video", "Look": "video", "enlarged": "video"}
 
 
 def __getattr__(name: str) -> Any:

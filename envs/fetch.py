@@ -169,6 +169,11 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
             return np.float64(-distance), success
         return (_MISSED if distance > stock.distance_threshold else _REACHED), success
 
+    def pose(self) -> np.ndarray:
+        """What a picture depends on: joint positions, mocap pose and goal, (P,) float64."""
+        data = self._data
+        return np.concatenate([data.qpos, data.mocap_pos.ravel(), data.mocap_quat.ravel(), self.stock.goal])
+
     def render(self) -> Any:
         """Stock's picture, from a simulation that is put back as it was."""
         before = mujoco.MjData(self._model)

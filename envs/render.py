@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import mujoco
@@ -22,10 +23,10 @@ HIDDEN_BODIES = ("robot0:estop_link", "robot0:laser_link")
 _MAX_GEOMS = 1000
 
 
-def pose_of(env: Any) -> np.ndarray:
-    """What a picture of `env`, a `FetchEnv`, depends on: joint positions, mocap pose and goal, (P,) float64."""
-    data = env.stock.data
-    return np.concatenate([data.qpos, data.mocap_pos.ravel(), data.mocap_quat.ravel(), env.stock.goal])
+def object_columns(model: mujoco.MjModel) -> list[int]:
+    """Which numbers of a pose are the object's: its position in metres (3), then its orientation (4)."""
+    first = int(model.joint("object0:joint").qposadr[0])
+    return list(range(first, first + 7))
 
 
 class Renderer:
@@ -34,6 +35,7 @@ class Renderer:
     Args:
         model: the task's, copied.
         view: cameras, size, and what is left out.
+        hide: bodies to leave out, beside those that never show.
         tiles: pictures drawn side by side before they are read back. One is best in software; on a GPU each readback
             waits for the card.
 
@@ -44,9 +46,9 @@ class Renderer:
         name: GL_RENDERER in use.
     """
 
-    def __init__(self, model: mujoco.MjModel, view: View, tiles: int = 1) -> None:
+    def __init__(self, model: mujoco.MjModel, view: View, tiles: int = 1, hide: Sequence[str] = ()) -> None:
         self.view, self.tiles = view, tiles
-        self._model = _stripped(model, view, tiles)
+        self._model = _stripped(model, view, tiles, (*HIDDEN_BODIES, *hide))
         self._data = mujoco.MjData(self._model)
         self._target = self._model.site("target0").id
         self._cameras = [_free_camera(name) for name in view.cameras]
@@ -122,19 +124,19 @@ class Artist:
         """Draw `env` into `out`, or into a new picture, (SIZE, SIZE, 3 C) uint8."""
         if out is None:
             out = np.empty(self._renderer.view.shape, np.uint8)
-        self._renderer.draw(pose_of(env)[None], out[None])
+        self._renderer.draw(env.pose()[None], out[None])
         return out
 
     def close(self) -> None:
         self._renderer.close()
 
 
-def _stripped(model: mujoco.MjModel, view: View, tiles: int) -> mujoco.MjModel:
+def _stripped(model: mujoco.MjModel, view: View, tiles: int, hide: Sequence[str]) -> mujoco.MjModel:
     """A copy of the model without what is not to be drawn, with a frame buffer for `tiles` pictures."""
     model = copy.copy(model)
     model.vis.quality.offsamples = 4 if view.msaa else 0
     model.vis.global_.offwidth, model.vis.global_.offheight = view.render_size, view.render_size * tiles
-    for name in HIDDEN_BODIES:
+    for name in hide:
         model.geom_rgba[model.geom_bodyid == model.body(name).id, 3] = 0.0
     if not view.goal_marker:
         model.site_rgba[model.site("target0").id, 3] = 0.0

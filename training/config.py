@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import envs
-from agent.routing import ROUTINGS, RoutingName
+from agent.routing import RoutingName
 from encoders.joint import GoalInput, Head
-from replay.hindsight import STRATEGIES, Strategy
+from replay.hindsight import Strategy
+from training.problems import problems
 
 
 @dataclass(frozen=True)
@@ -212,70 +212,3 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
 
     def default_run_dir(self) -> Path:
         return Path("runs") / f"{self.preset}-seed{self.seed}-{self.digest()}"
-
-
-def problems(config: Config) -> list[str]:
-    """What is wrong with the values alone, each a sentence with its mend."""
-    found: list[str] = []
-
-    def need(name: str, low: float, high: float, low_open: bool = False) -> None:
-        value = getattr(config, name)
-        inside = (low < value if low_open else low <= value) and value <= high  # false for NaN
-        if not inside:
-            bound = f"above {low:g}" if low_open else f"at least {low:g}"
-            limit = "" if math.isinf(high) else f" and at most {high:g}"
-            found.append(f"--{name.replace('_', '-')} is {value}: it must be a number {bound}{limit}.")
-
-    for name in ("total_steps", "batch_size", "eval_every", "log_every", "save_every"):
-        need(name, 1, 1e12)
-    need("eval_episodes", 1, 1e6)
-    need("final_episodes", 1, 1e6)
-    need("num_envs", 1, 4096)
-    need("hidden_width", 1, 65536)
-    need("hidden_depth", 1, 64)
-    need("seed", 0, 2**32 - 1)
-    need("learning_starts", 0, 1e12)
-    need("updates_per_step", 0, 1000, low_open=True)
-    need("learning_rate", 0, 1, low_open=True)
-    need("gamma", 0, 0.99999)
-    need("tau", 0, 1, low_open=True)
-    need("her_ratio", 0, 1)
-    need("goal_tries", 1, 100)
-    need("random_actions", 0, 1)
-    need("guided_episodes", 0, 1)
-    need("buffer_size", 3 * config.num_envs, 1e12)  # a transition, and the next episode's first observation
-    need("render_size", envs.SIZE, 4096)
-    need("frame_stack", 1, 16)
-    need("shift_pad", 0, envs.SIZE)
-    need("goal_loss", 0, 1e6)
-    need("goals_per_image", 1, 1024)
-    need("head_updates", 1, 1024)
-    if config.encoder_learning_rate is not None:
-        need("encoder_learning_rate", 0, 1, low_open=True)
-    if config.layout.pixels:
-        found += _pixel_problems(config)
-    if config.her_strategy not in STRATEGIES:
-        found.append(f"--her-strategy is {config.her_strategy}: choose {', '.join(STRATEGIES)}.")
-    if config.alpha != "auto":
-        need("alpha", 0, 1e6, low_open=True)
-    if config.workers is not None:
-        need("workers", 0, min(config.num_envs, 256))
-    return found
-
-
-def _pixel_problems(config: Config) -> list[str]:
-    """Of flags that do not go together."""
-    found, routing = [], ROUTINGS[config.routing]
-    try:
-        envs.check_cameras(config.cameras)
-    except ValueError as error:
-        found.append(f"--cameras: {error}")
-    if config.goal_input != "off" and not config.goal_loss:
-        found.append("--goal-input needs an estimate to show: give --goal-loss a weight.")
-    if config.routing == "goal" and not config.goal_loss:
-        found.append("--routing goal leaves the encoder to --goal-loss: give that a weight.")
-    if config.goal_loss and config.routing == "actor":
-        found.append("--goal-loss goes through the critic's optimizer, which --routing actor keeps from the encoder.")
-    if config.goal_input != "off" and routing.encoders == 2:
-        found.append("--goal-input needs one encoder, and --routing separate has two: choose another routing.")
-    return found

@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from training.errors import RunFailed
@@ -18,7 +20,7 @@ COLUMNS = (
     "step", "updates", "seconds", "episodes",
     "success_rolling", "episode_return", "eval_success", "eval_return",
     "critic_loss", "actor_loss", "temperature_loss", "q", "target_q", "entropy", "alpha",
-    "goal_loss", "replay_error_cm", "position_error_cm",
+    "goal_loss", "replay_error_cm", "position_error_cm", "softmax_temperature",
     "encoder_grad_norm", "critic_grad_norm", "actor_grad_norm",
     "steps_per_second", "updates_per_second", "share_act", "share_env", "share_sample", "share_update",
 )  # fmt: skip
@@ -71,6 +73,10 @@ class Logger:
             self.board.flush()
         except OSError as error:
             raise RunFailed(f"{self.path} could not be written ({error.strerror}); free some space.") from error
+
+    def show(self, pictures: NDArray[np.uint8], step: int) -> None:
+        """What the agent sees, (H, W, 3), into TensorBoard."""
+        self.board.add_image("what the agent sees", pictures, step, dataformats="HWC")
 
     def close(self) -> None:
         self.file.close()

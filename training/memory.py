@@ -37,6 +37,12 @@ def learner_bytes(width: int, depth: int, batch_size: int, updates: int) -> int:
     return weights + activations + 1024 * batch_size * updates
 
 
+def times_overwritten(total_steps: int, capacity: int) -> str:
+    """How often a ring of `capacity` goes round in a run, in words."""
+    times = total_steps / capacity
+    return "never" if times <= 1 else f"{times - 1:.1f} times"
+
+
 def replay_bytes(capacity: int, vector_size: int, goal_size: int, action_size: int, pixels: int) -> int:
     """Bytes of a ring: uint8 pixels, float32 vector, action, reward, terminated; float64 goals; three int64 times."""
     return capacity * (4 * (vector_size + action_size + 2) + 8 * (2 * goal_size + 3) + pixels)

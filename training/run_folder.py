@@ -82,7 +82,7 @@ def saved_config(folder: Path) -> Config:
         raise UserError(f"{folder} is not the folder of a run ({error}): name one that holds {CONFIG}.") from None
 
 
-def describe(folder: Path, config: Config, device: torch.device) -> dict[str, Any]:
+def describe(folder: Path, config: Config, device: torch.device, gl_renderer: str | None) -> dict[str, Any]:
     """Write config.json and versions.json; returns the latter."""
     versions = {
         "python": platform.python_version(),
@@ -92,6 +92,7 @@ def describe(folder: Path, config: Config, device: torch.device) -> dict[str, An
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "has_bfloat16": has_bfloat16(device),  # what --accelerate auto goes by
+        "gl_renderer": gl_renderer,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
     }
     write_json(folder / CONFIG, json.loads(config.to_json()))

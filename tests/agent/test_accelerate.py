@@ -14,7 +14,7 @@ from agent.accelerate import use_bfloat16
 from agent.networks import MLP
 from replay import Batch
 from tests.agent.small import features_of, random_batch, small_agent, state_tensors
-from training import session
+from training import player as players
 from training.config import Config
 
 
@@ -53,8 +53,8 @@ def test_middle_layers_compute_in_bfloat16_and_nothing_else_does() -> None:
 def test_auto_means_bfloat16_where_the_device_has_it(
     mode: Any, able: bool, used: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session.accelerate, "has_bfloat16", lambda device: able)
-    player = session.Player(Config(env_id="FetchReach-v4", accelerate=mode, device="cpu"), workers=0)
+    monkeypatch.setattr(players.accelerate, "has_bfloat16", lambda device: able)
+    player = players.Player(Config(env_id="FetchReach-v4", accelerate=mode, device="cpu"), workers=0)
     assert {mlp.in_bfloat16 for mlp in networks(player.agent)} == {used}
     player.close()
 

@@ -77,7 +77,7 @@ def test_cameras_are_stacked_as_channels_and_tiles_change_nothing() -> None:
     poses = []
     for _ in range(5):
         env.step(np.array([0.5, 0.5, -0.5, 0.0], np.float32))
-        poses.append(render.pose_of(env))
+        poses.append(env.pose())
     pictures = []
     for tiles in (1, 4):
         renderer = render.Renderer(env.stock.model, envs.View(("close", "mirror")), tiles)

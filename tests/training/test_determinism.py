@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 
 from tests.training.runs import differences, metrics, saved_state, tiny
-from training.session import seeds
+from training.player import seeds
 
 
 def test_a_seed_is_a_curve(tmp_path: Path) -> None:

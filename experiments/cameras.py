@@ -1,0 +1,85 @@
+"""From which cameras the object is hidden: `python -m experiments.cameras RUN|PRESET [--random-actions 0.3]`.
+
+In the agent's own episodes, counts the object's pixels in each camera's picture: drawn with the object and without it,
+those that differ. Prints for each camera, and for each pair of them, in how many frames fewer than FEWEST show.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from envs import CAMERAS, View
+from envs.render import Renderer
+from experiments.scenes import player_of, scenes
+from training.errors import UserError
+
+FEWEST = 4  # pixels: below, the object counts as hidden
+
+
+@dataclass(frozen=True)
+class Arguments:
+    run: tyro.conf.Positional[str]
+    """A run's folder, or a preset, which acts untrained."""
+    steps: int = 50
+    """Steps to play in each of the evaluation environments."""
+    random_actions: float = 0.0
+    """Probability of a uniformly random action instead of the agent's."""
+
+
+def object_pixels(poses: np.ndarray, stock: object) -> np.ndarray:
+    """Pixels of the object in each camera's picture of each pose, (N, cameras)."""
+    names = tuple(CAMERAS)
+    pictures = []
+    for hidden in ((), ("object0",)):
+        renderer = Renderer(stock.model, View(names), hide=hidden)  # type: ignore[attr-defined]
+        out = np.zeros((len(poses), *View(names).shape), np.uint8)
+        renderer.draw(poses, out)
+        renderer.close()
+        pictures.append(out)
+    differ = (pictures[0] != pictures[1]).reshape(*pictures[0].shape[:3], len(names), 3).any(-1)
+    return differ.sum((1, 2))
+
+
+def run(arguments: Arguments, console: Console) -> None:
+    """Raises UserError if the run sees nothing, or its task has no object."""
+    if not 0 <= arguments.random_actions <= 1 or arguments.steps < 1:
+        raise UserError("--random-actions lies between 0 and 1, and --steps is at least 1.")
+    player = player_of(arguments.run)
+    try:
+        stock = player.eval_envs.get_attr("stock")[0]
+        if not stock.has_object:
+            raise UserError(f"{player.config.env_id} has no object that could be hidden: name a run of another task.")
+        counts = object_pixels(scenes(player, arguments.steps, arguments.random_actions)["poses"], stock)
+    finally:
+        player.close()
+    hidden = counts < FEWEST
+    table = Table("cameras", f"hidden (fewer than {FEWEST} pixels)", "pixels, median", "lowest tenth")
+    for number, name in enumerate(CAMERAS):
+        column = counts[:, number]
+        share, tenth = hidden[:, number].mean(), np.quantile(column, 0.1)
+        table.add_row(name, f"{share:.1%}", f"{np.median(column):.0f}", f"{tenth:.0f}")
+    for (one, name), (other, second) in itertools.combinations(enumerate(CAMERAS), 2):
+        table.add_row(f"{name} and {second}", f"{(hidden[:, one] & hidden[:, other]).mean():.1%}", "", "")
+    console.print(table)
+    console.print(f"{len(counts)} frames of {arguments.run}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        run(tyro.cli(Arguments, args=arguments, prog="experiments.cameras", description=__doc__), Console())
+    except UserError as error:
+        print(f"experiments.cameras: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""Runs side by side: `python -m experiments.compare RUN RUN ... [--out compare.png]`.
+
+Prints what differs between their configurations and how each one did, and draws success over steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # before pyplot: no display is needed
+import matplotlib.pyplot as plt
+import tyro
+from matplotlib.ticker import PercentFormatter
+from rich.console import Console
+from rich.table import Table
+
+from training import finish, logger, run_folder
+from training.config import Config
+from training.errors import UserError
+
+SHOWN = ("success_rate", "blindfold_success_rate", "position_rmse_cm", "env_steps", "wall_seconds", "steps_to_90")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Runs' folders, finished or not."""
+    out: Path = Path("compare.png")
+    """Where the curves go."""
+
+
+def differing(configs: Sequence[Config]) -> list[str]:
+    """Names of the flags in which the runs differ, what is only about how they ran aside."""
+    rows = [dataclasses.asdict(config) for config in configs]
+    names = [name for name in rows[0] if name not in Config.MUTABLE or name == "total_steps"]
+    return [name for name in names if any(row[name] != rows[0][name] for row in rows)]
+
+
+def outcome(run: Path) -> dict[str, Any]:
+    """What eval.json holds; of a run that has not finished, its best evaluation so far."""
+    if (run / finish.EVAL).is_file():
+        return json.loads((run / finish.EVAL).read_text())
+    rows = logger.read_rows(run)
+    best = max((row["eval_success"] for row in rows if "eval_success" in row), default=None)
+    last = rows[-1] if rows else {"step": 0.0, "seconds": 0.0}
+    return {"success_rate": best, "env_steps": int(last["step"]), "wall_seconds": round(last["seconds"], 1)}
+
+
+def run(arguments: Arguments, console: Console) -> None:
+    """Raises UserError if a folder is no run's, or the picture cannot be written."""
+    configs = [run_folder.saved_config(folder) for folder in arguments.runs]
+    names, results = differing(configs), [outcome(folder) for folder in arguments.runs]
+    table = Table("", *(str(folder) for folder in arguments.runs))
+    for name in names:
+        table.add_row(f"--{name.replace('_', '-')}", *(str(getattr(config, name)) for config in configs))
+    table.add_section()
+    for name in SHOWN:
+        if any(result.get(name) is not None for result in results):
+            table.add_row(name, *(str(result.get(name, "")) for result in results))
+    console.print(table)
+    figure, axes = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
+    for folder in arguments.runs:
+        points = [(row["step"], row["eval_success"]) for row in logger.read_rows(folder) if "eval_success" in row]
+        axes.plot(*(zip(*points, strict=True) if points else ([], [])), label=str(folder))
+    axes.set(xlabel="environment steps", ylabel="success without exploration", ylim=(-0.02, 1.02))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.grid(color="0.9")
+    axes.legend(frameon=False)
+    try:
+        figure.savefig(arguments.out)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{arguments.out} cannot be written ({error}): name another --out.") from None
+    plt.close(figure)
+    console.print(f"curves: {arguments.out}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        given = tyro.cli(Arguments, args=arguments, prog="experiments.compare", description=__doc__)
+        if not given.runs:
+            raise UserError("name one run's folder or more.")
+        run(given, Console())
+    except UserError as error:
+        print(f"experiments.compare: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,110 @@
+"""What comes out of an encoder: `python -m experiments.feature_stats RUN|PRESET [--steps 25]`.
+
+Mean, standard deviation, least and greatest of every number that actor and critic read, over scenes of the agent's own
+episodes; the SpatialSoftmax's temperature; how much of it is saturated or not a number; and how far a random shift of
+the picture moves the encoder's output beside how far the object's own motion within one step moves it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+import envs
+from encoders import PixelEncoder
+from encoders.heads import SpatialSoftmax
+from envs.render import Renderer, object_columns
+from experiments.scenes import features, player_of, scenes
+from replay.augment import random_offsets, shift
+from training.errors import UserError
+from training.player import Player
+
+SATURATED = 0.97  # of Tanh, whose slope is 0.06 there
+MOVED = 1e-3  # metres that the object moves in a step that counts
+PAD = 4  # pixels of the shift, DrQ's
+
+
+@dataclass(frozen=True)
+class Arguments:
+    run: tyro.conf.Positional[str]
+    """A run's folder, or a preset, whose encoder is taken untrained."""
+    steps: int = 25
+    """Steps to play in each of the evaluation environments."""
+
+
+@torch.no_grad()
+def seen(player: Player, pixels: torch.Tensor) -> torch.Tensor:
+    """What the head and the norm make of pictures, (N, F): points of a SpatialSoftmax, or the trunk's numbers."""
+    encoder = player.agent.encoder
+    assert isinstance(encoder, PixelEncoder)
+    return encoder.norm(encoder.head(encoder.convolutions(pixels)))
+
+
+def noise_against_motion(player: Player, poses: np.ndarray, next_poses: np.ndarray) -> tuple[float, float, int]:
+    """How far the encoder's output moves, as a root mean square: under a random shift of up to PAD pixels, and when of
+    all the scene only the object moves, as it did within the step. And of how many steps that is."""
+    stock, view = player.eval_envs.get_attr("stock")[0], player.config.view
+    assert view is not None
+    columns = object_columns(stock.model)
+    moved = np.linalg.norm(next_poses[:, columns[:3]] - poses[:, columns[:3]], axis=1) > MOVED
+    before, after = poses[moved], poses[moved].copy()
+    after[:, columns] = next_poses[moved][:, columns]
+    renderer = Renderer(stock.model, view)
+    pictures = [np.zeros((len(before), *view.shape), np.uint8) for _ in range(2)]
+    for some, out in zip((before, after), pictures, strict=True):
+        renderer.draw(some, out)
+    renderer.close()
+    first, second = (torch.from_numpy(out) for out in pictures)
+    shifted = shift(first, random_offsets(len(first), PAD, torch.Generator().manual_seed(0)))
+    base = seen(player, first)
+    distances = [(seen(player, other) - base).square().mean().sqrt().item() for other in (shifted, second)]
+    return distances[0], distances[1], len(before)
+
+
+def run(arguments: Arguments, console: Console) -> None:
+    """Raises UserError if the run sees nothing."""
+    player = player_of(arguments.run)
+    try:
+        found = scenes(player, arguments.steps)
+        values = features(player, found["pixels"], found["vector"])
+        table = Table("input", "mean", "std", "min", "max")
+        for number, column in enumerate(values.T):
+            numbers = (column.mean(), column.std(), column.min(), column.max())
+            table.add_row(str(number), *(f"{float(value):.3f}" for value in numbers))
+        console.print(table)
+        encoder = player.agent.encoder
+        assert isinstance(encoder, PixelEncoder)
+        if isinstance(encoder.head, SpatialSoftmax):
+            console.print(f"temperature of the SpatialSoftmax: {float(encoder.head.log_temperature.exp()):.3f}")
+        saturated = seen(player, torch.from_numpy(found["pixels"])).abs() > SATURATED
+        console.print(f"saturated (beyond {SATURATED}): {saturated.float().mean():.1%} of the encoder's numbers")
+        console.print(f"not a number: {int(values.isnan().sum())} of {values.numel()}")
+        if "object_pos" in envs.fetch_fields(player.eval_envs.single_observation_space["observation"].shape[0]):  # type: ignore[index]
+            noise, motion, count = noise_against_motion(player, found["poses"], found["next_poses"])
+            console.print(
+                f"a shift of up to {PAD} pixels moves the encoder's output by {noise:.4f} (root mean square); the "
+                f"object's motion in a step, by {motion:.4f} ({count} steps in which it moved): "
+                f"{noise / motion if count else float('nan'):.1f} times"
+            )
+    finally:
+        player.close()
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        run(tyro.cli(Arguments, args=arguments, prog="experiments.feature_stats", description=__doc__), Console())
+    except UserError as error:
+        print(f"experiments.feature_stats: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

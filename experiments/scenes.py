@@ -1,0 +1,66 @@
+"""Scenes from an agent's own episodes, and what the commands that look at them share."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import envs
+from training import checkpoint, cli, run_folder
+from training.errors import UserError
+from training.player import Player
+from training.session import check
+
+
+def player_of(name: str) -> Player:
+    """The agent of a run's folder, or the untrained one of a preset. Raises UserError if it sees no pictures."""
+    if (Path(name) / run_folder.CONFIG).is_file():
+        config, trained = run_folder.saved_config(Path(name)), True
+    else:
+        config, trained = cli.parse([name]), False
+    if not config.layout.pixels:
+        raise UserError(f"{name} sees no pictures (--obs {config.obs}): name a run or a preset that does.")
+    config = dataclasses.replace(config, device="cpu")
+    check(config)
+    player = Player(config, workers=0)
+    if trained:
+        player.agent.load_policy_state(checkpoint.load(Path(name) / checkpoint.MODEL, "cpu")["policy"])
+    return player
+
+
+def scenes(player: Player, steps: int, random_actions: float = 0.0) -> dict[str, NDArray[Any]]:
+    """Play `steps` steps in every evaluation environment, taking uniformly random actions with that probability.
+
+    Returns:
+        pixels (N, 84, 84, 3 C) uint8, vector (N, V) float32, and poses (N, P) with the poses one step later.
+    """
+    vector_env, policy, rng = player.eval_envs, player.policy, np.random.default_rng(0)
+    obs, _ = vector_env.reset(seed=player.seeds["final_evaluation"])
+    play, opens = policy.player(), np.ones(vector_env.num_envs, bool)
+    found: dict[str, list[NDArray[Any]]] = {"pixels": [], "vector": [], "poses": [], "next_poses": []}
+    for _ in range(steps):
+        action = play(obs, opens)
+        random = rng.random(len(action)) < random_actions
+        action[random] = rng.uniform(-1, 1, action.shape)[random]
+        before = np.stack(vector_env.call("pose"))
+        found["pixels"].append(obs[envs.PIXELS].copy())
+        found["vector"].append(envs.vector_of(obs, policy.layout))
+        obs, _, terminated, truncated, _ = vector_env.step(action)
+        opens = terminated | truncated
+        going_on = ~opens  # where an episode ended, the next pose is another episode's
+        found["poses"].append(before[going_on])
+        found["next_poses"].append(np.stack(vector_env.call("pose"))[going_on])
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+@torch.no_grad()
+def features(player: Player, pixels: NDArray[np.uint8], vector: NDArray[np.float32]) -> torch.Tensor:
+    """What actor and critic would read, (N, F)."""
+    agent = player.agent
+    encoder = agent.encoder if agent.actor_encoder is None else agent.actor_encoder
+    return encoder(agent.vector_normalizer(torch.from_numpy(vector)), torch.from_numpy(pixels)).features

@@ -1,0 +1,118 @@
+"""An agent in the environments of a configuration: enough to evaluate."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import envs
+from agent import SAC, accelerate
+from agent.routing import ROUTINGS
+from encoders import PixelEncoder, VectorEncoder
+from envs import GoalVectorEnv
+from training.config import Config
+from training.errors import UserError
+from training.evaluate import EVAL_ENVS
+from training.policy import Policy
+
+
+def seeds(seed: int) -> dict[str, int]:
+    """Independent seeds for all that is random in a run: streams of runs 0 and 1, and of training and evaluation,
+    have nothing in common (numpy's SeedSequence)."""
+    names = ("envs", "agent", "replay", "exploration", "evaluation", "final_evaluation", "resume", "encoder")
+    return dict(zip(names, (int(s) for s in np.random.SeedSequence(seed).generate_state(len(names))), strict=True))
+
+
+def torch_device(name: str) -> torch.device:
+    """Raises UserError if there is no such device."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        if torch.device(name).type not in ("cpu", "cuda"):
+            raise RuntimeError
+        torch.zeros(1, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError):
+        raise UserError(f"--device {name} is not there: use cpu, or auto.") from None
+
+
+def make_vec(config: Config, num_envs: int, workers: int | None, seed: int | None = None) -> GoalVectorEnv:
+    """Raises UserError if the environment cannot be built so."""
+    try:
+        return envs.make_vec(config.env_id, num_envs, view=config.view, workers=workers, seed=seed)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+class Player:
+    """An agent that acts in the environments of a configuration: enough to evaluate."""
+
+    def __init__(self, config: Config, workers: int | None = None) -> None:
+        self.config, self.seeds = config, seeds(config.seed)
+        self.device = torch_device(config.device)
+        accelerate.set_up(self.device)
+        self.eval_envs = make_vec(config, EVAL_ENVS, config.workers if workers is None else workers)
+        space = self.eval_envs.single_observation_space
+        self.vector_size = envs.vector_size(space, config.layout)
+        self.goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
+        self.action_size = int(np.prod(self.eval_envs.single_action_space.shape))  # type: ignore[arg-type]
+        low, high = envs.reward_range(config.env_id) if config.clip_targets else (-math.inf, math.inf)
+        self.agent = SAC(
+            self._encoders(),
+            self.vector_size,
+            self.goal_size,
+            self.action_size,
+            width=config.hidden_width,
+            depth=config.hidden_depth,
+            layer_norm=config.layer_norm,
+            normalize=config.normalize,
+            routing=config.routing,
+            target_encoder=config.target_encoder,
+            goal_loss=config.goal_loss,
+            goal_from_estimate=config.goals_from_estimate,
+            learning_rate=config.learning_rate,
+            encoder_learning_rate=config.encoder_learning_rate,
+            gamma=config.gamma,
+            tau=config.tau,
+            alpha=config.alpha,
+            # No true Q is outside the discounted sum of the lowest, or of the highest, reward forever.
+            target_range=(low / (1 - config.gamma), high / (1 - config.gamma)),
+            device=self.device,
+            seed=self.seeds["agent"],
+        )
+        self.accelerated = config.accelerate == "auto" and accelerate.has_bfloat16(self.device)
+        if self.accelerated:
+            accelerate.use_bfloat16(self.agent)
+        if config.accelerate == "auto" and self.device.type == "cpu":
+            accelerate.fit_cache(self.agent)
+        actions: Any = self.eval_envs.single_action_space
+        self.policy = Policy(self.agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
+
+    def _encoders(self) -> list[nn.Module]:
+        """As many as the routing has, with initial weights that depend on the seed alone."""
+        config = self.config
+        if config.view is None:
+            return [VectorEncoder(self.vector_size)]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seeds["encoder"])
+            return [
+                PixelEncoder(
+                    config.encoder,
+                    config.head,
+                    config.view.shape[-1] * config.frame_stack,
+                    envs.SIZE,
+                    self.vector_size,
+                    feature_norm=config.feature_norm,
+                    coord_conv=config.coord_conv,
+                    goal_size=self.goal_size if config.goal_loss else 0,
+                    goal_input=config.goal_input,
+                )
+                for _ in range(ROUTINGS[config.routing].encoders)
+            ]
+
+    def close(self) -> None:
+        self.eval_envs.close()

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Runs a command in the image, on all GPUs: docker/run.sh python train.py push-pixels
+# docker/run.sh tensorboard shows the runs at http://localhost:6006.
+#
+# The repository is mounted, so runs and caches stay on the host; the image is built when it is not there or when what
+# it is made of has changed.
+set -eu
+cd "$(dirname "$0")/.."
+
+[ $# -gt 0 ] || { echo "usage: docker/run.sh COMMAND [ARGUMENT ...], or docker/run.sh tensorboard" >&2; exit 2; }
+command -v docker >/dev/null || { echo "docker/run.sh: docker is needed and is not on the PATH: install it." >&2; exit 2; }
+
+tag=pixel-push:$(cat docker/Dockerfile requirements.lock | cksum | cut -d' ' -f1)-$(id -u)
+docker image inspect "$tag" >/dev/null 2>&1 ||
+    docker build --build-arg UID="$(id -u)" --build-arg GID="$(id -g)" -t "$tag" -f docker/Dockerfile .
+
+mkdir -p runs .cache
+if [ "$1" = tensorboard ]; then
+    shift
+    set -- tensorboard --logdir runs --host 0.0.0.0 "$@"
+    ports="-p 6006:6006"
+else
+    ports=
+fi
+
+terminal=
+[ ! -t 0 ] || terminal=-it
+
+# Frames pass between processes through shared memory, of which a container gets 64 MiB unless told otherwise.
+# shellcheck disable=SC2086  # one word a flag
+exec docker run --rm $terminal $ports --gpus all --shm-size 8g \
+    -e HOME=/work/.cache -e XDG_CACHE_HOME=/work/.cache \
+    -v "$PWD":/work "$tag" "$@"

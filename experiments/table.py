@@ -37,6 +37,23 @@ EXPERIMENTS: dict[str, Experiment] = {
     "push-pixels": Experiment(
         "push-pixels", (), "Push from pixels, without the block's position among the inputs (honest observations)."
     ),
+    "push-blind": Experiment(
+        "push",
+        ("--obs", "blind"),
+        "Push from what the chapter's vectors hold, the block's position among them, without the pixels.",
+    ),
+    "push-honest-blind": Experiment(
+        "push", ("--obs", "honest-blind"), "Push without pixels and without the block's position: it cannot be learned."
+    ),
+    "push-pixels-critic": Experiment(
+        "push-pixels",
+        ("--routing", "critic", "--goal-loss", "0", "--goal-input", "off"),
+        "The same without the regression of the block's position: what the critic alone teaches the eyes.",
+    ),
+    "push-pixels-chapter": Experiment(
+        "push-pixels-chapter", (), "Push from the chapter's observations, the encoder trained by the critic."
+    ),
+    "reach-pixels": Experiment("reach-pixels", (), "Reach from pixels and the goal alone."),
     "push-no-her": Experiment(
         "push", ("--her-strategy", "none"), "Push without hindsight, at the same budget: what hindsight is worth."
     ),

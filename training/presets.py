@@ -8,7 +8,7 @@ from training.config import Config
 
 PUSH = Config()
 
-PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=100_000, updates_per_step=0.125,
+PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=80_000, updates_per_step=0.125,
                       head_updates=8, cameras=("close", "mirror"), encoder="fast", head="flat", routing="goal",
                       goal_loss=1.0, goal_input="instead", buffer_size=110_000, save_every=50_000)  # fmt: skip
 

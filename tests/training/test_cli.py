@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import envs
 import train
 from tests.training.runs import run, tiny_config, tree
 from training import cli, config, memory, run_folder
@@ -117,13 +118,14 @@ def test_help_lists_every_flag_with_its_value(preset: str | None, capsys: pytest
         train.main([*([preset] if preset else []), "--help"])
     assert leaving.value.code == 0
     text = capsys.readouterr().out
-    groups = (config.Task, config.Learning, config.Replay, config.Compute, config.Run)
+    groups = (config.Task, config.Learning, config.Pixels, config.Replay, config.Compute, config.Run)
     assert all(f"{group.__name__.lower()} options" in text for group in groups)
     chosen = PRESETS[preset or "push"]
     for field in (field for group in groups for field in dataclasses.fields(group)):
         value, flag = getattr(chosen, field.name), f"--{field.name.replace('_', '-')}"
-        entry = flat(text)[flat(text).index(f" {flag}") :]
-        assert f"(default: {value})" in entry[:400], flag
+        shown = " ".join(value) if isinstance(value, tuple) else value
+        entry = min(flat(text).find(f" {flag}{end}") % len(text) for end in " ,")
+        assert f"(default: {shown})" in flat(text)[entry:][:400], flag
     assert f"Defaults shown are those of {preset or 'push'}." in flat(text)
 
 
@@ -142,7 +144,32 @@ def test_every_preset_can_run(preset: str) -> None:
 
 
 def test_the_presets_are_those_that_were_asked_for() -> None:
-    assert list(PRESETS) == ["push", "reach", "slide", "pick-and-place", "book-state"]
+    assert list(PRESETS) == [
+        "push", "reach", "slide", "pick-and-place", "push-pixels", "push-pixels-chapter", "reach-pixels", "book-state",
+        "book-pixels",
+    ]  # fmt: skip
+
+
+def test_book_pixels_is_the_books() -> None:
+    book = {
+        "env_id": "FetchPush-v4", "obs": "chapter", "learning_rate": 1e-4, "updates_per_step": 0.25, "num_envs": 4,
+        "batch_size": 256, "buffer_size": 500_000, "her_strategy": "future", "her_ratio": 8 / 9, "gamma": 0.95,
+        "tau": 0.005, "alpha": 0.05, "learning_starts": 1000, "hidden_width": 256, "hidden_depth": 2,
+        "encoder": "manipulation", "head": "spatial-softmax", "feature_norm": True, "frame_stack": 4,
+        "routing": "critic", "target_encoder": True, "shift_pad": 0, "normalize": False, "random_actions": 0.0,
+        "guided_episodes": 0.0, "clip_targets": False, "layer_norm": False, "cameras": ("default",),
+        "show_goal_marker": True, "msaa": True, "render_size": 480, "goal_loss": 0.0, "goal_input": "off",
+        "goals_per_image": 1, "head_updates": 1, "coord_conv": False, "proprioception": True,
+    }  # fmt: skip
+    ours = dataclasses.asdict(PRESETS["book-pixels"])
+    assert {name: ours[name] for name in book} == book
+
+
+@pytest.mark.parametrize("preset", ["push-pixels-chapter", "book-pixels"])
+def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str) -> None:
+    chosen = PRESETS[preset]
+    assert chosen.layout == envs.LAYOUTS["chapter"] and chosen.routing == "critic"
+    assert (chosen.goal_loss, chosen.goal_input, chosen.goals_per_image, chosen.head_updates) == (0.0, "off", 1, 1)
 
 
 def test_book_state_is_the_books() -> None:

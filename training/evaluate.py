@@ -77,12 +77,13 @@ def evaluate(
     play, opens = policy.player(blindfold), np.ones(vec.num_envs, bool)
     errors, fallen, height = [], [], np.zeros(vec.num_envs)
     while played.min() < per_env:
-        action, before, achieved = play(obs, opens), opens, obs["achieved_goal"].copy()
-        obs, reward, terminated, truncated, infos = vec.step(action)
+        action = play(obs, opens)
         if policy.agent.located is not None:
-            height = np.where(before, achieved[:, 2], height)
+            achieved = obs["achieved_goal"]
+            height = np.where(opens, achieved[:, 2], height)
             errors.append(np.linalg.norm(policy.agent.located.cpu().numpy() - achieved, axis=1)[played < per_env])
             fallen.append((achieved[:, 2] < height - FALL)[played < per_env])
+        obs, reward, terminated, truncated, infos = vec.step(action)
         returns[np.minimum(played, per_env), lanes] += reward
         opens = terminated | truncated
         done = opens & (played < per_env)

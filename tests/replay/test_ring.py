@@ -187,9 +187,9 @@ def test_a_loaded_ring_continues_bit_for_bit(steps: int) -> None:
 @pytest.mark.parametrize("steps", [3, 60])
 def test_saving_copies_nothing_and_writes_only_what_was_stored(steps: int) -> None:
     """Pictures may fill most of the memory: a second copy of them would not fit."""
-    ring = a_story_with_wrapping(new_ring(2000, lanes=2), steps=steps).ring
+    ring = a_story_with_wrapping(new_ring(3000, lanes=3), steps=steps).ring
     state, file = ring.state_dict(), io.BytesIO()
-    rows = (int(ring.cursors["newest"].max()) + 1) * 2
+    rows = (int(ring.cursors["newest"].max()) + 1) * 3
     for name, table in state["tables"].items():
         assert len(table) == rows and table.data_ptr() == ring.tables[name].data_ptr()
     torch.save(state["tables"], file)

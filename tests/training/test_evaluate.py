@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 from gymnasium.vector import VectorEnv
 
-from training.evaluate import evaluate, wilson_interval
+from training.evaluate import Evaluation, evaluate, wilson_interval
 from training.finish import first_of_two
 from training.policy import Policy
 
@@ -32,7 +34,9 @@ class Script:
         return self._observation(), {}
 
     def _observation(self) -> dict[str, np.ndarray]:
-        return {"observation": self.time[:, None].astype(float)}
+        height = np.where(self.time >= 3, 0.4, 0.5)
+        achieved = np.stack([np.zeros(3), np.zeros(3), height], axis=1)
+        return {"observation": self.time[:, None].astype(float), "achieved_goal": achieved}
 
     def step(self, actions: np.ndarray) -> tuple[Any, ...]:
         assert (actions[:, 0] == self.time).all(), "the policy is asked about what it sees"
@@ -50,9 +54,37 @@ class Script:
         return self._observation(), -np.ones(3), done & odd, done & ~odd, infos
 
 
+class Repeats:
+    """A policy that says what it sees, and that each achieved goal lies 3 cm higher than it does."""
+
+    agent: Any
+
+    def player(self, blindfold: str | None) -> Any:
+        self.agent = SimpleNamespace(located=None)
+        return self._act
+
+    def _act(self, obs: dict[str, np.ndarray], opens: np.ndarray) -> np.ndarray:
+        assert (opens == (obs["observation"][:, 0] == 0)).all(), "the policy is told where an episode begins"
+        self.agent.located = torch.from_numpy(obs["achieved_goal"] + [0.0, 0.0, 0.03])
+        return obs["observation"]
+
+
+def evaluated(episodes: int) -> Evaluation:
+    return evaluate(cast(VectorEnv, Script()), cast(Policy, Repeats()), episodes, seed=7)
+
+
 def play(episodes: int) -> tuple[list[bool], list[float]]:
-    result = evaluate(cast(VectorEnv, Script()), cast(Policy, lambda obs: obs["observation"]), episodes, seed=7)
+    result = evaluated(episodes)
     return result.success.tolist(), result.returns.tolist()
+
+
+def test_position_errors_are_those_of_every_step_and_fallen_objects_are_told_apart() -> None:
+    """Of six episodes, 2 + 5, 1 + 1 and 4 + 3 steps; the object drops by 10 cm after an episode's third step."""
+    result = evaluated(6)
+    assert result.errors == pytest.approx(np.full(16, 0.03))
+    assert result.fallen.sum() == 2 + 1  # steps 4 and 5 of the second episode, 4 of the third
+    measured = result.to_dict()
+    assert measured["position_rmse_cm"] == measured["position_rmse_with_fallen_cm"] == pytest.approx(3.0)
 
 
 def test_success_is_that_of_each_episodes_last_step_and_every_environment_plays_as_many() -> None:

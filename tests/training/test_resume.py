@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import train
 from tests.training.runs import at_step, differences, metrics, run, saved_state, stop, tiny
-from training import checkpoint, logger, run_folder, session
+from training import checkpoint, logger, player, run_folder
 
 # 60 observations a lane: the ring wraps within the second episode. 608 and 1008 steps are 76 and 126 of each
 # environment, in the middle of the second and third episode. 2.4 updates a step leave a rest that must not be lost.
@@ -33,7 +33,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that was never interrupted."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "EVAL_ENVS", 2)
+        patch.setattr(player, "EVAL_ENVS", 2)
         assert tiny(folder, *PICK) == 0
     return folder
 

@@ -41,7 +41,7 @@ def modules(model: SAC) -> dict[str, list[torch.Tensor]]:
     assert actor is not None and critic is not None and target is not None
     found = {
         "actor": [*actor.latent_pi.parameters(), *actor.mu.parameters(), *actor.log_std.parameters()],
-        "critic": [one for network in critic.q_networks for one in network.parameters()],
+        "critic": [one for network in (critic.qf0, critic.qf1) for one in network.parameters()],
         "actor's extractor": list(actor.features_extractor.parameters()),
     }
     if critic.features_extractor is not actor.features_extractor:

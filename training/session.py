@@ -126,8 +126,8 @@ class Session(Player):
                 f"{int(0.8 * have / one)} would fit."
             )
         return (
-            f"replay: {config.buffer_size} observations in {need / 2**30:.2f} GiB of the {have / 2**30:.1f} GiB that "
-            f"are free on {self.device}, overwritten {memory.times_overwritten(config.total_steps, config.buffer_size)}; "
+            f"replay: {config.buffer_size} observations in {need / 2**30:.2f} GiB of {have / 2**30:.1f} GiB free on "
+            f"{self.device}, overwritten {memory.times_overwritten(config.total_steps, config.buffer_size)}; "
             f"{int(0.8 * have / one)} would fit"
         )
 

@@ -37,8 +37,9 @@ class Pictures(gym.Env[np.ndarray, np.ndarray]):
 
 def modules(model: SAC) -> dict[str, list[torch.Tensor]]:
     """Parameters by what they are: heads, and the extractors that are there."""
-    actor, critic, target = model.actor, model.critic, model.critic_target
-    assert actor is not None and critic is not None and target is not None
+    actor: Any = model.actor
+    critic: Any = model.critic
+    target: Any = model.critic_target
     found = {
         "actor": [*actor.latent_pi.parameters(), *actor.mu.parameters(), *actor.log_std.parameters()],
         "critic": [one for network in (critic.qf0, critic.qf1) for one in network.parameters()],

@@ -14,7 +14,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from envs.fetch import FetchEnv
 from envs.registry import make_env
-from envs.view import PIXELS, View
+from envs.view import PIXELS, POSE, View
 
 if TYPE_CHECKING:
     from envs.render import Artist
@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 Infos = list[tuple[dict[str, Any], dict[str, Any] | None]]  # per environment: info, and final_info where it ended
 
 
-def memory_dtype(observation_space: gym.spaces.Dict, action_space: gym.spaces.Box, num_envs: int) -> np.dtype[np.void]:
+def memory_dtype(
+    observation_space: gym.spaces.Dict, action_space: gym.spaces.Box, num_envs: int, pose_size: int = 0
+) -> np.dtype[np.void]:
     """The layout of the shared memory: one actions array, and two slots of everything a step returns.
 
-    Step t writes slot t % 2, so that what it returned stays untouched until step t + 2 begins.
+    Step t writes slot t % 2, so that what it returned stays untouched until step t + 2 begins. With a `pose_size`,
+    there is room for the poses that another process draws.
     """
     rows = [(key, box.dtype, (num_envs, *box.shape)) for key, box in observation_space.spaces.items()]  # type: ignore
+    if pose_size:
+        rows.append((POSE, np.dtype(np.float64), (num_envs, pose_size)))
     slot = [
         ("observation", rows),
         ("final_observation", rows),
@@ -47,7 +52,8 @@ class EnvBlock:
         spec: what to build.
         rows: the indices of this block's environments in the whole.
         memory: () array of `memory_dtype`, written in place.
-        view: what the observation's "pixels" show; None draws none.
+        view: what the observation's "pixels" show; None draws none. Poses are written where the memory has room for
+            them, for another process to draw.
     """
 
     def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray, view: View | None) -> None:
@@ -57,15 +63,16 @@ class EnvBlock:
         self._plain = isinstance(self.envs[0], FetchEnv)  # info is {"is_success": float32}, which fits the memory
         slots = memory["slots"]
         self._actions = memory["actions"]
-        keys = slots["observation"].dtype.names or ()
-        self._observation = [(key, slots["observation"][key]) for key in keys if key != PIXELS]  # each (2, N, ...)
-        self._final = [(key, slots["final_observation"][key]) for key in keys if key != PIXELS]
+        names = slots["observation"].dtype.names or ()
+        keys = [name for name in names if name not in (PIXELS, POSE)]
+        self._observation = [(key, slots["observation"][key]) for key in keys]  # each (2, N, ...)
+        self._final = [(key, slots["final_observation"][key]) for key in keys]
+        self._slots, self._has_poses = slots, POSE in names
         self._artist: Artist | None = None
-        if view is not None:
+        if view is not None and not view.one_process:
             from envs.render import Artist  # GL is loaded only where something is drawn
 
             self._artist = Artist(self.envs[0], view)
-            self._pixels, self._final_pixels = slots["observation"][PIXELS], slots["final_observation"][PIXELS]
         self._rewards, self._success = slots["rewards"], slots["success"]  # (2, N)
         self._terminations, self._truncations = slots["terminations"], slots["truncations"]
 
@@ -83,8 +90,7 @@ class EnvBlock:
             if terminated or truncated:
                 for key, final in self._final:
                     final[slot, row] = observation[key]
-                if self._artist is not None:
-                    self._artist.draw(env, self._final_pixels[slot, row])
+                self._show("final_observation", slot, row, env)
                 final_info = info
                 observation, info = env.reset()
             self._write(slot, row, env, observation)
@@ -130,8 +136,14 @@ class EnvBlock:
     def _write(self, slot: int, row: int, env: Any, observation: dict[str, np.ndarray]) -> None:
         for key, array in self._observation:
             array[slot, row] = observation[key]
+        self._show("observation", slot, row, env)
+
+    def _show(self, which: str, slot: int, row: int, env: Any) -> None:
+        """Draw the environment as it is now, or leave its pose for the process that will."""
         if self._artist is not None:
-            self._artist.draw(env, self._pixels[slot, row])
+            self._artist.draw(env, self._slots[which][PIXELS][slot, row])
+        elif self._has_poses:
+            self._slots[which][POSE][slot, row] = env.pose()
 
 
 class LocalBlock:

@@ -8,11 +8,10 @@ import os
 import weakref
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from envs.block import LocalBlock, memory_dtype
+from envs.block import LocalBlock
 from envs.remote import RemoteBlock, WorkerError, shared_file, stop
 from envs.view import View
 
@@ -30,44 +29,63 @@ class Blocks:
         spec: EnvSpec,
         num_envs: int,
         workers: int,
-        spaces: gym.spaces.Dict,
-        actions: gym.spaces.Box,
+        dtype: np.dtype[np.void],
         view: View | None,
     ) -> None:
         self.busy = False
+        self._command: tuple[Any, ...] = ()
         self._replies: list[Any] = []
         self._blocks: list[Any] = []
-        self._release = weakref.finalize(self, stop, self._blocks)  # also at the interpreter's exit
+        self._painter: RemoteBlock | None = None
+        self._painting = False  # whether the painter was sent the command that is under way
+        self._processes: list[Any] = []  # blocks and painter
+        self._release = weakref.finalize(self, stop, self._processes)  # also at the interpreter's exit
         bounds = [num_envs * i // max(workers, 1) for i in range(max(workers, 1) + 1)]
         rows = [range(*pair) for pair in itertools.pairwise(bounds)]
-        dtype = memory_dtype(spaces, actions, num_envs)
+        one_process = view is not None and view.one_process
         try:
-            if workers:
-                self._start(spec, rows, dtype, view)
+            if workers or one_process:
+                self._start(spec, rows, workers, dtype, view, one_process)
             else:
                 self.memory = np.zeros((), dtype)
-                self._blocks.append(LocalBlock(spec, rows[0], self.memory, view))
+            if not workers:
+                self._add(LocalBlock(spec, rows[0], self.memory, view))
         except BaseException:
             self.stop(at_once=True)
             raise
 
-    def _start(self, spec: EnvSpec, rows: list[range], dtype: np.dtype[np.void], view: View | None) -> None:
+    def _start(
+        self,
+        spec: EnvSpec,
+        rows: list[range],
+        workers: int,
+        dtype: np.dtype[np.void],
+        view: View | None,
+        one_process: bool,
+    ) -> None:
         file = shared_file()
         try:
             os.ftruncate(file, dtype.itemsize)
             self.memory = np.ndarray((), dtype, buffer=mmap.mmap(file, dtype.itemsize))
-            for index, share in enumerate(rows):
-                self._blocks.append(RemoteBlock(index, spec.id, share, file))
+            for index, share in enumerate(rows[:workers]):
+                self._add(RemoteBlock(index, spec.id, share, file, draws=view is not None and not one_process))
+            if one_process:
+                self._painter = RemoteBlock(None, spec.id, range(rows[-1].stop), file, draws=True)
+                self._processes.append(self._painter)
         finally:
             os.close(file)
-        for block in self._blocks:
-            block.build(spec, dtype, view)
-        for block in self._blocks:
-            block.result()
+        for process in self._processes:
+            process.build(spec, dtype, view, paints=process is self._painter)
+        for process in self._processes:
+            process.result()
+
+    def _add(self, block: Any) -> None:
+        self._blocks.append(block)
+        self._processes.append(block)
 
     def submit(self, command: str, *args: Any) -> None:
         """Send a command of `EnvBlock` to every block."""
-        self.busy = True
+        self.busy, self._command, self._painting = True, (command, *args), False
         try:
             for block in self._blocks:
                 block.submit(command, *args)
@@ -84,6 +102,8 @@ class Blocks:
         try:
             while len(self._replies) < len(self._blocks):
                 self._replies.append(self._blocks[len(self._replies)].result())
+            if self._painter is not None:
+                self._paint(self._painter)
         except WorkerError:
             self.stop(at_once=True)
             raise
@@ -94,7 +114,19 @@ class Blocks:
         replies, self._replies = self._replies, []
         return replies
 
+    def _paint(self, painter: RemoteBlock) -> None:
+        """Have the pictures drawn of what the environments have just become."""
+        command, *args = self._command
+        if command not in ("step", "reset", "gl_renderer"):
+            return
+        if not self._painting:
+            painter.submit(command, *args[:1])  # the slot
+            self._painting = True
+        answer = painter.result()
+        if command == "gl_renderer":
+            self._replies[0] = answer
+
     def stop(self, at_once: bool = False) -> None:
         """Close all environments and end the workers, whatever they are doing; a second call does nothing."""
         if self._release.detach():
-            stop(self._blocks, at_once)
+            stop(self._processes, at_once)

@@ -20,6 +20,7 @@ from gymnasium.envs.registration import EnvSpec
 from envs.view import View
 
 HANG_SECONDS = 60.0  # a worker that has not answered for so long is given up
+DRAWING_SECONDS = 25.0  # one that draws: GPU drivers are known to hang
 STOP_SECONDS = 5.0  # how long a worker may take to leave by itself
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 
@@ -43,15 +44,18 @@ class RemoteBlock:
     `multiprocessing.Process` (which would import the trainer's main module, and torch with it).
 
     Args:
-        index: the worker's number, for messages.
+        index: the worker's number, for messages; None for the process that draws.
         env_id: for messages.
         rows: its environments.
         memory: file descriptor of the shared memory.
+        draws: whether it draws pictures.
     """
 
-    def __init__(self, index: int, env_id: str, rows: range, memory: int) -> None:
+    def __init__(self, index: int | None, env_id: str, rows: range, memory: int, draws: bool = False) -> None:
         self.rows = rows
-        self._name = f"Worker {index} (environments {rows.start} to {rows.stop - 1} of {env_id})"
+        self._draws = draws
+        name = "The render process" if index is None else f"Worker {index}"
+        self._name = f"{name} (environments {rows.start} to {rows.stop - 1} of {env_id})"
         self._pipe, theirs = multiprocessing.Pipe(duplex=True)
         descriptors = (theirs.fileno(), memory)
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
@@ -67,10 +71,10 @@ class RemoteBlock:
         self._poll = select.poll()
         self._poll.register(self._pipe.fileno(), select.POLLIN)
 
-    def build(self, spec: EnvSpec, dtype: np.dtype[np.void], view: View | None) -> None:
-        """Have the worker build its environments; `result` tells when it has."""
+    def build(self, spec: EnvSpec, dtype: np.dtype[np.void], view: View | None, paints: bool = False) -> None:
+        """Have the worker build its environments, or what paints them; `result` tells when it has."""
         try:
-            message = pickle.dumps((spec, self.rows, dtype, view))
+            message = pickle.dumps((spec, self.rows, dtype, view, paints))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ValueError(f"{spec.id} cannot be sent to a worker process ({error}): use workers=0.") from None
         self._send(message)
@@ -83,10 +87,12 @@ class RemoteBlock:
         """Wait for the answer to the last command.
 
         Raises:
-            WorkerError: if the worker died, was silent for HANG_SECONDS, or one of its environments raised.
+            WorkerError: if the worker died, was silent for HANG_SECONDS (DRAWING_SECONDS if it draws), or one of its
+                environments raised.
         """
-        if not self._poll.poll(HANG_SECONDS * 1000):
-            raise WorkerError(f"{self._name} has not answered for {HANG_SECONDS:g} s: it is taken to hang.")
+        patience = DRAWING_SECONDS if self._draws else HANG_SECONDS
+        if not self._poll.poll(patience * 1000):
+            raise WorkerError(f"{self._name} has not answered for {patience:g} s: it is taken to hang.")
         try:
             reply = self._pipe.recv_bytes()
         except (EOFError, OSError):

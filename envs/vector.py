@@ -13,7 +13,7 @@ from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoA
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from envs.block import Infos
+from envs.block import Infos, memory_dtype
 from envs.blocks import Blocks
 from envs.fetch import FetchEnv
 from envs.infos import fetch_infos
@@ -58,7 +58,12 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
             space = gym.spaces.Dict({**space.spaces, PIXELS: gym.spaces.Box(0, 255, view.shape, np.uint8)})  # type: ignore
         self.single_observation_space, self.observation_space = space, batch_space(space, num_envs)
         self.single_action_space, self.action_space = actions, batch_space(actions, num_envs)
-        self._blocks = Blocks(spec, num_envs, self.workers, space, actions, view)  # type: ignore[arg-type]
+        pose_size = 0
+        if view is not None and view.one_process:
+            example.reset()  # before, it has no goal
+            pose_size = len(example.get_wrapper_attr("pose")())
+        dtype = memory_dtype(space, actions, num_envs, pose_size)  # type: ignore[arg-type]
+        self._blocks = Blocks(spec, num_envs, self.workers, dtype, view)
         example.close()
         slots = self._blocks.memory["slots"]
         keys = space.spaces  # type: ignore[attr-defined]

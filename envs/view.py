@@ -28,6 +28,7 @@ CAMERAS = {
 }
 
 PIXELS = "pixels"  # the key of a picture among the observations
+POSE = "pose"  # of what a picture depends on, in the shared memory only
 SIZE = 84  # pixels, of what the networks see: height and width
 
 
@@ -42,12 +43,14 @@ class View:
         goal_marker: draw the red ball at the goal. It shows the goal that the environment gave, and so contradicts
             relabelled ones.
         msaa: smooth edges (4 samples a pixel).
+        one_process: have one process draw all environments, instead of each worker its own.
     """
 
     cameras: tuple[str, ...] = ("default",)
     render_size: int = SIZE
     goal_marker: bool = False
     msaa: bool = False
+    one_process: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:

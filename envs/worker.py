@@ -12,12 +12,15 @@ import pickle
 import signal
 import traceback
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from envs.block import EnvBlock
 from envs.view import View
+
+if TYPE_CHECKING:
+    from envs.painter import Painter
 
 DONE = b"d"  # the answer that says nothing but "finished"
 STEP = (b"0", b"1")  # step into slot 0 or 1: the only commands that are not pickled
@@ -37,7 +40,7 @@ def main(pipe: int, memory: int) -> None:
 
 
 def _serve(connection: Connection, memory: int) -> None:
-    block: EnvBlock | None = None
+    block: EnvBlock | Painter | None = None
     while True:
         message = connection.recv_bytes()
         try:
@@ -55,7 +58,14 @@ def _serve(connection: Connection, memory: int) -> None:
         connection.send_bytes(reply)
 
 
-def _build(memory: int, spec: Any, rows: range, dtype: np.dtype[np.void], view: View | None) -> EnvBlock:
+def _build(
+    memory: int, spec: Any, rows: range, dtype: np.dtype[np.void], view: View | None, paints: bool
+) -> EnvBlock | Painter:
     shared = mmap.mmap(memory, dtype.itemsize)
     os.close(memory)
+    if paints:
+        from envs.painter import Painter  # GL is loaded only where something is drawn
+
+        assert view is not None
+        return Painter(spec, rows, np.ndarray((), dtype, buffer=shared), view)
     return EnvBlock(spec, rows, np.ndarray((), dtype, buffer=shared), view)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -26,6 +28,13 @@ class Batch:
     pixels: Tensor | None = None  # (P, H, W, C) uint8; None where the layout has no pictures
     next_pixels: Tensor | None = None  # (P, H, W, C) uint8
     achieved_goal: Tensor | None = None  # (P, G) float32, for a regression that trains the encoder; no input
+
+    def to(self, device: torch.device) -> Batch:
+        """On another device; from pinned memory, without waiting for it."""
+        moved: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(
+            **{name: part if part is None else part.to(device, non_blocking=True) for name, part in moved.items()}
+        )
 
     def split(self, size: int) -> list[Batch]:
         """Cut into minibatches of `size` goals (views, no copies); pictures stay with all of them."""

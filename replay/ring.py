@@ -18,7 +18,8 @@ class Ring(Storage):
     """Sampling, uniform over everything stored.
 
     Args:
-        capacity, num_envs, vector_size, goal_size, action_size, pixels, device: as of `Storage`.
+        capacity, num_envs, vector_size, goal_size, action_size, pixels, device, pin, file: as of
+            `Storage`.
         reward_fn: rewards of relabelled transitions.
         strategy, her_ratio: whose goals are lent, and to what share of a batch.
         goal_tries: draws for each relabelled transition until one has a goal that it had not reached already (as in
@@ -29,7 +30,6 @@ class Ring(Storage):
             repeated.
         shift_pad: shift pictures at random by up to so many pixels, 0 for not at all.
         shared_shift: shift an observation and the next one alike; else each by its own.
-        file: as of `Storage`.
         seed: of the sampling.
     """
 
@@ -51,10 +51,11 @@ class Ring(Storage):
         shift_pad: int = 0,
         shared_shift: bool = False,
         device: torch.device | str = "cpu",
+        pin: bool = False,
         file: Path | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(capacity, num_envs, vector_size, goal_size, action_size, pixels, device, file)
+        super().__init__(capacity, num_envs, vector_size, goal_size, action_size, pixels, device, pin, file)
         self.reward_fn, self.strategy = reward_fn, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries = goal_tries if self.her_ratio else 1

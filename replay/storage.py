@@ -32,6 +32,7 @@ class Storage:
         vector_size, goal_size, action_size: V, G, A.
         pixels: (H, W, C) of a single picture, stored as uint8; None for none.
         device: where everything lives.
+        pin: lock the tables in memory, so that a GPU can fetch from them while it computes.
         file: where the pictures lie instead of in memory; one that is there is taken over as it is.
 
     """
@@ -45,6 +46,7 @@ class Storage:
         action_size: int,
         pixels: tuple[int, int, int] | None,
         device: torch.device | str,
+        pin: bool,
         file: Path | None,
     ) -> None:
         self.lanes, self.slots = num_envs, capacity // num_envs
@@ -54,7 +56,8 @@ class Storage:
 
         def table(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             # Writing the zeros touches every page: memory that is not there is missed now, not hours later.
-            return torch.empty(self.slots * self.lanes, *shape, dtype=dtype, device=self.device).fill_(0)
+            rows = self.slots * self.lanes
+            return torch.empty(rows, *shape, dtype=dtype, device=self.device, pin_memory=pin).fill_(0)
 
         self.tables = {
             "vector": table(vector_size),

@@ -72,9 +72,9 @@ class Collector:
         done = terminated | truncated
         last = _last_observations(obs, infos, done)
         vector, goal, achieved = self.policy.numbers(last)
-        device = self.agent.device
+        device = self.ring.device
         self.ring.add(
-            self.action,
+            self.action.to(device),
             torch.from_numpy(reward).to(device, torch.float32),
             torch.from_numpy(terminated).to(device),
             *self._stored(last, vector),
@@ -85,9 +85,9 @@ class Collector:
         if done.any():
             self._finish(done, infos["final_info"])
             lanes = torch.from_numpy(np.flatnonzero(done)).to(device)
-            self.agent.observe(*(part[lanes] for part in self.seen[:3]))
+            self.agent.observe(*(part[lanes.to(part.device)] for part in self.seen[:3]))
             self.ring.begin(lanes, *_rows(self._stored(obs, self.seen.vector), lanes))
-            self._begin(lanes)
+            self._begin(lanes.to(self.agent.device))
 
     def _see(self, obs: Observation, opens: NDArray[np.bool_]) -> Seen:
         """Take `obs` as what the next actions depend on."""
@@ -106,9 +106,9 @@ class Collector:
 
     def _stored(self, obs: Observation, vector: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         achieved, desired = (torch.from_numpy(obs[name]) for name in ("achieved_goal", "desired_goal"))
-        device = self.agent.device
+        device = self.ring.device
         pixels = torch.from_numpy(obs[envs.PIXELS]).to(device) if self.policy.layout.pixels else None
-        return vector, achieved.to(device, torch.float64), desired.to(device, torch.float64), pixels
+        return vector.to(device), achieved.to(device, torch.float64), desired.to(device, torch.float64), pixels
 
     def _finish(self, done: np.ndarray, final_info: dict[str, Any]) -> None:
         self.success.extend(envs.success_of(final_info, len(done))[done].tolist())

@@ -77,6 +77,8 @@ class Pixels:
     """Draw the goal into the pictures: it shows the original goal, also where another is relabelled."""
     msaa: bool = False
     """Smooth edges in the pictures."""
+    render_process: bool = False
+    """Draw all environments in one process of its own, as tiles with one readback, instead of in each worker."""
     frame_stack: int = 1
     """Pictures in a row that the encoder sees together."""
     proprioception: bool = True
@@ -128,6 +130,8 @@ class Replay:
 class Compute:
     device: str = "auto"
     """Where the learner and its replay live: cpu, cuda, cuda:1, or auto (cuda if there is one)."""
+    replay_device: Literal["auto", "cpu"] = "auto"
+    """Where the replay lives: cpu, or auto (with the learner if it fits there, else cpu); beside a GPU, pinned."""
     accelerate: Literal["off", "auto"] = "auto"
     """off computes in plain float32; auto computes hidden layers but the first in bfloat16 where the processor can."""
 
@@ -176,7 +180,7 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
         """What the pictures show; None where the layout has none."""
         if not self.layout.pixels:
             return None
-        return envs.View(self.cameras, self.render_size, self.show_goal_marker, self.msaa)
+        return envs.View(self.cameras, self.render_size, self.show_goal_marker, self.msaa, self.render_process)
 
     @property
     def goals_from_achieved(self) -> bool:

@@ -59,7 +59,7 @@ class Session(Player):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.memory_report = self._check_memory()
+        self.replay_device, self.memory_report = self._place_replay()
         self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
         self.gl_renderer = self.train_envs.gl_renderer()  # what draws the pictures; None where there are none
         self.ring = Ring(
@@ -78,7 +78,8 @@ class Session(Player):
             shift_pad=config.shift_pad,
             shared_shift=config.shared_shift,
             file=self._replay_file(),
-            device=self.device,
+            device=self.replay_device,
+            pin=self.replay_device != self.device,
             seed=self.seeds["replay"],
         )
         self.collector = Collector(
@@ -111,24 +112,26 @@ class Session(Player):
         Path(folder).mkdir(parents=True, exist_ok=True)
         return Path(folder) / REPLAY
 
-    def _check_memory(self) -> str:
-        """What the replay takes, in a sentence. Raises UserError if it does not fit."""
-        config, view = self.config, self.config.view
+    def _place_replay(self) -> tuple[torch.device, str]:
+        """Where the replay goes, and in a sentence what it takes. Raises UserError if it fits nowhere."""
+        config, view, need_beside = self.config, self.config.view, learner_need(self.config)
         pixels = 0 if view is None or config.replay_on_disk else math.prod(view.shape)
         one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size, pixels)
-        need = one * config.buffer_size
-        have = max(0, memory.available_bytes(self.device) - learner_need(config))
-        if need > have:
-            self.close()
-            raise UserError(
-                f"the replay of {config.buffer_size} observations needs {need / 2**30:.1f} GiB, but "
-                f"{have / 2**30:.1f} GiB are free on {self.device} beside the networks: --buffer-size "
-                f"{int(0.8 * have / one)} would fit."
-            )
-        return (
-            f"replay: {config.buffer_size} observations in {need / 2**30:.2f} GiB of {have / 2**30:.1f} GiB free on "
-            f"{self.device}, overwritten {memory.times_overwritten(config.total_steps, config.buffer_size)}; "
-            f"{int(0.8 * have / one)} would fit"
+        need, cpu = one * config.buffer_size, torch.device("cpu")
+        in_memory = config.replay_device == "cpu" or config.replay_on_disk
+        for device in [cpu] if in_memory or self.device == cpu else [self.device, cpu]:
+            beside = need_beside if device == self.device else 0  # what the networks take of the same memory
+            have = max(0, memory.available_bytes(device) - beside)
+            if need <= have:
+                return device, (
+                    f"replay: {config.buffer_size} observations in {need / 2**30:.2f} GiB of {have / 2**30:.1f} GiB "
+                    f"free on {device}, overwritten {memory.times_overwritten(config.total_steps, config.buffer_size)}; "
+                    f"{int(0.8 * have / one)} would fit"
+                )
+        self.close()
+        raise UserError(
+            f"the replay of {config.buffer_size} observations needs {need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB "
+            f"are free on {device} beside the networks: --buffer-size {int(0.8 * have / one)} would fit."
         )
 
     def _grasps(self) -> bool:
@@ -142,9 +145,10 @@ class Session(Player):
         """For each update the batches that it takes: one, or one for each of its steps behind the encoder."""
         config, ring = self.config, self.ring
         if not config.layout.pixels:  # drawn in one call
-            return [[batch] for batch in ring.sample(updates * config.batch_size).split(config.batch_size)]
+            batches = ring.sample(updates * config.batch_size).to(self.device).split(config.batch_size)
+            return [[batch] for batch in batches]
         goals, each = config.head_updates * config.goals_per_image, config.goals_per_image * config.batch_size
-        return [ring.sample(config.batch_size, goals).split(each) for _ in range(updates)]
+        return [ring.sample(config.batch_size, goals).to(self.device).split(each) for _ in range(updates)]
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -168,9 +172,10 @@ class Session(Player):
     def _fit_generators(self, state: dict[str, Any], step: int) -> None:
         """A device's random numbers cannot go on on a device of another kind: there they start anew."""
         parts = (state["agent"], state["ring"], state["collector"]["explorer"])
+        devices = (self.device, self.replay_device, self.device)
         fresh = np.random.SeedSequence([self.seeds["resume"], step, 1]).generate_state(len(parts))
-        for part, seed in zip(parts, fresh, strict=True):
-            generator = torch.Generator(self.device).manual_seed(int(seed))
+        for part, device, seed in zip(parts, devices, fresh, strict=True):
+            generator = torch.Generator(device).manual_seed(int(seed))
             if part["generator"].shape != generator.get_state().shape:
                 part["generator"] = generator.get_state()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import gymnasium as gym
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image
 
 import envs
-from envs import render
+from envs import remote, render
 from envs.gl import is_software
 from envs.render import Artist
 from envs.view import CAMERAS
@@ -104,22 +106,24 @@ def test_drawing_does_not_move_pick_and_place() -> None:
     without.close()
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_vectors_pictures_are_of_its_own_environments(workers: int) -> None:
+@pytest.mark.parametrize(("workers", "one_process"), [(0, False), (2, False), (0, True), (2, True)])
+def test_a_vectors_pictures_are_of_its_own_environments(workers: int, one_process: bool) -> None:
     """Through shared memory, at a reset, at steps, and of the last observation of an episode."""
-    view = envs.View(("close",))
+    view = envs.View(("close",), one_process=one_process)
     vector = envs.make_vec("FetchPush-v4", 3, view=view, workers=workers, seed=5)
     single = envs.make_env("FetchPush-v4")
     artist = Artist(single, view)
     seen, _ = vector.reset()
     single.reset(seed=5 + 2)
     for step in range(51):
-        assert np.array_equal(seen[envs.PIXELS][2], artist.draw(single)), step
+        difference = np.abs(seen[envs.PIXELS][2].astype(int) - artist.draw(single)).max()
+        assert difference <= (2 if one_process else 0), step  # tiles are rounded by their place in the buffer
         action = np.full((3, 4), 0.3 if step < 20 else -0.3, np.float32)
         seen, _, _, ended, infos = vector.step(action)
         single.step(action[2])
         if ended[2]:
-            assert np.array_equal(infos["final_obs"][2][envs.PIXELS], artist.draw(single))
+            last = infos["final_obs"][2][envs.PIXELS].astype(int)
+            assert np.abs(last - artist.draw(single)).max() <= (2 if one_process else 0)
             single.reset()
     assert is_software(vector.gl_renderer() or "") in (True, False) and vector.gl_renderer()
     artist.close()
@@ -137,3 +141,17 @@ def test_renderers_of_one_thread_do_not_disturb_each_other() -> None:
     assert np.array_equal(first.draw(env), before)
     first.close()
     env.close()
+
+
+def test_a_dead_or_hanging_renderer_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "DRAWING_SECONDS", 5.0)
+    for number, said in ((signal.SIGKILL, "was killed by SIGKILL"), (signal.SIGSTOP, "has not answered for 5 s")):
+        vector = envs.make_vec("FetchReach-v4", 2, view=envs.View(one_process=True), workers=0, seed=0)
+        vector.reset()
+        painter = vector._blocks._painter
+        assert painter is not None
+        os.kill(painter.process.pid, number)
+        with pytest.raises(envs.WorkerError, match=f"The render process .environments 0 to 1 of FetchReach-v4. {said}"):
+            for _ in range(3):
+                vector.step(np.zeros((2, 4), np.float32))
+        assert painter.process.poll() is not None  # none is left behind

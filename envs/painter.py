@@ -1,0 +1,57 @@
+"""One process that draws the pictures of all environments, as tiles of one frame buffer with one readback.
+
+For GPUs, where each readback waits for the card, and where several processes that draw at once are reported to hang.
+In software, workers that draw their own environments are faster.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+
+from envs.registry import make_env
+from envs.render import Renderer
+from envs.view import PIXELS, POSE, View
+
+_BUFFER_HEIGHT = 8192  # pixels, of the tiles below one another; every driver allows that much
+
+
+class Painter:
+    """Draws the poses that environments have left in the shared memory; it is a worker's block, as `EnvBlock` is.
+
+    Args:
+        spec: of the environments.
+        rows: of all of them.
+        memory: () array of `memory_dtype` with poses; pixels are written in place.
+        view: what the pictures show.
+    """
+
+    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray, view: View) -> None:
+        self.current = None  # no environment is to blame
+        example = make_env(spec)
+        tiles = min(len(rows) * len(view.cameras), _BUFFER_HEIGHT // view.render_size)
+        self._renderer = Renderer(example.get_wrapper_attr("stock").model, view, max(1, tiles))
+        example.close()
+        self._slots = memory["slots"]
+
+    def step(self, slot: int) -> None:
+        """Draw what the latest step led to, and the last pictures of episodes that it ended."""
+        self.reset(slot)
+        now = self._slots[slot]
+        ended = now["terminations"] | now["truncations"]
+        if ended.any():
+            finals = now["final_observation"]
+            pictures = np.empty_like(finals[PIXELS][ended])
+            self._renderer.draw(finals[POSE][ended], pictures)
+            finals[PIXELS][ended] = pictures
+
+    def reset(self, slot: int) -> None:
+        """Draw every environment as it is now."""
+        now = self._slots[slot]["observation"]
+        self._renderer.draw(now[POSE], now[PIXELS])
+
+    def gl_renderer(self) -> str:
+        return self._renderer.name
+
+    def close(self) -> None:
+        self._renderer.close()

@@ -31,10 +31,9 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """On another device; from pinned memory, without waiting for it."""
-        moved: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Batch(
-            **{name: part if part is None else part.to(device, non_blocking=True) for name, part in moved.items()}
-        )
+        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {k: v if v is None else v.to(device, non_blocking=True) for k, v in parts.items()}
+        return Batch(**moved)
 
     def split(self, size: int) -> list[Batch]:
         """Cut into minibatches of `size` goals (views, no copies); pictures stay with all of them."""

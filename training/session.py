@@ -123,10 +123,10 @@ class Session(Player):
             beside = need_beside if device == self.device else 0  # what the networks take of the same memory
             have = max(0, memory.available_bytes(device) - beside)
             if need <= have:
+                times = memory.times_overwritten(config.total_steps, config.buffer_size)
                 return device, (
                     f"replay: {config.buffer_size} observations in {need / 2**30:.2f} GiB of {have / 2**30:.1f} GiB "
-                    f"free on {device}, overwritten {memory.times_overwritten(config.total_steps, config.buffer_size)}; "
-                    f"{int(0.8 * have / one)} would fit"
+                    f"free on {device}, overwritten {times}; {int(0.8 * have / one)} would fit"
                 )
         self.close()
         raise UserError(

@@ -217,7 +217,8 @@ class Storage:
 
     def _drop_overwritten(self, written: Tensor) -> None:
         """Give up what the file lost after this state was saved, by observations up to the times `written` (N,)."""
-        self.cursors["intact"].copy_((written - self.slots + 1).clamp(min=0))
+        ahead = written > self.cursors["newest"]
+        self.cursors["intact"].copy_(torch.where(ahead, written - self.slots + 1, self.cursors["intact"]))
         for lane in range(self.lanes):
             added, lost = int(self.cursors["added"][lane]), int(self.cursors["lost"][lane])
             while lost < added and self._transition_time(lane, lost) < int(self.cursors["intact"][lane]):

@@ -1,0 +1,78 @@
+"""Whole runs from pixels: resumed, with and without their pictures, and tried out by --smoke."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import train
+from tests.training.runs import at_step, differences, metrics, run, saved_state, stop
+from training import finish, run_folder
+from training.config import Config
+from training.presets import PRESETS
+from training.smoke import smoke
+
+# A ring that wraps, two pictures stacked, several goals and updates for each pass of the encoder.
+SIGHT = ["push-pixels", "--workers", "0", "--num-envs", "2", "--learning-starts", "40", "--batch-size", "8",
+         "--hidden-width", "16", "--updates-per-step", "0.125", "--head-updates", "2", "--goals-per-image", "2",
+         "--frame-stack", "2", "--shift-pad", "1", "--buffer-size", "160", "--eval-every", "400",
+         "--eval-episodes", "2", "--final-episodes", "2", "--log-every", "40", "--no-video", "--device", "cpu"]  # fmt: skip
+
+
+def learned(folder: str, *flags: str) -> int:
+    return run(*SIGHT, "--run-dir", folder, *flags)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_stopped_run_goes_on_bit_for_bit(on_disk: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = ["--replay-on-disk"] if on_disk else []
+    assert learned("whole", "--total-steps", "320", *where) == 0
+    with monkeypatch.context() as patch:
+        at_step(patch, 210, stop)
+        assert learned("run", "--total-steps", "320", *where) == 128 + 15
+    assert Path("run/replay.pixels").exists() == on_disk
+    assert run("--resume", "run") == 0
+    assert metrics(Path("run")) == metrics(Path("whole"))
+    assert differences(saved_state(Path("run")), saved_state(Path("whole"))) == []
+    assert ("pixels" in saved_state(Path("run"))["session"]["ring"]["tables"]) != on_disk
+
+
+def test_a_run_resumed_without_its_replay_waits_until_there_is_one(capsys: pytest.CaptureFixture) -> None:
+    assert learned("run", "--total-steps", "120") == 0
+    before = saved_state(Path("run"))["recorder"]["updates"]
+    assert run("--resume", "run", "--total-steps", "240", "--resume-without-replay") == 0
+    assert "The replay starts empty: the open episodes were dropped." in capsys.readouterr().out
+    rows = {int(row["step"]): int(row["updates"]) for row in metrics(Path("run"))}
+    assert rows[160] == before < rows[200] < rows[240]  # 40 steps of exploration again
+    ring = saved_state(Path("run"))["session"]["ring"]
+    assert int(ring["cursors"]["added"].sum()) == 120
+    assert not run_folder.saved_config(Path("run")).resume_without_replay
+
+
+def test_what_the_end_says_of_seeing() -> None:
+    assert learned("run", "--total-steps", "100") == 0
+    said = json.loads(Path("run", finish.EVAL).read_text())
+    assert {"blindfold_success_rate", "another_picture_success_rate", "position_rmse_cm"} <= said.keys()
+    assert json.loads(Path("run", run_folder.VERSIONS).read_text())["gl_renderer"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_smoke_has_updates_an_evaluation_a_checkpoint_a_resume_and_a_film(preset: str) -> None:
+    first, second = smoke(PRESETS[preset])
+    for config, updates in ((first, 30), (second, 60)):
+        assert (config.total_steps - config.learning_starts) * config.updates_per_step >= updates
+        assert config.eval_every < config.total_steps and config.video and config.final_episodes
+    assert second.resume == first.run_dir and second.total_steps > first.total_steps
+    assert isinstance(first, Config) and first.preset == preset
+
+
+def test_smoke_runs_both_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.smoke.UPDATES", 4)
+    flags = [flag for flag in SIGHT if flag != "--no-video"]
+    assert train.main([*flags, "--smoke", "--run-dir", "smoke"]) == 0
+    rows = metrics(Path("smoke"))
+    assert int(rows[-1]["updates"]) >= 4 and Path("smoke/video.mp4").stat().st_size > 1000
+    assert json.loads(Path("smoke/versions.json").read_text())["resumed"]
+    assert train.main([*flags, "--smoke", "--run-dir", "smoke"]) == 2

@@ -92,7 +92,7 @@ class Run:
         row = self.recorder.row()
         self._check_finite([name for name, value in row.items() if not math.isfinite(value)])
         collector = self.session.collector
-        row |= {name: norm.item() for name, norm in self.session.agent.gradient_norms().items()}
+        row |= {name: norm.item() for name, norm in self.session.agent.gradient_norms("critic", "actor").items()}
         row["episodes"] = collector.episodes
         if collector.errors:  # of observations that the encoder has not been trained on
             row["position_error_cm"] = 100 * torch.stack(list(collector.errors)).mean().item()

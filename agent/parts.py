@@ -67,10 +67,10 @@ class Parts:
         head = getattr(self.encoder, "head", None)
         return head.log_temperature.exp() if isinstance(head, SpatialSoftmax) else None
 
-    def gradient_norms(self) -> dict[str, Tensor]:
-        """L2 norm of each module's gradient in the latest update, 0-d tensors."""
+    def gradient_norms(self, *modules: str) -> dict[str, Tensor]:
+        """L2 norm of each module's gradient in the latest update, 0-d tensors; nothing for those that have none."""
         norms = {}
-        for name in ("encoder", "critic", "actor"):
+        for name in modules:
             gradients = [p.grad for p in getattr(self, name).parameters() if p.grad is not None]
             if gradients:
                 norms[f"{name}_grad_norm"] = torch.stack(torch._foreach_norm(gradients)).norm()

@@ -209,6 +209,8 @@ class SAC(Parts):
             loss = loss + self.goal_loss * goal_loss
         self.critic_optimizer.zero_grad()
         loss.backward()
+        if encoded.features.requires_grad or encoded.estimate is not None:
+            metrics |= self.gradient_norms("encoder")  # now: further updates of the heads clear it
         self.critic_optimizer.step()
         return metrics
 
@@ -234,7 +236,8 @@ class SAC(Parts):
         goal = self._seen_goal(batch.goal, encoded)
         action, log_prob = self.actor.sample(tiled(features, batch), goal, self._noise(len(goal)))
         self._freeze_critic(True)
-        q = torch.minimum(*self.critic(tiled(sights.critic.features.detach(), batch), goal, action))
+        seen = encoded if again else sights.critic
+        q = torch.minimum(*self.critic(tiled(seen.features.detach(), batch), goal, action))
         loss = (self.log_alpha.detach().exp() * log_prob - q).mean()
         self.actor_optimizer.zero_grad()
         loss.backward()

@@ -10,7 +10,9 @@ cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || { echo "usage: docker/run.sh COMMAND [ARGUMENT ...], or docker/run.sh tensorboard" >&2; exit 2; }
 command -v docker >/dev/null || { echo "docker/run.sh: docker is needed and is not on the PATH: install it." >&2; exit 2; }
 
-tag=pixel-push:$(cat docker/Dockerfile requirements.lock | cksum | cut -d' ' -f1)-$(id -u)
+[ "$(id -u)" != 0 ] || { echo "docker/run.sh: the image has no root user: run this as another one." >&2; exit 2; }
+
+tag=pixel-push:$(cat docker/Dockerfile requirements.lock | cksum | cut -d' ' -f1)-$(id -u)-$(id -g)
 docker image inspect "$tag" >/dev/null 2>&1 ||
     docker build --build-arg UID="$(id -u)" --build-arg GID="$(id -g)" -t "$tag" -f docker/Dockerfile .
 
@@ -26,7 +28,8 @@ fi
 terminal=
 [ ! -t 0 ] || terminal=-it
 
-# Frames pass between processes through shared memory, of which a container gets 64 MiB unless told otherwise.
+# Shared memory for PyTorch and the driver, of which a container gets 64 MiB unless told otherwise. (Frames lie in
+# anonymous files, which this does not limit.)
 # shellcheck disable=SC2086  # one word a flag
 exec docker run --rm $terminal $ports --gpus all --shm-size 8g \
     -e HOME=/work/.cache -e XDG_CACHE_HOME=/work/.cache \

@@ -70,5 +70,6 @@ class Convolutions(nn.Module):
         maps = maps.sub_(128).mul_(1 / 128)
         if self.coordinates.shape[1]:
             maps = torch.cat([maps, self.coordinates.to(maps.dtype).expand(len(maps), -1, -1, -1)], dim=1)
+            maps = maps.contiguous(memory_format=torch.channels_last)
         with torch.autocast(maps.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             return self.layers(maps)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from envs.gl import RenderError, is_software
+from envs.gl import RenderError, check_gl, is_software
 from envs.infos import success_of
 from envs.layout import LAYOUTS, PROPRIOCEPTION, Layout, fetch_fields, take, vector_of, vector_size
 from envs.make import make_vec
@@ -35,6 +35,7 @@ __all__ = [
     "View",
     "WorkerError",
     "check_cameras",
+    "check_gl",
     "check_goal_env",
     "check_layout",
     "enlarged",

@@ -55,6 +55,11 @@ def make_context(size: int) -> Any:
     return context
 
 
+def check_gl() -> None:
+    """Raise RenderError, with what to install, unless a context can be made."""
+    make_context(1).free()
+
+
 def renderer_name() -> str:
     """GL_RENDERER of the current context."""
     from OpenGL import GL

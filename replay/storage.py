@@ -171,7 +171,7 @@ class Storage:
         if pixels is not None:
             self.tables["pixels"][here] = pixels
             if self.on_disk is not None:
-                self.on_disk.newest[lanes] = time
+                self.on_disk.newest[lanes] = torch.maximum(self.on_disk.newest[lanes], time)
         self.tables["start"][here] = self.cursors["start"][lanes]
         self.tables["end"][here] = OPEN
 
@@ -188,6 +188,11 @@ class Storage:
         return self.tables[name].index_select(0, rows)
 
     # ------------------------------------------------------------------ saving
+
+    def forget(self) -> None:
+        """Take an empty ring's pictures on disk for what they are: none of this ring's."""
+        if self.on_disk is not None:
+            self.on_disk.newest.fill_(-1)
 
     def state_dict(self) -> dict[str, Any]:
         """Only rows that were written are kept. On a CPU tables are views: save them before the next step."""
@@ -210,6 +215,8 @@ class Storage:
         for name, cursor in self.cursors.items():
             cursor.copy_(state["cursors"][name])
         if self.on_disk is not None:
+            if (self.on_disk.newest < self.cursors["newest"]).any():
+                raise ValueError("the file of pictures lacks some that this ring holds")
             self._drop_overwritten(self.on_disk.newest)
 
     def _saved(self) -> list[str]:
@@ -217,8 +224,8 @@ class Storage:
 
     def _drop_overwritten(self, written: Tensor) -> None:
         """Give up what the file lost after this state was saved, by observations up to the times `written` (N,)."""
-        ahead = written > self.cursors["newest"]
-        self.cursors["intact"].copy_(torch.where(ahead, written - self.slots + 1, self.cursors["intact"]))
+        ahead = torch.where(written > self.cursors["newest"], written - self.slots + 1, 0)
+        self.cursors["intact"].copy_(torch.maximum(ahead, self.cursors["intact"]))
         for lane in range(self.lanes):
             added, lost = int(self.cursors["added"][lane]), int(self.cursors["lost"][lane])
             while lost < added and self._transition_time(lane, lost) < int(self.cursors["intact"][lane]):

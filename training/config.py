@@ -129,11 +129,12 @@ class Replay:
 @dataclass(frozen=True)
 class Compute:
     device: str = "auto"
-    """Where the learner and its replay live: cpu, cuda, cuda:1, or auto (cuda if there is one)."""
+    """Where the learner lives: cpu, cuda, cuda:1, or auto (cuda if there is one)."""
     replay_device: Literal["auto", "cpu"] = "auto"
     """Where the replay lives: cpu, or auto (with the learner if it fits there, else cpu); beside a GPU, pinned."""
     accelerate: Literal["off", "auto"] = "auto"
-    """off computes in plain float32; auto computes hidden layers but the first in bfloat16 where the processor can."""
+    """off computes in plain float32; auto computes convolutions, and hidden layers but the first, in bfloat16 where the
+    processor can."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class Run:
     smoke: bool = False
     """Try the whole way in a minute or two: learn a little, stop, resume, evaluate and film, in a folder of its own."""
     resume: str | None = None
-    """A run's folder to continue; only total-steps, workers, device and accelerate may be changed."""
+    """A run's folder to continue; of its flags only total-steps, workers, device and accelerate may be changed."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 import envs
+from envs.layout import OBJECT_FIELDS
 from training.policy import Blindfold, Policy
 
 FALL = 0.05  # metres
@@ -40,9 +41,9 @@ class Evaluation:
 
     def _located(self) -> dict[str, float]:
         """Position errors in centimetres. An object that fell off the table is out of the pictures."""
-        if not len(self.errors):
-            return {}
         on_table = self.errors[~self.fallen]
+        if not len(on_table):
+            return {}
         values = {
             "position_rmse_cm": np.sqrt(np.square(on_table).mean()),
             "position_rmse_with_fallen_cm": np.sqrt(np.square(self.errors).mean()),
@@ -76,13 +77,14 @@ def evaluate(
     obs, _ = vec.reset(seed=seed)
     play, opens = policy.player(blindfold), np.ones(vec.num_envs, bool)
     errors, fallen, height = [], [], np.zeros(vec.num_envs)
+    has_object = obs["observation"].shape[-1] == sum(size for _, size in OBJECT_FIELDS)  # in Reach it is the hand
     while played.min() < per_env:
         action = play(obs, opens)
         if policy.agent.located is not None:
             achieved = obs["achieved_goal"]
             height = np.where(opens, achieved[:, 2], height)
             errors.append(np.linalg.norm(policy.agent.located.cpu().numpy() - achieved, axis=1)[played < per_env])
-            fallen.append((achieved[:, 2] < height - FALL)[played < per_env])
+            fallen.append((has_object & (achieved[:, 2] < height - FALL))[played < per_env])
         obs, reward, terminated, truncated, infos = vec.step(action)
         returns[np.minimum(played, per_env), lanes] += reward
         opens = terminated | truncated

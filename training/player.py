@@ -87,7 +87,7 @@ class Player:
         self.accelerated = config.accelerate == "auto" and accelerate.has_bfloat16(self.device)
         if self.accelerated:
             accelerate.use_bfloat16(self.agent)
-        if config.accelerate == "auto" and self.device.type == "cpu":
+        if self.device.type == "cpu":
             accelerate.fit_cache(self.agent)
         actions: Any = self.eval_envs.single_action_space
         self.policy = Policy(self.agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)

@@ -51,8 +51,11 @@ def problems(config: Config) -> list[str]:
     need("head_updates", 1, 1024)
     if config.encoder_learning_rate is not None:
         need("encoder_learning_rate", 0, 1, low_open=True)
-    if config.layout.pixels:
-        found += _pixel_problems(config)
+    found += _pixel_problems(config) if config.layout.pixels else _problems_without_pixels(config)
+    if config.resume and config.smoke:
+        found.append("--smoke begins a run of its own: leave out --resume.")
+    if config.resume_without_replay and not config.resume:
+        found.append("--resume-without-replay says how to resume: name the run with --resume.")
     if config.her_strategy not in STRATEGIES:
         found.append(f"--her-strategy is {config.her_strategy}: choose {', '.join(STRATEGIES)}.")
     if config.alpha != "auto":
@@ -77,6 +80,20 @@ def _pixel_problems(config: Config) -> list[str]:
         found.append("--routing goal leaves the encoder to --goal-loss: give that a weight.")
     if config.goal_loss and config.routing == "actor":
         found.append("--goal-loss goes through the critic's optimizer, which --routing actor keeps from the encoder.")
-    if config.goal_input != "off" and routing.encoders == 2:
-        found.append("--goal-input needs one encoder, and --routing separate has two: choose another routing.")
+    if config.goal_loss and routing.encoders == 2:
+        found.append("--goal-loss needs one encoder, and --routing separate has two: choose another routing.")
+    if config.goal_input == "instead" and config.routing != "goal":
+        found.append("--goal-input instead leaves the encoder to --goal-loss: say --routing goal too, or take beside.")
     return found
+
+
+def _problems_without_pixels(config: Config) -> list[str]:
+    """Flags that only an encoder of pictures heeds, set where the layout has none."""
+    plain = {"goal_loss": 0.0, "goal_input": "off", "head_updates": 1, "goals_per_image": 1, "shift_pad": 0,
+             "frame_stack": 1, "replay_on_disk": False, "target_encoder": False}  # fmt: skip
+    given = [f"--{name.replace('_', '-')}" for name, value in plain.items() if getattr(config, name) != value]
+    if config.routing not in ("critic", "actor"):  # of an encoder without parameters these two say nothing
+        given.append("--routing")
+    if not config.layout.vector:
+        return ["--no-proprioception leaves the networks nothing but the goal: leave it out."]
+    return [f"--obs {config.obs} has no pictures, without which {', '.join(given)} means nothing."] if given else []

@@ -31,6 +31,11 @@ def check(config: Config) -> None:
         envs.check_layout(config.obs, config.env_id)
     except ValueError as error:
         raise UserError(str(error)) from None
+    if config.view is not None:
+        try:
+            envs.check_gl()
+        except envs.RenderError as error:
+            raise UserError(str(error)) from None
     most = min(config.buffer_size, config.total_steps)
     if config.batch_size > most:
         raise UserError(f"--batch-size {config.batch_size} is more than the {most} transitions there will ever be.")
@@ -162,6 +167,7 @@ class Session(Player):
         self._fit_generators(state, step)
         self.agent.load_state_dict(state["agent"])
         if self.config.resume_without_replay:
+            self.ring.forget()
             state["collector"]["envs"] = None  # episodes whose beginnings nobody has
         else:
             self.ring.load_state_dict(state["ring"])

@@ -133,5 +133,13 @@ def test_pictures_on_disk_outlive_the_process_and_lose_what_was_overwritten(tmp_
     batch = resumed.sample(400)
     assert batch.pixels is not None and not (batch.pixels == 255).flatten(1).all(1).any()
     assert len(resumed) == len(in_memory) - 2 * LANES
+    zero = torch.zeros(LANES)  # it goes on for one observation only, and is killed again: the file's losses stay lost
+    resumed.add(torch.zeros(LANES, 1), zero, zero, torch.zeros(LANES, 3), zeros, zeros, lost)
+    again = new_ring(18, file=file)
+    again.load_state_dict(state)
+    assert len(again) == len(in_memory) - 2 * LANES
     with pytest.raises(ValueError, match="bytes of pictures"):
         new_ring(20, file=file)
+    file.unlink()
+    with pytest.raises(ValueError, match="lacks some"):
+        new_ring(18, file=file).load_state_dict(state)

@@ -172,6 +172,26 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
     assert (chosen.goal_loss, chosen.goal_input, chosen.goals_per_image, chosen.head_updates) == (0.0, "off", 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["push-pixels", "--obs", "honest-blind"], "has no pictures, without which --goal-loss, --goal-input"),
+        (["push", "--frame-stack", "4"], "--obs state has no pictures, without which --frame-stack means nothing"),
+        (["push-pixels", "--routing", "critic"], "say --routing goal too, or take beside"),
+        (["push-pixels", "--routing", "separate", "--goal-input", "off"], "--routing separate has two"),
+        (["push-pixels", "--goal-loss", "0"], "--goal-input needs an estimate to show"),
+        (["push-pixels", "--cameras", "close", "behind"], "no camera 'behind'"),
+        (["push-pixels", "--env-id", "FetchReach-v4"], "in Reach that is the gripper's position"),
+        (["push", "--obs", "honest-blind", "--no-proprioception"], "nothing but the goal"),
+        (["push", "--resume-without-replay"], "name the run with --resume"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(flags: list[str], said: str, capsys: pytest.CaptureFixture) -> None:
+    assert run(*flags) == 2
+    assert said in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
 def test_book_state_is_the_books() -> None:
     book = {
         "env_id": "FetchPush-v4", "obs": "state", "learning_rate": 3e-4, "batch_size": 256, "num_envs": 8,

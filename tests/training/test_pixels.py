@@ -18,7 +18,8 @@ from training.smoke import smoke
 SIGHT = ["push-pixels", "--workers", "0", "--num-envs", "2", "--learning-starts", "40", "--batch-size", "8",
          "--hidden-width", "16", "--updates-per-step", "0.125", "--head-updates", "2", "--goals-per-image", "2",
          "--frame-stack", "2", "--shift-pad", "1", "--buffer-size", "160", "--eval-every", "400",
-         "--eval-episodes", "2", "--final-episodes", "2", "--log-every", "40", "--no-video", "--device", "cpu"]  # fmt: skip
+         "--eval-episodes", "2", "--final-episodes", "2", "--log-every", "40", "--no-video",
+         "--device", "cpu"]  # fmt: skip
 
 
 def learned(folder: str, *flags: str) -> int:
@@ -70,6 +71,7 @@ def test_smoke_has_updates_an_evaluation_a_checkpoint_a_resume_and_a_film(preset
 
 def test_smoke_runs_both_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.smoke.UPDATES", 4)
+    monkeypatch.setattr(finish, "FILMED", 1)
     flags = [flag for flag in SIGHT if flag != "--no-video"]
     assert train.main([*flags, "--smoke", "--run-dir", "smoke"]) == 0
     rows = metrics(Path("smoke"))

@@ -30,7 +30,7 @@ class Batch:
     achieved_goal: Tensor | None = None  # (P, G) float32, for a regression that trains the encoder; no input
 
     def to(self, device: torch.device) -> Batch:
-        """On another device; from pinned memory, without waiting for it."""
+        """On another device."""
         parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         moved: dict[str, Any] = {k: v if v is None else v.to(device, non_blocking=True) for k, v in parts.items()}
         return Batch(**moved)

@@ -32,7 +32,7 @@ class Storage:
         vector_size, goal_size, action_size: V, G, A.
         pixels: (H, W, C) of a single picture, stored as uint8; None for none.
         device: where everything lives.
-        pin: lock the tables in memory, so that a GPU can fetch from them while it computes.
+        pin: lock the tables in memory, for a learner on a GPU.
         file: where the pictures lie instead of in memory; one that is there is taken over as it is.
 
     """

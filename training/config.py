@@ -78,7 +78,8 @@ class Pixels:
     msaa: bool = False
     """Smooth edges in the pictures."""
     render_process: bool = False
-    """Draw all environments in one process of its own, as tiles with one readback, instead of in each worker."""
+    """Draw all training environments in one process of its own (and those of evaluations in another), as tiles with one
+    readback, instead of in each worker."""
     frame_stack: int = 1
     """Pictures in a row that the encoder sees together."""
     proprioception: bool = True

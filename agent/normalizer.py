@@ -38,7 +38,7 @@ class Normalizer(nn.Module):
     @torch.no_grad()
     def update(self, inputs: Tensor) -> None:
         """Merge a batch (N, size) into the statistics (Chan et al. 1983, pairwise update of mean and variance)."""
-        if not self.enabled:
+        if not self.enabled or not inputs.shape[1]:
             return
         inputs = inputs.to(torch.float64)
         rows = inputs.shape[0]

@@ -1,5 +1,6 @@
 """The agent: SAC, its networks, its input normaliser, and the wrappers that make it fast."""
 
+from agent.actor_critic import Heads
 from agent.sac import SAC
 
-__all__ = ["SAC"]
+__all__ = ["SAC", "Heads"]

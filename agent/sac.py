@@ -17,47 +17,37 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from agent.parts import Parts
+from agent.actor_critic import ActorCritic, Heads, tiled
 from agent.routing import ROUTINGS
-from agent.sights import Sights, tiled
+from agent.sights import Sights
 from encoders import Encoded
 from replay.batch import Batch
 
 HUBER = 0.1  # standard deviations of the achieved goal: from Push, one or two centimetres
 
 
-class SAC(Parts):
-    """Encoder, actor, twin critic, their optimizers, and one `update()`.
+class SAC(ActorCritic):
+    """Networks, their optimizers, and one `update()`.
 
     Args:
-        encoders: (B, V) and pixels -> `Encoded`; as many as the routing has.
-        vector_size, goal_size, action_size: V, G, A.
-        width, depth: hidden units and hidden layers of actor and critics.
-        layer_norm: LayerNorm after each hidden layer of the critics.
-        normalize: running mean/std of the vector and the goals.
+        encoders, heads, target_encoder, goal_from_estimate, device, seed: as of `ActorCritic`; as many encoders as the
+            routing has.
         routing: which loss trains the encoder, a key of `ROUTINGS`.
-        target_encoder: the target critic reads a copy of the encoder that moves by polyak (as in SB3).
         goal_loss: weight of the regression of the achieved goal by the encoder's goal head.
-        goal_from_estimate: show actor and critic the goal as seen from that estimate.
         learning_rate, encoder_learning_rate: of all optimizers (Adam); of the encoder, None for the same.
         gamma: discount.
         tau: polyak step of the target networks.
         alpha: entropy temperature, or "auto" to learn it for a target entropy of -A.
         target_range: bounds of any true Q, to clip targets to; infinite where unknown.
-        device, seed: where it lives; the seed of initial weights and action noise.
     """
+
+    OPTIMIZERS = ("critic_optimizer", "actor_optimizer", "temperature_optimizer")
 
     def __init__(
         self,
         encoders: Sequence[nn.Module],
-        vector_size: int,
-        goal_size: int,
-        action_size: int,
+        heads: Heads,
         *,
-        width: int = 256,
-        depth: int = 2,
-        layer_norm: bool = True,
-        normalize: bool = True,
         routing: str = "critic",
         target_encoder: bool = False,
         goal_loss: float = 0.0,
@@ -71,27 +61,14 @@ class SAC(Parts):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        super().__init__(
-            encoders,
-            vector_size,
-            goal_size,
-            action_size,
-            width=width,
-            depth=depth,
-            layer_norm=layer_norm,
-            normalize=normalize,
-            target_encoder=target_encoder,
-            device=device,
-            seed=seed,
-        )
+        super().__init__(encoders, heads, target_encoder, goal_from_estimate, device, seed)
         self.gamma, self.tau, self.target_range = gamma, tau, target_range
-        self.routing, self.goal_loss, self.goal_from_estimate = ROUTINGS[routing], goal_loss, goal_from_estimate
+        self.routing, self.goal_loss = ROUTINGS[routing], goal_loss
         self.learns_alpha = alpha == "auto"
-        self.target_entropy = -float(action_size)
+        self.target_entropy = -float(heads.action_size)
         initial = 0.0 if self.learns_alpha else math.log(float(alpha))
         self.log_alpha = torch.tensor(initial, device=self.device, requires_grad=self.learns_alpha)
         self._make_optimizers(learning_rate, encoder_learning_rate or learning_rate)
-        self.located: Tensor | None = None  # achieved goals (N, G) as estimated by the latest `act()`, in metres
 
     def _make_optimizers(self, learning_rate: float, encoder_learning_rate: float) -> None:
         def adam(module: nn.Module, encoder: nn.Module | None) -> torch.optim.Adam:
@@ -107,40 +84,6 @@ class SAC(Parts):
             torch.optim.Adam([self.log_alpha], lr=learning_rate, fused=True) if self.learns_alpha else None
         )
 
-    # ------------------------------------------------------------------ acting
-
-    @torch.no_grad()
-    def act(self, vector: Tensor, goal: Tensor, pixels: Tensor | None = None, *, deterministic: bool = False) -> Tensor:
-        """Actions (N, A) in [-1, 1] for (N, V), (N, G) and pixels: a sample, or the tanh of the mean."""
-        encoder = self.encoder if self.actor_encoder is None else self.actor_encoder
-        encoded = encoder(self.vector_normalizer(vector), pixels)
-        self.located = self._metres(encoded.estimate)
-        goal = self._seen_goal(goal, encoded)
-        if deterministic:
-            return self.actor(encoded.features, goal)[0].tanh()
-        return self.actor.sample(encoded.features, goal, self._noise(len(goal)))[0]
-
-    def observe(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
-        """Show the normalisers what the environments showed, (N, V), (N, G) and (N, G)."""
-        self.vector_normalizer.update(vector)
-        self.goal_normalizer.update(goal)
-        self.achieved_normalizer.update(achieved_goal)
-
-    def _seen_goal(self, goal: Tensor, encoded: Encoded) -> Tensor:
-        """The goal as actor and critic read it, (B, G): normalised, or as seen from the estimated achieved goal."""
-        if not self.goal_from_estimate:
-            return self.goal_normalizer(goal)
-        assert encoded.estimate is not None
-        tiles = len(goal) // len(encoded.estimate)
-        return self.achieved_normalizer(goal) - encoded.estimate.detach().repeat(tiles, 1)
-
-    def _metres(self, estimate: Tensor | None) -> Tensor | None:
-        """An estimate in the achieved goal's own units."""
-        return None if estimate is None else estimate / self.achieved_normalizer.scale + self.achieved_normalizer.shift
-
-    def _noise(self, rows: int) -> Tensor:
-        return torch.randn(rows, self.actor.action_size, device=self.device, generator=self.generator)
-
     # ------------------------------------------------------------------ learning
 
     def update(self, batch: Batch, *more: Batch) -> dict[str, Tensor]:
@@ -154,8 +97,9 @@ class SAC(Parts):
         """
         sights = self.encode(batch)
         metrics = self.update_heads(batch, sights)
+        detached = sights.detach()
         for other in more:
-            self.update_heads(other, sights.detach())
+            self.update_heads(other, detached)
         return metrics
 
     def encode(self, batch: Batch) -> Sights:
@@ -186,11 +130,11 @@ class SAC(Parts):
     @torch.no_grad()
     def target(self, batch: Batch, sights: Sights) -> Tensor:
         """y = r + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a' | s')), (B,). Truncation bootstraps."""
-        actor_goal = self._seen_goal(batch.next_goal, sights.next_actor)
-        critic_goal = self._seen_goal(batch.next_goal, sights.next_critic)
-        features = tiled(sights.next_actor.features, batch)
-        next_action, log_prob = self.actor.sample(features, actor_goal, self._noise(len(actor_goal)))
-        features = tiled(sights.next_critic.features, batch)
+        actor_goal = self.seen_goal(batch.next_goal, sights.next_actor)
+        critic_goal = self.seen_goal(batch.next_goal, sights.next_critic)
+        features = tiled(sights.next_actor.features, len(actor_goal))
+        next_action, log_prob = self.actor.sample(features, actor_goal, self.noise(len(actor_goal)))
+        features = tiled(sights.next_critic.features, len(critic_goal))
         next_q = torch.minimum(*self.target_critic(features, critic_goal, next_action))
         soft_value = next_q - self.log_alpha.exp() * log_prob
         target = batch.reward + self.gamma * (1 - batch.terminated) * soft_value
@@ -199,8 +143,8 @@ class SAC(Parts):
     def update_critic(self, batch: Batch, encoded: Encoded, target: Tensor) -> dict[str, Tensor]:
         """J_Q = E[(Q1(s, a) - y)^2 + (Q2(s, a) - y)^2] / 2, into critic and, where the routing says so, encoder."""
         features = encoded.features if self.routing.critic_trains else encoded.features.detach()
-        goal = self._seen_goal(batch.goal, encoded)
-        q1, q2 = self.critic(tiled(features, batch), goal, batch.action)
+        goal = self.seen_goal(batch.goal, encoded)
+        q1, q2 = self.critic(tiled(features, len(goal)), goal, batch.action)
         loss = (F.mse_loss(q1, target) + F.mse_loss(q2, target)) / 2
         metrics = {"critic_loss": loss.detach(), "q": q1.detach().mean(), "target_q": target.mean()}
         if encoded.estimate is not None and encoded.estimate.requires_grad:
@@ -233,11 +177,11 @@ class SAC(Parts):
             encoded = self.encoder(self.vector_normalizer(batch.vector), batch.pixels)
             self.critic_optimizer.zero_grad()
         features = encoded.features if self.routing.actor_trains else encoded.features.detach()
-        goal = self._seen_goal(batch.goal, encoded)
-        action, log_prob = self.actor.sample(tiled(features, batch), goal, self._noise(len(goal)))
+        goal = self.seen_goal(batch.goal, encoded)
+        action, log_prob = self.actor.sample(tiled(features, len(goal)), goal, self.noise(len(goal)))
         self._freeze_critic(True)
         seen = encoded if again else sights.critic
-        q = torch.minimum(*self.critic(tiled(seen.features.detach(), batch), goal, action))
+        q = torch.minimum(*self.critic(tiled(seen.features.detach(), len(goal)), goal, action))
         loss = (self.log_alpha.detach().exp() * log_prob - q).mean()
         self.actor_optimizer.zero_grad()
         loss.backward()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from torch import Tensor
-
 from encoders import Encoded
-from replay.batch import Batch
 
 
 class Sights(NamedTuple):
@@ -20,9 +17,3 @@ class Sights(NamedTuple):
 
     def detach(self) -> Sights:
         return Sights(*(encoded.detach() for encoded in self))
-
-
-def tiled(features: Tensor, batch: Batch) -> Tensor:
-    """Features of the pictures (P, F) for every goal of the batch (B, F): the b-th belongs to picture b mod P."""
-    tiles = len(batch.goal) // len(features)
-    return features if tiles == 1 else features.repeat(tiles, 1)

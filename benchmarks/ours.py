@@ -15,7 +15,7 @@ import envs
 from agent import accelerate
 from benchmarks.alternate import Counts, repeat
 from benchmarks.settings import EPISODE, Settings
-from replay import Batch, Ring
+from replay import Batch, Ring, Room
 from training.config import Config
 from training.player import Player, torch_device
 from training.presets import PRESETS
@@ -98,10 +98,10 @@ class Sampling:
         example = envs.make_vec(settings.env_id, 1, workers=0)
         space = example.single_observation_space
         capacity = settings.transitions // EPISODE * (EPISODE + 1)  # an episode's last observation takes a slot too
-        self.ring = Ring(
-            capacity, settings.num_envs, envs.vector_size(space, envs.LAYOUTS["state"]), space["desired_goal"].shape[0],  # type: ignore[index]
-            example.single_action_space.shape[0], reward_fn=envs.reward_fn(settings.env_id), device=self.device,  # type: ignore[index]
-        )  # fmt: skip
+        vector_size, goal_size = envs.vector_size(space, envs.LAYOUTS["state"]), space["desired_goal"].shape[0]  # type: ignore[index]
+        action_size = example.single_action_space.shape[0]  # type: ignore[index]
+        room = Room(capacity, settings.num_envs, vector_size, goal_size, action_size, device=self.device)
+        self.ring = Ring(room, reward_fn=envs.reward_fn(settings.env_id))
         example.close()
         fill(self.ring, settings.transitions)
 

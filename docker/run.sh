@@ -32,5 +32,5 @@ terminal=
 # anonymous files, which this does not limit.)
 # shellcheck disable=SC2086  # one word a flag
 exec docker run --rm $terminal $ports --gpus all --shm-size 8g \
-    -e HOME=/work/.cache -e XDG_CACHE_HOME=/work/.cache \
-    -v "$PWD":/work "$tag" "$@"
+    -e HOME=/pixel-push/.cache -e XDG_CACHE_HOME=/pixel-push/.cache \
+    -v "$PWD":/pixel-push "$tag" "$@"

@@ -1,4 +1,4 @@
-"""Info dictionaries of vector environments. No torch is imported here."""
+"""Info and option dictionaries of vector environments. No torch is imported here."""
 
 from __future__ import annotations
 
@@ -46,3 +46,16 @@ def fetch_infos(success: np.ndarray, ended: np.ndarray, finals: Mapping[str, np.
         infos["is_success"] = np.where(ended, np.float32(0), success)
         infos["_is_success"] = ~ended
     return infos
+
+
+def split_mask(options: dict[str, Any] | None, num_envs: int) -> tuple[np.ndarray, dict[str, Any] | None]:
+    """Which environments a reset is for, (num_envs,) bool, and what else its options say."""
+    if options is None or "reset_mask" not in options:
+        return np.ones(num_envs, dtype=np.bool_), options
+    rest = dict(options)
+    mask = rest.pop("reset_mask")
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        raise TypeError("options['reset_mask'] must be a numpy array of dtype bool.")
+    if mask.shape != (num_envs,) or not mask.any():
+        raise ValueError(f"options['reset_mask'] must have shape ({num_envs},) and name one environment or more.")
+    return mask, rest

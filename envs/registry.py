@@ -47,6 +47,16 @@ def make_env(
     return FetchEnv(stock) if fast and is_fetch(stock) else stock
 
 
+def goal_spaces(env: gym.Env[Any, Any]) -> tuple[gym.spaces.Dict, gym.spaces.Box]:
+    """Spaces of a goal environment's observations and actions. Raises ValueError if it is none."""
+    space, actions = env.observation_space, env.action_space
+    boxes = isinstance(space, gym.spaces.Dict) and all(isinstance(box, gym.spaces.Box) for box in space.spaces.values())
+    if not boxes or not isinstance(actions, gym.spaces.Box):
+        name = env.spec.id if env.spec else env
+        raise ValueError(f"'{name}' is not a goal environment with Boxes for observations and actions.")
+    return space, actions  # type: ignore[return-value]
+
+
 def find_spec(env_id: str) -> EnvSpec:
     """The registered spec of `env_id`; of "module:Name-v0" after importing the module.
 

@@ -16,8 +16,8 @@ from gymnasium.vector.utils import batch_space
 from envs.block import Infos, memory_dtype
 from envs.blocks import Blocks
 from envs.fetch import FetchEnv
-from envs.infos import fetch_infos
-from envs.registry import make_env
+from envs.infos import fetch_infos, split_mask
+from envs.registry import goal_spaces, make_env
 from envs.remote import WorkerError
 from envs.view import PIXELS, View
 
@@ -46,27 +46,24 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         self.num_envs, self.workers, self.spec = num_envs, min(workers, num_envs), deepcopy(spec)
         self._seed, self._slot, self._ready, self._stepping = seed, 0, False, False
         example = make_env(spec)
-        space, actions = example.observation_space, example.action_space
-        boxes = isinstance(space, gym.spaces.Dict) and all(isinstance(s, gym.spaces.Box) for s in space.spaces.values())
-        if not boxes or not isinstance(actions, gym.spaces.Box):
-            raise ValueError(f"'{spec.id}' is not a goal environment with Boxes for observations and actions.")
+        space, actions = goal_spaces(example)
         self.metadata = {**example.metadata, "autoreset_mode": AutoresetMode.SAME_STEP}
         self.render_mode, self.restorable = example.render_mode, isinstance(example, FetchEnv)
         if view is not None:
             if not self.restorable:
                 raise ValueError(f"'{spec.id}' is no Fetch task, which alone can be drawn for the networks.")
-            space = gym.spaces.Dict({**space.spaces, PIXELS: gym.spaces.Box(0, 255, view.shape, np.uint8)})  # type: ignore
+            space = gym.spaces.Dict({**space.spaces, PIXELS: gym.spaces.Box(0, 255, view.shape, np.uint8)})
         self.single_observation_space, self.observation_space = space, batch_space(space, num_envs)
         self.single_action_space, self.action_space = actions, batch_space(actions, num_envs)
         pose_size = 0
         if view is not None and view.one_process:
             example.reset()  # before, it has no goal
             pose_size = len(example.get_wrapper_attr("pose")())
-        dtype = memory_dtype(space, actions, num_envs, pose_size)  # type: ignore[arg-type]
+        dtype = memory_dtype(space, actions, num_envs, pose_size)
         self._blocks = Blocks(spec, num_envs, self.workers, dtype, view)
         example.close()
         slots = self._blocks.memory["slots"]
-        keys = space.spaces  # type: ignore[attr-defined]
+        keys = space.spaces
         self._observations = [{key: slots["observation"][key][slot] for key in keys} for slot in (0, 1)]
         self._finals = [{key: slots["final_observation"][key][slot] for key in keys} for slot in (0, 1)]
         self._outcomes = [[slots[name][slot] for name in _OUTCOMES] for slot in (0, 1)]
@@ -91,7 +88,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
             seed = [int(seed) + i for i in range(self.num_envs)]
         if len(seed) != self.num_envs:
             raise ValueError(f"{len(seed)} seeds do not fit {self.num_envs} environments: give one for each.")
-        mask, options = self._split_mask(options)
+        mask, options = split_mask(options, self.num_envs)
         old, self._slot = self._observations[self._slot], 1 - self._slot
         for key, array in self._observations[self._slot].items():
             array[:] = old[key]  # what is not reset stays
@@ -102,19 +99,6 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
             infos = self._add_info(infos, info or {}, row)
         self._ready = True
         return self._fresh(), infos
-
-    def _split_mask(self, options: dict[str, Any] | None) -> tuple[np.ndarray, dict[str, Any] | None]:
-        if options is None or "reset_mask" not in options:
-            return np.ones(self.num_envs, dtype=np.bool_), options
-        rest = dict(options)
-        mask = rest.pop("reset_mask")
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            raise TypeError("options['reset_mask'] must be a numpy array of dtype bool.")
-        if mask.shape != (self.num_envs,) or not mask.any():
-            raise ValueError(
-                f"options['reset_mask'] must have shape ({self.num_envs},) and name one environment or more."
-            )
-        return mask, rest
 
     def step_async(self, actions: np.ndarray) -> None:
         """Start a step with actions (num_envs, n), which are copied."""

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from envs import CAMERAS, View
 from envs.render import Renderer
+from experiments.command import command
 from experiments.scenes import player_of, scenes
 from training.errors import UserError
 
@@ -48,7 +49,7 @@ def object_pixels(poses: np.ndarray, stock: object) -> np.ndarray:
     return differ.sum((1, 2))
 
 
-def run(arguments: Arguments, console: Console) -> None:
+def run(arguments: Arguments) -> None:
     """Raises UserError if the run sees nothing, or its task has no object."""
     if not 0 <= arguments.random_actions <= 1 or arguments.steps < 1:
         raise UserError("--random-actions lies between 0 and 1, and --steps is at least 1.")
@@ -68,17 +69,13 @@ def run(arguments: Arguments, console: Console) -> None:
         table.add_row(name, f"{share:.1%}", f"{np.median(column):.0f}", f"{tenth:.0f}")
     for (one, name), (other, second) in itertools.combinations(enumerate(CAMERAS), 2):
         table.add_row(f"{name} and {second}", f"{(hidden[:, one] & hidden[:, other]).mean():.1%}", "", "")
+    console = Console()
     console.print(table)
     console.print(f"{len(counts)} frames of {arguments.run}")
 
 
 def main(arguments: Sequence[str]) -> int:
-    try:
-        run(tyro.cli(Arguments, args=arguments, prog="experiments.cameras", description=__doc__), Console())
-    except UserError as error:
-        print(f"experiments.cameras: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return command("cameras", __doc__, Arguments, run, arguments)
 
 
 if __name__ == "__main__":

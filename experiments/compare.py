@@ -22,6 +22,7 @@ from matplotlib.ticker import PercentFormatter
 from rich.console import Console
 from rich.table import Table
 
+from experiments.command import command
 from training import finish, logger, run_folder
 from training.config import Config
 from training.errors import UserError
@@ -54,8 +55,11 @@ def outcome(run: Path) -> dict[str, Any]:
     return {"success_rate": best, "env_steps": int(last["step"]), "wall_seconds": round(last["seconds"], 1)}
 
 
-def run(arguments: Arguments, console: Console) -> None:
+def run(arguments: Arguments) -> None:
     """Raises UserError if a folder is no run's, or the picture cannot be written."""
+    if not arguments.runs:
+        raise UserError("name one run's folder or more.")
+    console = Console()
     configs = [run_folder.saved_config(folder) for folder in arguments.runs]
     names, results = differing(configs), [outcome(folder) for folder in arguments.runs]
     table = Table("", *(str(folder) for folder in arguments.runs))
@@ -83,15 +87,7 @@ def run(arguments: Arguments, console: Console) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    try:
-        given = tyro.cli(Arguments, args=arguments, prog="experiments.compare", description=__doc__)
-        if not given.runs:
-            raise UserError("name one run's folder or more.")
-        run(given, Console())
-    except UserError as error:
-        print(f"experiments.compare: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return command("compare", __doc__, Arguments, run, arguments)
 
 
 if __name__ == "__main__":

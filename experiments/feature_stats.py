@@ -21,9 +21,9 @@ import envs
 from encoders import PixelEncoder
 from encoders.heads import SpatialSoftmax
 from envs.render import Renderer, object_columns
+from experiments.command import command
 from experiments.scenes import features, player_of, scenes
 from replay.augment import random_offsets, shift
-from training.errors import UserError
 from training.player import Player
 
 SATURATED = 0.97  # of Tanh, whose slope is 0.06 there
@@ -68,9 +68,9 @@ def noise_against_motion(player: Player, poses: np.ndarray, next_poses: np.ndarr
     return distances[0], distances[1], len(before)
 
 
-def run(arguments: Arguments, console: Console) -> None:
+def run(arguments: Arguments) -> None:
     """Raises UserError if the run sees nothing."""
-    player = player_of(arguments.run)
+    player, console = player_of(arguments.run), Console()
     try:
         found = scenes(player, arguments.steps)
         values = features(player, found["pixels"], found["vector"])
@@ -98,12 +98,7 @@ def run(arguments: Arguments, console: Console) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    try:
-        run(tyro.cli(Arguments, args=arguments, prog="experiments.feature_stats", description=__doc__), Console())
-    except UserError as error:
-        print(f"experiments.feature_stats: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return command("feature_stats", __doc__, Arguments, run, arguments)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import imageio.v3 as iio
 import numpy as np
 import tyro
 
+from experiments.command import command
 from training.errors import UserError
 
 
@@ -43,12 +44,7 @@ def strip(arguments: Arguments) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    try:
-        strip(tyro.cli(Arguments, args=arguments, prog="experiments.filmstrip", description=__doc__))
-    except UserError as error:
-        print(f"experiments.filmstrip: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return command("filmstrip", __doc__, Arguments, strip, arguments)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from experiments import evidence, summary
+from experiments.command import command
 from experiments.evidence import Result
 from experiments.table import named
 from training.errors import RunFailed, UserError
@@ -119,16 +120,7 @@ def run(given: Arguments) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    description = "Draw experiments' curves, and write and print their tables."
-    try:
-        run(tyro.cli(Arguments, args=arguments, prog="python -m experiments.plot", description=description))
-        return 0
-    except UserError as error:
-        print(f"experiments.plot: {error}", file=sys.stderr)
-        return 2
-    except RunFailed as error:
-        print(f"experiments.plot: {error}", file=sys.stderr)
-        return 1
+    return command("plot", "Draw experiments' curves, and write and print their tables.", Arguments, run, arguments)
 
 
 if __name__ == "__main__":

@@ -2,5 +2,6 @@
 
 from replay.batch import Batch
 from replay.ring import Ring
+from replay.storage import Room
 
-__all__ = ["Batch", "Ring"]
+__all__ = ["Batch", "Ring", "Room"]

@@ -36,14 +36,10 @@ class Batch:
         return Batch(**moved)
 
     def split(self, size: int) -> list[Batch]:
-        """Cut into minibatches of `size` goals (views, no copies); pictures stay with all of them."""
-        whole = size < len(self.vector)  # a batch without pictures: transitions are cut too
-        names = [f.name for f in fields(self) if whole or f.name in PER_GOAL]
-        parts = zip(
-            *(getattr(self, name).split(size) for name in names if getattr(self, name) is not None), strict=True
-        )
-        names = [name for name in names if getattr(self, name) is not None]
-        return [replace(self, **dict(zip(names, part, strict=True))) for part in parts]
+        """Cut into minibatches of `size` goals (views, no copies). Where there are pictures, each keeps all of them."""
+        cut = PER_GOAL if self.pixels is not None else tuple(f.name for f in fields(self))
+        parts = {name: whole.split(size) for name in cut if (whole := getattr(self, name)) is not None}
+        return [replace(self, **dict(zip(parts, part, strict=True))) for part in zip(*parts.values(), strict=True)]
 
 
 PER_GOAL = ("action", "reward", "terminated", "goal", "next_goal")

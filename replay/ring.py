@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,15 +10,14 @@ from torch import Tensor
 from replay.augment import random_offsets, shift
 from replay.batch import Batch
 from replay.hindsight import RewardFn, Strategy, first_open, goal_time, relabel
-from replay.storage import OPEN, Storage
+from replay.storage import OPEN, Room, Storage
 
 
 class Ring(Storage):
     """Sampling, uniform over everything stored.
 
     Args:
-        capacity, num_envs, vector_size, goal_size, action_size, pixels, device, pin, file: as of
-            `Storage`.
+        room: what is kept, and where.
         reward_fn: rewards of relabelled transitions.
         strategy, her_ratio: whose goals are lent, and to what share of a batch.
         goal_tries: draws for each relabelled transition until one has a goal that it had not reached already (as in
@@ -35,14 +33,9 @@ class Ring(Storage):
 
     def __init__(
         self,
-        capacity: int,
-        num_envs: int,
-        vector_size: int,
-        goal_size: int,
-        action_size: int,
+        room: Room,
         *,
         reward_fn: RewardFn,
-        pixels: tuple[int, int, int] | None = None,
         strategy: Strategy = "future",
         her_ratio: float = 0.8,
         goal_tries: int = 1,
@@ -50,12 +43,9 @@ class Ring(Storage):
         frame_stack: int = 1,
         shift_pad: int = 0,
         shared_shift: bool = False,
-        device: torch.device | str = "cpu",
-        pin: bool = False,
-        file: Path | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(capacity, num_envs, vector_size, goal_size, action_size, pixels, device, pin, file)
+        super().__init__(room)
         self.reward_fn, self.strategy = reward_fn, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries = goal_tries if self.her_ratio else 1
@@ -107,9 +97,9 @@ class Ring(Storage):
     def _transitions(self, lane: Tensor, time: Tensor, new_goal: Tensor, relabelled: Tensor) -> Batch:
         """Gather the transitions of `lane` at `time`, (P,) each, with `new_goal` (B, G) where `relabelled` (B,)."""
         here, following = self._at(time, lane), self._at(time + 1, lane)
-        each = here.repeat(len(new_goal) // len(here))  # (B,)
         achieved, next_achieved = self._gather("achieved_goal", here), self._gather("achieved_goal", following)
-        tiles = len(each) // len(here)
+        tiles = len(new_goal) // len(here)
+        each = here.repeat(tiles)  # (B,)
         goal, reward = relabel(
             self.reward_fn,
             relabelled=relabelled,

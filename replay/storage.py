@@ -8,6 +8,7 @@ over everything stored, whatever the episodes' lengths, with no rejection and no
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,51 +20,47 @@ from replay.on_disk import OnDisk
 OPEN = -1  # the end of an episode that is still being played
 
 
+@dataclass(frozen=True)
+class Room:
+    """What is kept, and where."""
+
+    capacity: int  # observations in all lanes together
+    num_envs: int  # lanes
+    vector_size: int  # V
+    goal_size: int  # G
+    action_size: int  # A
+    pixels: tuple[int, int, int] | None = None  # (H, W, C) of a single picture, stored as uint8; None for none
+    device: torch.device | str = "cpu"
+    pin: bool = False  # lock the tables in memory, for a learner on a GPU
+    file: Path | None = None  # where the pictures lie instead of in memory; one that is there is taken over as it is
+
+
 class Storage:
     """Writing and saving.
 
     Time counts a lane's observations from 0 and never wraps; the slot of time t is t mod slots. All tables are flat,
     (slots * lanes, ...), so that one `index_select` gathers a batch. Sizes and cursors are device tensors that are
     changed in place, so that a captured graph would see them.
-
-    Args:
-        capacity: observations in all lanes together.
-        num_envs: lanes.
-        vector_size, goal_size, action_size: V, G, A.
-        pixels: (H, W, C) of a single picture, stored as uint8; None for none.
-        device: where everything lives.
-        pin: lock the tables in memory, for a learner on a GPU.
-        file: where the pictures lie instead of in memory; one that is there is taken over as it is.
-
     """
 
-    def __init__(
-        self,
-        capacity: int,
-        num_envs: int,
-        vector_size: int,
-        goal_size: int,
-        action_size: int,
-        pixels: tuple[int, int, int] | None,
-        device: torch.device | str,
-        pin: bool,
-        file: Path | None,
-    ) -> None:
-        self.lanes, self.slots = num_envs, capacity // num_envs
+    def __init__(self, room: Room) -> None:
+        self.lanes, self.slots = room.num_envs, room.capacity // room.num_envs
         if self.slots < 2:
-            raise ValueError(f"a buffer of {capacity} has no room for a transition of each of {num_envs} environments")
-        self.device = torch.device(device)
+            raise ValueError(
+                f"a buffer of {room.capacity} has no room for a transition of each of {room.num_envs} environments"
+            )
+        self.device = torch.device(room.device)
 
         def table(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             # Writing the zeros touches every page: memory that is not there is missed now, not hours later.
             rows = self.slots * self.lanes
-            return torch.empty(rows, *shape, dtype=dtype, device=self.device, pin_memory=pin).fill_(0)
+            return torch.empty(rows, *shape, dtype=dtype, device=self.device, pin_memory=room.pin).fill_(0)
 
         self.tables = {
-            "vector": table(vector_size),
-            "achieved_goal": table(goal_size, dtype=torch.float64),
-            "desired_goal": table(goal_size, dtype=torch.float64),
-            "action": table(action_size),
+            "vector": table(room.vector_size),
+            "achieved_goal": table(room.goal_size, dtype=torch.float64),
+            "desired_goal": table(room.goal_size, dtype=torch.float64),
+            "action": table(room.action_size),
             "reward": table(),
             "terminated": table(),
             "start": table(dtype=torch.int64),  # time of the episode's first observation
@@ -71,10 +68,10 @@ class Storage:
             "transition": table(dtype=torch.int64),  # a lane's n-th transition -> its time, at n mod slots
         }
         self.on_disk: OnDisk | None = None
-        if pixels is not None and file is None:
-            self.tables["pixels"] = table(*pixels, dtype=torch.uint8)
-        elif pixels is not None and file is not None:
-            self.on_disk = OnDisk(file, (self.slots * self.lanes, *pixels), self.lanes)
+        if room.pixels is not None and room.file is None:
+            self.tables["pixels"] = table(*room.pixels, dtype=torch.uint8)
+        elif room.pixels is not None and room.file is not None:
+            self.on_disk = OnDisk(room.file, (self.slots * self.lanes, *room.pixels), self.lanes)
             self.tables["pixels"] = self.on_disk.pixels
 
         def cursor(value: int) -> Tensor:

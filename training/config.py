@@ -7,7 +7,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
 
 import envs
 from agent.routing import RoutingName
@@ -82,7 +84,7 @@ class Pixels:
     readback, instead of in each worker."""
     frame_stack: int = 1
     """Pictures in a row that the encoder sees together."""
-    proprioception: bool = True
+    proprioception: Annotated[bool, tyro.conf.arg(name="proprio")] = True
     """Show the robot's own 10 numbers, where the layout has them."""
     encoder: Literal["nature", "manipulation", "drqv2", "fast"] = "fast"
     """Family of convolutions."""

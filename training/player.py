@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import envs
-from agent import SAC, accelerate
+from agent import SAC, Heads, accelerate
 from agent.routing import ROUTINGS
 from encoders import PixelEncoder, VectorEncoder
 from envs import GoalVectorEnv
@@ -63,13 +63,15 @@ class Player:
         low, high = envs.reward_range(config.env_id) if config.clip_targets else (-math.inf, math.inf)
         self.agent = SAC(
             self._encoders(),
-            self.vector_size,
-            self.goal_size,
-            self.action_size,
-            width=config.hidden_width,
-            depth=config.hidden_depth,
-            layer_norm=config.layer_norm,
-            normalize=config.normalize,
+            Heads(
+                self.vector_size,
+                self.goal_size,
+                self.action_size,
+                config.hidden_width,
+                config.hidden_depth,
+                config.layer_norm,
+                config.normalize,
+            ),
             routing=config.routing,
             target_encoder=config.target_encoder,
             goal_loss=config.goal_loss,

@@ -95,5 +95,5 @@ def _problems_without_pixels(config: Config) -> list[str]:
     if config.routing not in ("critic", "actor"):  # of an encoder without parameters these two say nothing
         given.append("--routing")
     if not config.layout.vector:
-        return ["--no-proprioception leaves the networks nothing but the goal: leave it out."]
+        return ["--no-proprio leaves the networks nothing but the goal: leave it out."]
     return [f"--obs {config.obs} has no pictures, without which {', '.join(given)} means nothing."] if given else []

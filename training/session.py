@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import envs
-from replay import Batch, Ring
+from replay import Batch, Ring, Room
 from training import memory
 from training.collector import Collector
 from training.config import Config, problems
@@ -68,23 +68,25 @@ class Session(Player):
         self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
         self.gl_renderer = self.train_envs.gl_renderer()  # what draws the pictures; None where there are none
         self.ring = Ring(
-            config.buffer_size,
-            config.num_envs,
-            self.vector_size,
-            self.goal_size,
-            self.action_size,
+            Room(
+                config.buffer_size,
+                config.num_envs,
+                self.vector_size,
+                self.goal_size,
+                self.action_size,
+                pixels=None if config.view is None else config.view.shape,
+                device=self.replay_device,
+                pin=self.replay_device != self.device,
+                file=self._replay_file(),
+            ),
             reward_fn=envs.reward_fn(config.env_id),
             strategy=config.her_strategy,
             her_ratio=config.her_ratio,
             goal_tries=config.goal_tries,
             relative_goals=config.goals_from_achieved,
-            pixels=None if config.view is None else config.view.shape,
             frame_stack=config.frame_stack,
             shift_pad=config.shift_pad,
             shared_shift=config.shared_shift,
-            file=self._replay_file(),
-            device=self.replay_device,
-            pin=self.replay_device != self.device,
             seed=self.seeds["replay"],
         )
         self.collector = Collector(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from agent import SAC
+from agent import SAC, Heads
 from agent.routing import ROUTINGS
 from encoders import PixelEncoder
 from replay import Batch
@@ -31,8 +31,10 @@ def small_agent(routing: str = "critic", *, seed: int = 0, **options: Any) -> SA
         small_encoder(seed + 50 * number, goal_size=goal_size, goal_input=goal_input)
         for number in range(ROUTINGS[routing].encoders)
     ]
-    chosen: dict[str, Any] = {"width": 16, "depth": 2, "goal_loss": 1.0 if goal_size else 0.0} | options
-    agent = SAC(encoders, VECTOR, GOAL, ACTION, routing=routing, seed=seed, **chosen)
+    built: dict[str, Any] = {n: options.pop(n) for n in ("width", "layer_norm", "normalize") if n in options}
+    heads = Heads(VECTOR, GOAL, ACTION, **{"width": 16} | built)
+    chosen: dict[str, Any] = {"goal_loss": 1.0 if goal_size else 0.0} | options
+    agent = SAC(encoders, heads, routing=routing, seed=seed, **chosen)
     seen = random_batch(seed=99)
     agent.observe(seen.vector, seen.goal, seen.goal)
     return agent
@@ -97,6 +99,34 @@ def gradients(module: nn.Module) -> list[Tensor]:
 def same(left: list[Tensor], right: list[Tensor]) -> bool:
     """Bit for bit."""
     return all(one.equal(other) for one, other in zip(left, right, strict=True))
+
+
+def owners(agent: SAC) -> dict[str, list[int]]:
+    """Identities of the parameters that each optimizer holds."""
+    optimizers = {
+        "critic": agent.critic_optimizer,
+        "actor": agent.actor_optimizer,
+        "temperature": agent.temperature_optimizer,
+    }
+    return {
+        name: [id(one) for group in optimizer.param_groups for one in group["params"]]
+        for name, optimizer in optimizers.items()
+        if optimizer is not None
+    }
+
+
+def assert_only_these_moved(agent: SAC, before: dict[str, list[Tensor]], moved: set[str]) -> None:
+    """Each tensor of the modules in `moved` has changed, and no bit of any other."""
+    for name, tensors in parameters(agent).items():
+        if name in moved:
+            assert not any(now.equal(then) for now, then in zip(tensors, before[name], strict=True)), name
+        else:
+            assert same(tensors, before[name]), name
+
+
+def assert_only_these_have_gradients(agent: SAC, touched: set[str]) -> None:
+    for name, tensors in parameters(agent).items():
+        assert {one.grad is not None for one in tensors} == {name in touched}, name
 
 
 def state_tensors(agent: SAC) -> list[Tensor]:

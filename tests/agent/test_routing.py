@@ -22,7 +22,17 @@ from torch import Tensor
 from agent import SAC
 from agent.sights import Sights
 from replay import Batch
-from tests.agent.small import copies, gradients, parameters, random_batch, same, small_agent
+from tests.agent.small import (
+    assert_only_these_have_gradients,
+    assert_only_these_moved,
+    copies,
+    gradients,
+    owners,
+    parameters,
+    random_batch,
+    same,
+    small_agent,
+)
 
 # routing -> what the critic's optimizer owns, what the actor's owns
 OWNERS = {
@@ -43,20 +53,6 @@ MOVES = {
 every_routing = pytest.mark.parametrize("routing", list(OWNERS))
 
 
-def owners(agent: SAC) -> dict[str, list[int]]:
-    """Identities of the parameters that each optimizer holds."""
-    optimizers = {
-        "critic": agent.critic_optimizer,
-        "actor": agent.actor_optimizer,
-        "temperature": agent.temperature_optimizer,
-    }
-    return {
-        name: [id(one) for group in optimizer.param_groups for one in group["params"]]
-        for name, optimizer in optimizers.items()
-        if optimizer is not None
-    }
-
-
 def assert_ownership(agent: SAC, routing: str) -> None:
     own, (critics, actors) = parameters(agent), OWNERS[routing]
     expected = {"critic": critics, "actor": actors} | ({"temperature": {"log_alpha"}} if agent.learns_alpha else {})
@@ -66,20 +62,6 @@ def assert_ownership(agent: SAC, routing: str) -> None:
         assert sorted(held[name]) == sorted(id(one) for module in modules for one in own[module]), name
     everything = [one for several in held.values() for one in several]
     assert len(set(everything)) == len(everything)
-
-
-def assert_only_these_moved(agent: SAC, before: dict[str, list[Tensor]], moved: set[str]) -> None:
-    """Each tensor of the modules in `moved` has changed, and no bit of any other."""
-    for name, tensors in parameters(agent).items():
-        if name in moved:
-            assert not any(now.equal(then) for now, then in zip(tensors, before[name], strict=True)), name
-        else:
-            assert same(tensors, before[name]), name
-
-
-def assert_only_these_have_gradients(agent: SAC, touched: set[str]) -> None:
-    for name, tensors in parameters(agent).items():
-        assert {one.grad is not None for one in tensors} == {name in touched}, name
 
 
 def critic_step(agent: SAC, batch: Batch) -> None:

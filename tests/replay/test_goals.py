@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from replay import Batch, Ring
+from replay import Batch, Ring, Room
 from replay.hindsight import first_open
 
 STILL, LENGTH = 4, 8  # the object rests for STILL steps, then moves by 1 a step until LENGTH
@@ -20,7 +20,7 @@ def reached(achieved: Tensor, desired: Tensor) -> Tensor:
 
 def a_resting_object(**options: float) -> Ring:
     """One episode whose vector is the time and whose achieved goal is 10 + the way the object has gone."""
-    ring = Ring(20, 1, 1, 1, 1, reward_fn=reached, **options)  # type: ignore[arg-type]
+    ring = Ring(Room(20, 1, 1, 1, 1), reward_fn=reached, **options)  # type: ignore[arg-type]
     goal = torch.tensor([[99.0]], dtype=torch.float64)
 
     def at(time: int) -> tuple[Tensor, Tensor, Tensor]:

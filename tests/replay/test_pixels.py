@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from replay import Ring
+from replay import Ring, Room
 from replay.augment import random_offsets, shift
 
 LANES, LENGTHS = 2, (3, 5, 4, 7)
@@ -45,7 +45,8 @@ def played(ring: Ring, episodes: int = len(LENGTHS)) -> Ring:
 
 
 def new_ring(capacity: int, **options: Any) -> Ring:
-    return Ring(capacity, LANES, 3, 2, 1, reward_fn=never, pixels=(2, 2, 3), **options)
+    room = Room(capacity, LANES, 3, 2, 1, pixels=(2, 2, 3), file=options.pop("file", None))
+    return Ring(room, reward_fn=never, **options)
 
 
 @pytest.mark.parametrize("stack", [1, 3])

@@ -122,7 +122,8 @@ def test_help_lists_every_flag_with_its_value(preset: str | None, capsys: pytest
     assert all(f"{group.__name__.lower()} options" in text for group in groups)
     chosen = PRESETS[preset or "push"]
     for field in (field for group in groups for field in dataclasses.fields(group)):
-        value, flag = getattr(chosen, field.name), f"--{field.name.replace('_', '-')}"
+        name = {"proprioception": "proprio"}.get(field.name, field.name)
+        value, flag = getattr(chosen, field.name), f"--{name.replace('_', '-')}"
         shown = " ".join(value) if isinstance(value, tuple) else value
         entry = min(flat(text).find(f" {flag}{end}") % len(text) for end in " ,")
         assert f"(default: {shown})" in flat(text)[entry:][:400], flag
@@ -182,7 +183,7 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
         (["push-pixels", "--goal-loss", "0"], "--goal-input needs an estimate to show"),
         (["push-pixels", "--cameras", "close", "behind"], "no camera 'behind'"),
         (["push-pixels", "--env-id", "FetchReach-v4"], "in Reach that is the gripper's position"),
-        (["push", "--obs", "honest-blind", "--no-proprioception"], "nothing but the goal"),
+        (["push", "--obs", "honest-blind", "--no-proprio"], "nothing but the goal"),
         (["push", "--resume-without-replay"], "name the run with --resume"),
     ],
 )
@@ -205,7 +206,7 @@ def test_book_state_is_the_books() -> None:
 
 
 def test_the_memory_of_the_replay_is_known_beforehand() -> None:
-    from replay import Ring
+    from replay import Ring, Room
 
-    ring = Ring(80, 8, 31, 3, 4, pixels=(84, 84, 6), reward_fn=lambda achieved, desired: achieved[:, 0])
+    ring = Ring(Room(80, 8, 31, 3, 4, pixels=(84, 84, 6)), reward_fn=lambda achieved, desired: achieved[:, 0])
     assert memory.replay_bytes(80, 31, 3, 4, 84 * 84 * 6) == sum(table.nbytes for table in ring.tables.values())

@@ -121,7 +121,10 @@ def alternate(
                 elapsed = counts.pop("seconds")
                 for key, count in counts.items():
                     rates[remote.name].setdefault(key, []).append(count / elapsed)
-                shown = ", ".join(f"{key} {values[-1]:,.0f}/s" for key, values in rates[remote.name].items())
+                shown = ", ".join(
+                    f"{key} {values[-1]:,.{0 if values[-1] >= 100 else 2}f}/s"
+                    for key, values in rates[remote.name].items()
+                )
                 print(f"  round {number + 1} of {rounds}: {remote.name}: {shown}", file=sys.stderr, flush=True)
     finally:
         for remote in remotes:

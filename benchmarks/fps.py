@@ -5,6 +5,13 @@ the batch of an update, and the update ratio (updates per environment step). Bot
 and hyperparameters (our preset book-state), networks, batch, ratio, number of environments and threads; both compute
 in float32, and one more line shows our faster dtype (`--accelerate auto`), which SB3 has no counterpart to.
 
+From pixels (`--obs chapter`) both sides see four 84x84 pictures, proprioception, achieved and desired goal, and have
+the book's encoder (four 3x3 convolutions, SpatialSoftmax, LayerNorm, Tanh), batches of 256 pairs of pictures and one
+update of actor and critic for each pass of the encoder. SB3 has an encoder each for actor, critic and target critic,
+which is its default, and the book's wrapper: 480x480, resized with PIL, in DummyVecEnv. We have one encoder, trained by
+the critic, and draw at 84x84. A line for our own recipe, with other cameras, another encoder and eight updates of actor
+and critic for each of its passes, is marked so.
+
 - end to end: `train.learn` against `SAC.learn`, with what a run does but evaluations, log rows and checkpoints. SB3
   runs with DummyVecEnv and with SubprocVecEnv, and the faster is the peer.
 - envs: stepping with random actions. The share of physics is the part of our step, on one core, that is `mj_step`.
@@ -19,6 +26,7 @@ default both begin empty, which favours SB3, and `--prefill` begins with full on
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
@@ -40,8 +48,8 @@ from benchmarks.settings import EPISODE, Settings
 
 @dataclass(frozen=True)
 class Options:
-    obs: Literal["state"] = "state"
-    """What the networks see."""
+    obs: Literal["state", "chapter"] = "state"
+    """What the networks see: all numbers; or the book's pixels, four pictures at a time, and its vectors."""
     json: bool = False
     """Print one JSON object instead of tables."""
     only: Literal["end-to-end", "envs", "replay", "update"] | None = None
@@ -49,7 +57,7 @@ class Options:
     env_id: Literal["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"] = "FetchPush-v4"
     """The task."""
     updates_per_step: tuple[float, ...] = (0.125, 0.5)
-    """Update ratios to measure end to end: the book's, then our preset push's. The first is the headline."""
+    """Update ratios to measure end to end: the book's, then from state our preset push's. The first is the headline."""
     num_envs: int = 8
     """Environments that step together."""
     batch_size: int = 256
@@ -67,13 +75,28 @@ class Options:
     buffer_size: int = 1_000_000
     """Replay of the end-to-end runs."""
     prefill: int = 0
-    """Made-up transitions in it before they begin."""
+    """Made-up transitions in it before they begin; from state."""
     transitions: int = 1_000_000
-    """Transitions in the replay that is sampled alone."""
+    """Transitions in the replay that is sampled alone; from state."""
     threads: int | None = None
     """Torch threads of every learner; None is as many as train.py uses."""
     device: str = "auto"
     """Of the learners and the replay: cpu, cuda, or auto."""
+
+
+# What another --obs changes in the defaults: a transition of SB3's takes 340 kB there, and an update seconds.
+DEFAULTS = {
+    "state": Options(),
+    "chapter": Options(obs="chapter", updates_per_step=(0.25,), seconds=20.0, piece_seconds=5.0, buffer_size=10_000),
+}
+
+
+def parsed(arguments: Sequence[str]) -> Options:
+    """Exits with code 2 and a message for a bad flag."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--obs", default="state")
+    default = DEFAULTS.get(first.parse_known_args(arguments)[0].obs, Options())
+    return tyro.cli(Options, args=arguments, default=default, prog="python -m benchmarks.fps", description=__doc__)
 
 
 def problems(options: Options) -> str | None:
@@ -110,16 +133,21 @@ def machine_problems(options: Options) -> str | None:
     """What this machine cannot do, as one sentence."""
     import torch
 
+    import envs
     from training import memory
     from training.errors import UserError
     from training.player import torch_device
 
     try:
         torch_device(options.device)
-    except UserError as error:
+        if options.obs != "state":
+            envs.check_gl()  # which also settles what every process draws with
+    except (UserError, envs.RenderError) as error:
         return str(error)
-    # Held at once: two runs of SB3, 650 bytes a transition (both observations, float64, on the CPU), and two of ours.
-    need = 1800 * max(options.buffer_size, options.transitions) + 2**30
+    if options.obs == "state":  # held at once: two runs of SB3, 650 bytes a transition, and two of ours
+        need = 1800 * max(options.buffer_size, options.transitions) + 2**30
+    else:  # one run of SB3, and three of ours
+        need = 480_000 * options.buffer_size + 6 * 2**30
     have = memory.available_bytes(torch.device("cpu"))
     if need > have:
         return (
@@ -129,27 +157,28 @@ def machine_problems(options: Options) -> str | None:
     return None
 
 
-def measure(options: Options) -> dict[str, Any]:
+def report_of(options: Options) -> dict[str, Any]:
     """Everything that was asked for, as one JSON-able object."""
     from agent.accelerate import THREADS
-    from benchmarks import measure as parts
+    from benchmarks import measure, measure_pixels
     from training.player import torch_device
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     device = torch_device(options.device)
     threads = options.threads or THREADS
-    names = ("env_id", "num_envs", "batch_size", "learning_starts", "buffer_size", "prefill", "transitions")
+    parts: Any = measure if options.obs == "state" else measure_pixels
+    names = ("obs", "env_id", "num_envs", "batch_size", "learning_starts", "buffer_size", "prefill", "transitions")
     chosen = {name: getattr(options, name) for name in names}
     report: dict[str, Any] = {
-        "obs": options.obs, **chosen, "threads": threads, "cores": cores, "device": str(device),
+        **chosen, "threads": threads, "cores": cores, "device": str(device),
         "rounds": options.rounds, "load_before": os.getloadavg()[0],
         "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "mujoco",
                      "gymnasium", "gymnasium-robotics", "stable-baselines3")}},
     }  # fmt: skip
     if report["load_before"] > 0.5:
         print(f"the machine is busy (load {report['load_before']:.1f}): rates mean nothing", file=sys.stderr)
-    whole = parts.Timing(options.rounds, options.seconds, options.warmup_seconds)
-    piece = parts.Timing(options.rounds, options.piece_seconds, options.warmup_seconds)
+    whole = measure.Timing(options.rounds, options.seconds, options.warmup_seconds)
+    piece = measure.Timing(options.rounds, options.piece_seconds, options.warmup_seconds)
     settings = [
         Settings(**chosen, updates_per_step=ratio, threads=threads, cores=cores, device=str(device))
         for ratio in options.updates_per_step
@@ -165,12 +194,12 @@ def measure(options: Options) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = tyro.cli(Options, args=arguments, prog="python -m benchmarks.fps", description=__doc__)
+    options = parsed(arguments)
     if sentence := problems(options) or machine_problems(options):
         print(f"benchmarks.fps: {sentence}", file=sys.stderr)
         return 2
     try:
-        report = measure(options)
+        report = report_of(options)
     except ContenderFailed as error:
         print(f"benchmarks.fps: {error}", file=sys.stderr)
         return 1

@@ -28,7 +28,7 @@ class Timing:
 def end_to_end(settings: Settings, timing: Timing) -> Report:
     """The whole trainer. SB3's faster vector environment is the peer."""
     dummy, subproc = "SB3, DummyVecEnv", "SB3, SubprocVecEnv"
-    rates = _run(
+    rates = run_all(
         f"end to end, {settings.updates_per_step:g} updates per env step",
         {
             OURS: (ours.Training, {"settings": settings, "mode": "off"}),
@@ -57,13 +57,13 @@ def envs(settings: Settings, timing: Timing) -> Report:
     common = {"settings": settings, "actions": stepping.actions_of(settings)}
     here, asynchronous, subproc = "ours, in process", "gymnasium, AsyncVectorEnv", "SB3, SubprocVecEnv"
     everywhere = f"ours, {cores} workers"
-    rates = _run(
+    rates = run_all(
         "environment stepping",
         {
             OURS: (stepping.Ours, {**common, "workers": None}),
             asynchronous: (stepping.Gymnasium, common),
             everywhere: (stepping.Ours, {**common, "workers": cores}),
-            subproc: (sb3.Stepping, common),
+            subproc: (sb3.Stepping, {**common, "subprocesses": True}),
             here: (stepping.Ours, {**common, "workers": 0}),
             "physics": (stepping.Physics, common),
         },
@@ -86,7 +86,7 @@ def replay(settings: Settings, timing: Timing) -> Report:
     """Sampling with relabelling: a batch a call, and as our loop does it when it owes several updates."""
     several = f"{OURS}, {settings.num_envs} batches a call"
     peer = "SB3, HerReplayBuffer"
-    rates = _run(
+    rates = run_all(
         f"replay sampling, {settings.transitions:,} transitions",
         {
             OURS: (ours.Sampling, {"settings": settings, "together": 1}),
@@ -107,7 +107,7 @@ def replay(settings: Settings, timing: Timing) -> Report:
 def update(settings: Settings, timing: Timing) -> Report:
     """Gradient updates on one batch."""
     peer, recipe = "SB3, train()", f"{FAST}, preset push"
-    rates = _run(
+    rates = run_all(
         "the update alone",
         {
             OURS: (ours.Updating, {"settings": settings, "mode": "off"}),
@@ -126,7 +126,7 @@ def update(settings: Settings, timing: Timing) -> Report:
     }
 
 
-def _run(title: str, contenders: Mapping[str, Any], timing: Timing) -> dict[str, Rates]:
+def run_all(title: str, contenders: Mapping[str, Any], timing: Timing) -> dict[str, Rates]:
     print(f"{title} ...", file=sys.stderr, flush=True)
     return alternate(
         contenders, rounds=timing.rounds, seconds=timing.seconds, warmup_seconds=timing.warmup_seconds

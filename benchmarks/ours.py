@@ -23,10 +23,21 @@ from training.recorder import Recorder
 from training.session import Session
 
 
-def config_of(settings: Settings, mode: str) -> Config:
-    """The book's preset, which is SB3's algorithm with SB3's defaults."""
+def config_of(settings: Settings, mode: str, preset: str | None = None) -> Config:
+    """The book's preset, which is SB3's algorithm with SB3's defaults; or another one, with its own update ratio.
+
+    Its pictures are drawn as we draw them: small to begin with, without a goal in them. And as everywhere here but in
+    the book's presets, there is no target encoder.
+    """
+    if settings.obs == "state":
+        config = PRESETS["book-state"]
+    else:
+        config = replace(PRESETS["book-pixels"], render_size=envs.SIZE, show_goal_marker=False, msaa=False,
+                         target_encoder=False)  # fmt: skip
+    if preset is not None:
+        config, settings = PRESETS[preset], replace(settings, updates_per_step=PRESETS[preset].updates_per_step)
     return replace(
-        PRESETS["book-state"],
+        config,
         env_id=settings.env_id,
         num_envs=settings.num_envs,
         batch_size=settings.batch_size,
@@ -56,11 +67,12 @@ class Training:
     Args:
         settings: of the run.
         mode: --accelerate.
+        preset: another one than the book's.
     """
 
-    def __init__(self, settings: Settings, mode: str) -> None:
+    def __init__(self, settings: Settings, mode: str, preset: str | None = None) -> None:
         torch.set_num_interop_threads(1)  # as train.py does
-        self.session, self.recorder = Session(config_of(settings, mode)), Recorder()
+        self.session, self.recorder = Session(config_of(settings, mode, preset)), Recorder()
         torch.set_num_threads(settings.threads)
         if settings.prefill:
             fill(self.session.ring, settings.prefill)
@@ -74,7 +86,7 @@ class Training:
         synchronize(self.session.device)
         return {
             "env_steps": self.recorder.step - steps,
-            "updates": self.recorder.updates - updates,
+            "updates": (self.recorder.updates - updates) * self.session.config.head_updates,
             "seconds": time.perf_counter() - begun,
         }
 
@@ -124,22 +136,25 @@ class Updating:
     Args:
         settings: of the run.
         mode: --accelerate.
-        preset: whose networks: "book-state" has SB3's, "push" adds LayerNorm, normaliser and clipped targets.
+        preset: another one than the book's: "push" adds LayerNorm, normaliser and clipped targets; "push-pixels" has
+            an encoder of its own, and several updates of actor and critic on each of its passes, which count.
     """
 
-    def __init__(self, settings: Settings, mode: str, preset: str = "book-state") -> None:
-        config = config_of(settings, mode)
-        if preset != "book-state":
-            recipe = PRESETS[preset]
-            names = ("layer_norm", "normalize", "clip_targets", "learning_rate")
-            config = replace(config, **{name: getattr(recipe, name) for name in names})
-        self.player = Player(config, workers=0)
+    def __init__(self, settings: Settings, mode: str, preset: str | None = None) -> None:
+        config = config_of(settings, mode, preset)
+        self.player, self.updates = Player(config, workers=0), config.head_updates
         torch.set_num_threads(settings.threads)
         agent = self.player.agent
         generator = torch.Generator().manual_seed(settings.seed)
 
         def normal(*shape: int) -> torch.Tensor:
             return torch.randn(settings.batch_size, *shape, generator=generator).to(agent.device)
+
+        def pictures() -> torch.Tensor | None:
+            if config.view is None:
+                return None
+            shape = settings.batch_size, *config.view.shape[:2], config.view.shape[2] * config.frame_stack
+            return torch.randint(256, shape, dtype=torch.uint8, generator=generator).to(agent.device)
 
         vector, goal = normal(self.player.vector_size), normal(self.player.goal_size)
         agent.observe(vector, goal, goal)
@@ -151,15 +166,25 @@ class Updating:
             terminated=torch.zeros_like(normal()),
             goal=goal,
             next_goal=goal,
+            pixels=pictures(),
+            next_pixels=pictures(),
+            achieved_goal=goal,
         )
 
     def run(self, seconds: float) -> Counts:
-        agent = self.player.agent
-        count, elapsed = repeat(lambda: agent.update(self.batch), seconds, lambda: synchronize(agent.device))
-        return {"updates": count, "seconds": elapsed}
+        agent, batches = self.player.agent, [self.batch] * self.updates
+        count, elapsed = repeat(lambda: agent.update(*batches), seconds, lambda: synchronize(agent.device))
+        return {"updates": count * self.updates, "seconds": elapsed}
 
     def close(self) -> None:
         self.player.close()
+
+
+def bytes_per_transition(settings: Settings) -> float:
+    """Of the tables of the ring; an episode's last observation, of 50 steps, not counted."""
+    session = Session(replace(config_of(settings, "off"), buffer_size=100 * settings.num_envs, batch_size=16))
+    session.close()
+    return sum(table.nbytes for table in session.ring.tables.values()) / (session.ring.slots * session.ring.lanes)
 
 
 def synchronize(device: torch.device) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -21,13 +22,16 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 import envs  # noqa: F401  (registers the tasks without the notes that gymnasium_robotics prints)
 from benchmarks.alternate import Counts, repeat
+from benchmarks.pictures import book
+from benchmarks.sb3_encoder import Manipulation
 from benchmarks.settings import EPISODE, Settings, stock_id
+from envs.view import PIXELS
 
 CHUNK = 8  # vector steps a call of `learn`, which cannot be given a deadline; the call itself costs microseconds
 
 
 def make_envs(settings: Settings, subprocesses: bool) -> VecEnv:
-    name = stock_id(settings)
+    name = stock_id(settings) if settings.obs == "state" else book(settings)
     if not subprocesses:
         return make_vec_env(name, settings.num_envs, seed=settings.seed, vec_env_cls=DummyVecEnv)
     # Its default start method. Importing once, before the workers are forked, only shortens their start.
@@ -43,12 +47,14 @@ def rhythm(settings: Settings) -> tuple[int, int]:
 
 
 def build(settings: Settings, vec: VecEnv) -> SAC:
-    """SAC with the values of our preset book-state, which are SB3's defaults where the book names none."""
+    """SAC with the values of our presets book-state or book-pixels, and SB3's defaults where the book names none."""
     every, updates = rhythm(settings)
+    pixels = settings.obs != "state"
+    extractor = {"features_extractor_class": Manipulation} if pixels else {}
     model = SAC(
         "MultiInputPolicy",
         vec,
-        learning_rate=3e-4,
+        learning_rate=1e-4 if pixels else 3e-4,
         buffer_size=settings.buffer_size,
         learning_starts=settings.learning_starts,
         batch_size=settings.batch_size,
@@ -58,8 +64,8 @@ def build(settings: Settings, vec: VecEnv) -> SAC:
         gradient_steps=updates,
         ent_coef=0.05,
         replay_buffer_class=HerReplayBuffer,
-        replay_buffer_kwargs={"n_sampled_goal": 4, "goal_selection_strategy": "future"},
-        policy_kwargs={"net_arch": [256, 256]},
+        replay_buffer_kwargs={"n_sampled_goal": 8 if pixels else 4, "goal_selection_strategy": "future"},
+        policy_kwargs={"net_arch": [256, 256]} | extractor,
         seed=settings.seed,
         device=settings.device,
     )
@@ -78,7 +84,8 @@ class Training:
     def __init__(self, settings: Settings, subprocesses: bool) -> None:
         torch.set_num_threads(settings.threads)
         self.model = build(settings, make_envs(settings, subprocesses))
-        self.chunk = CHUNK * rhythm(settings)[0] * settings.num_envs
+        together = CHUNK if settings.obs == "state" else 1  # from pixels a single one takes seconds
+        self.chunk = together * rhythm(settings)[0] * settings.num_envs
         if settings.prefill:
             fill(self._buffer, settings.prefill)
         # Its HER samples finished episodes only, and raises while there is none.
@@ -108,10 +115,10 @@ class Training:
 
 
 class Stepping:
-    """SubprocVecEnv with actions drawn beforehand (rounds, N, A)."""
+    """A vector environment of SB3's, with actions drawn beforehand (rounds, N, A)."""
 
-    def __init__(self, settings: Settings, actions: np.ndarray) -> None:
-        self.vec, self.actions, self.next = make_envs(settings, subprocesses=True), actions, 0
+    def __init__(self, settings: Settings, actions: np.ndarray, subprocesses: bool) -> None:
+        self.vec, self.actions, self.next = make_envs(settings, subprocesses), actions, 0
         self.vec.reset()
 
     def run(self, seconds: float) -> Counts:
@@ -153,18 +160,27 @@ class Updating:
 
     def __init__(self, settings: Settings) -> None:
         torch.set_num_threads(settings.threads)
-        self.vec = make_vec_env(stock_id(settings), 1, vec_env_cls=DummyVecEnv)
+        self.vec = make_envs(replace(settings, num_envs=1), subprocesses=False)
         self.settings, self.model = settings, build(settings, self.vec)
         device, generator = self.model.device, torch.Generator().manual_seed(settings.seed)
 
         def normal(size: int) -> torch.Tensor:
             return torch.randn(settings.batch_size, size, generator=generator).to(device)
 
-        spaces: dict[str, Any] = self.vec.observation_space.spaces  # type: ignore[attr-defined]
+        def observations() -> dict[str, torch.Tensor]:
+            spaces: dict[str, Any] = self.model.observation_space.spaces  # type: ignore[attr-defined]
+            pictures = {
+                key: torch.randint(256, (settings.batch_size, *space.shape), dtype=torch.uint8, generator=generator)
+                for key, space in spaces.items()
+                if key == PIXELS
+            }
+            return {key: pictures[key].to(device) if key in pictures else normal(space.shape[0])
+                    for key, space in spaces.items()}  # fmt: skip
+
         batch = DictReplayBufferSamples(
-            observations={key: normal(space.shape[0]) for key, space in spaces.items()},
+            observations=observations(),
             actions=normal(4).tanh(),
-            next_observations={key: normal(space.shape[0]) for key, space in spaces.items()},
+            next_observations=observations(),
             dones=torch.zeros_like(normal(1)),
             rewards=-(normal(1) > 0).float(),
         )
@@ -172,7 +188,7 @@ class Updating:
 
     def run(self, seconds: float) -> Counts:
         # Several updates a call, so that what `train` does once a call hardly counts.
-        model, together = self.model, 8
+        model, together = self.model, 8 if self.settings.obs == "state" else 1
         calls, elapsed = repeat(
             lambda: model.train(together, self.settings.batch_size), seconds, lambda: synchronize(model.device)
         )
@@ -186,6 +202,17 @@ def synchronize(device: torch.device) -> None:
     """Wait for work that was only queued."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def bytes_per_transition(settings: Settings) -> float:
+    """Of the arrays of its replay."""
+    vec = make_envs(replace(settings, num_envs=1), subprocesses=False)
+    model = build(replace(settings, num_envs=1, buffer_size=100), vec)
+    buffer: Any = model.replay_buffer
+    tables = [*buffer.observations.values(), *buffer.next_observations.values()]
+    tables += [array for array in vars(buffer).values() if isinstance(array, np.ndarray)]
+    vec.close()
+    return sum(table.nbytes for table in tables) / buffer.buffer_size
 
 
 def fill(buffer: HerReplayBuffer, transitions: int) -> None:

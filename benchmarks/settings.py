@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 EPISODE = 50  # steps of a Fetch episode
+STACK = 4  # pictures that the chapter shows its networks together
 
 
 @dataclass(frozen=True)
 class Settings:
+    obs: str
     env_id: str
     num_envs: int
     batch_size: int

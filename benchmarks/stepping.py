@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -42,19 +43,28 @@ class Stepping:
 
 
 class Ours(Stepping):
-    """`envs.make_vec`."""
+    """`envs.make_vec`, drawn where there is a view."""
 
-    def __init__(self, settings: Settings, actions: np.ndarray, workers: int | None) -> None:
-        super().__init__(envs.make_vec(settings.env_id, settings.num_envs, workers=workers), actions, settings.seed)
+    def __init__(
+        self, settings: Settings, actions: np.ndarray, workers: int | None, view: envs.View | None = None
+    ) -> None:
+        vec = envs.make_vec(settings.env_id, settings.num_envs, workers=workers, view=view)
+        super().__init__(vec, actions, settings.seed)
 
 
 class Gymnasium(Stepping):
-    """AsyncVectorEnv of stock environments, at its best: shared memory, and episodes that reset in the same step."""
+    """AsyncVectorEnv of stock environments, at its best: shared memory, and episodes that reset in the same step.
 
-    def __init__(self, settings: Settings, actions: np.ndarray) -> None:
+    Args:
+        make: makes one of them; None for `gymnasium.make`.
+    """
+
+    def __init__(
+        self, settings: Settings, actions: np.ndarray, make: Callable[[], gym.Env[Any, Any]] | None = None
+    ) -> None:
         multiprocessing.set_forkserver_preload(["gymnasium.vector.async_vector_env", "envs"])
         vec = AsyncVectorEnv(
-            [functools.partial(gym.make, stock_id(settings))] * settings.num_envs,
+            [make or functools.partial(gym.make, stock_id(settings))] * settings.num_envs,
             shared_memory=True,
             context="forkserver",
             autoreset_mode=AutoresetMode.SAME_STEP,

@@ -22,9 +22,13 @@ def show(report: dict[str, Any]) -> None:
         ("replay", "replay sampling with relabelling", "batches"),
         ("update", "the update alone", "updates"),
     ):
-        if name in report:
+        if name in report and "contenders" in report[name]:
             console.print(_piece(report[name], title, unit))
             console.print(_notes(name, report[name]))
+
+    if "bytes_per_transition" in (part := report.get("replay", {})):
+        few, many, ratio = (part["bytes_per_transition"][name] for name in ("ours", "sb3", "ratio"))
+        console.print(f"replay: {few:,.0f} bytes a transition, SB3 {many:,.0f}: 1/{ratio:.1f}")
 
 
 def _end_to_end(run: dict[str, Any]) -> Table:
@@ -33,7 +37,7 @@ def _end_to_end(run: dict[str, Any]) -> Table:
         table.add_column(heading, justify="right" if heading else "left")
     for name, rates in run["contenders"].items():
         steps, updates = rates["env_steps_per_second"], rates["updates_per_second"]
-        table.add_row(name, f"{steps:,.0f}", f"{updates:,.1f}", str(run["batch_size"]), f"{updates / steps:.3g}")
+        table.add_row(name, _rate(steps), _rate(updates), str(run["batch_size"]), f"{updates / steps:.3g}")
     table.add_section()
     for title, suffix in (("ours / SB3", ""), ("ours, fast dtype / SB3", "_fast")):
         steps, updates = run[f"env_steps_per_second{suffix}"]["ratio"], run[f"updates_per_second{suffix}"]["ratio"]
@@ -46,7 +50,7 @@ def _piece(part: dict[str, Any], title: str, unit: str) -> Table:
     table.add_column("")
     table.add_column(f"{unit.replace('_', ' ')}/s", justify="right")
     for name, rates in part["contenders"].items():
-        table.add_row(name, f"{rates[f'{unit}_per_second']:,.0f}")
+        table.add_row(name, _rate(rates[f"{unit}_per_second"]))
     table.add_section()
     for name, value in part.items():
         if isinstance(value, dict) and "ratio" in value:
@@ -55,7 +59,13 @@ def _piece(part: dict[str, Any], title: str, unit: str) -> Table:
 
 
 def _notes(name: str, part: dict[str, Any]) -> str:
+    if name == "envs" and "physics_seconds_per_step" not in part:
+        return "84x84 pictures of the default camera"
     if name == "envs":
         share, physics = part["physics_share_of_ours_on_one_core"], part["physics_seconds_per_step"]
         return f"physics: {physics * 1e3:.3f} ms of a step, {share:.0%} of our step on one core"
     return f"batch {part['batch_size']}" + (f", {part['transitions']:,} transitions" if name == "replay" else "")
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,95 @@
+"""Stock environments with pictures among their observations, as their users draw them. No torch is imported here."""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from PIL import Image
+
+from benchmarks.settings import STACK, Settings, stock_id
+from envs.layout import PROPRIOCEPTION, take
+from envs.view import PIXELS, SIZE
+
+BOOK_SIZE = 480  # pixels a side that the chapter draws
+
+
+class Drawn(gym.ObservationWrapper[Any, Any, Any]):
+    """Adds `render()` of a stock environment, as it comes.
+
+    Args:
+        env: drawn at SIZE.
+        msaa: leave its 4 samples a pixel on.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], msaa: bool) -> None:
+        super().__init__(env)
+        if not msaa:  # the context that heeds this is made at the first picture
+            env.unwrapped.model.vis.quality.offsamples = 0  # type: ignore[attr-defined]
+        box = gym.spaces.Box(0, 255, (SIZE, SIZE, 3), np.uint8)
+        self.observation_space = gym.spaces.Dict({**env.observation_space.spaces, PIXELS: box})  # type: ignore[attr-defined]
+
+    def observation(self, observation: dict[str, Any]) -> dict[str, Any]:
+        return observation | {PIXELS: self.env.render()}
+
+
+class Book(gym.Wrapper[Any, Any, Any, Any]):
+    """The chapter's wrapper: 480x480, resized with PIL, STACK pictures; proprioception, achieved and desired goal."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self._pictures: deque[np.ndarray] = deque(maxlen=STACK)
+        spaces = env.observation_space.spaces  # type: ignore[attr-defined]
+        numbers = len(take(np.zeros(spaces["observation"].shape), PROPRIOCEPTION))
+        self.observation_space = gym.spaces.Dict(
+            {
+                PIXELS: gym.spaces.Box(0, 255, (SIZE, SIZE, 3 * STACK), np.uint8),
+                "observation": gym.spaces.Box(-np.inf, np.inf, (numbers,), np.float64),
+                "achieved_goal": spaces["achieved_goal"],
+                "desired_goal": spaces["desired_goal"],
+            }
+        )
+
+    def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        observation, info = self.env.reset(**kwargs)
+        self._pictures.extend([self._picture()] * STACK)
+        return self._seen(observation), info
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._pictures.append(self._picture())
+        return self._seen(observation), reward, terminated, truncated, info
+
+    def _picture(self) -> np.ndarray:
+        picture: Any = self.env.render()
+        return np.asarray(Image.fromarray(picture).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+
+    def _seen(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {
+            PIXELS: np.concatenate(self._pictures, axis=-1),
+            "observation": take(observation["observation"], PROPRIOCEPTION),
+            "achieved_goal": observation["achieved_goal"],
+            "desired_goal": observation["desired_goal"],
+        }
+
+
+def drawn(settings: Settings, msaa: bool) -> Callable[[], gym.Env[Any, Any]]:
+    """Makes a stock environment that is drawn at SIZE."""
+    return functools.partial(_drawn, stock_id(settings), msaa)
+
+
+def _drawn(name: str, msaa: bool) -> gym.Env[Any, Any]:
+    return Drawn(gym.make(name, render_mode="rgb_array", width=SIZE, height=SIZE), msaa)
+
+
+def book(settings: Settings) -> Callable[[], gym.Env[Any, Any]]:
+    """Makes an environment as the chapter has it."""
+    return functools.partial(_book, stock_id(settings))
+
+
+def _book(name: str) -> gym.Env[Any, Any]:
+    return Book(gym.make(name, render_mode="rgb_array", width=BOOK_SIZE, height=BOOK_SIZE))

@@ -1,0 +1,44 @@
+"""The chapter's encoder for Stable-Baselines3: float32, channels first, as one writes it there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import Tensor, nn
+
+from envs.view import PIXELS
+
+CHANNELS = 32
+STRIDES = (2, 1, 1, 2)
+
+
+class Manipulation(BaseFeaturesExtractor):
+    """Four 3x3 convolutions, SpatialSoftmax, LayerNorm and Tanh; the vectors beside what comes out.
+
+    (B, 12, 84, 84) of pixels / 255, (B, 10), (B, 3), (B, 3) -> (B, 80).
+    """
+
+    positions: Tensor  # (height * width, 2)
+
+    def __init__(self, observation_space: spaces.Dict) -> None:
+        channels, height, width = observation_space[PIXELS].shape  # type: ignore[misc]
+        self.vectors = [name for name in observation_space.spaces if name != PIXELS]
+        numbers = sum(spaces.flatdim(observation_space[name]) for name in self.vectors)
+        super().__init__(observation_space, 2 * CHANNELS + numbers)
+        layers: list[nn.Module] = []
+        for stride in STRIDES:
+            layers += [nn.Conv2d(channels, CHANNELS, 3, stride, padding=1), nn.ReLU()]
+            channels, height, width = CHANNELS, (height - 1) // stride + 1, (width - 1) // stride + 1
+        self.convolutions = nn.Sequential(*layers)
+        self.log_temperature = nn.Parameter(torch.zeros(()))
+        y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+        self.register_buffer("positions", torch.stack([x.flatten(), y.flatten()], dim=1))
+        self.norm = nn.Sequential(nn.LayerNorm(2 * CHANNELS), nn.Tanh())
+
+    def forward(self, observations: dict[str, Any]) -> Tensor:
+        maps = self.convolutions(observations[PIXELS]).flatten(2)
+        points = (maps / self.log_temperature.exp()).softmax(-1) @ self.positions
+        return torch.cat([self.norm(points.flatten(1)), *(observations[name] for name in self.vectors)], dim=1)

@@ -170,7 +170,7 @@ def train(config: Config, console: Console) -> int:
             session.start()
         config = dataclasses.replace(session.config, run_dir=str(folder), resume=None, resume_without_replay=False)
         console.print(session.memory_report, soft_wrap=True)
-        versions = run_folder.describe(folder, config, session.device, session.gl_renderer)
+        versions = run_folder.describe(folder, config, session.device, session.replay_device, session.gl_renderer)
         if session.gl_renderer is not None and session.device.type == "cuda" and envs.is_software(session.gl_renderer):
             message = f"The learner is on {session.device}, but pictures are drawn on the CPU ({session.gl_renderer})."
             console.print(message, soft_wrap=True)

@@ -31,6 +31,15 @@ FAMILIES: dict[str, tuple[Layer, ...]] = {
 }
 
 
+def shapes(family: str, channels: int, size: int) -> list[tuple[int, int, int]]:
+    """(channels, height, width) of the pictures and of what each layer makes of them."""
+    found = [(channels, size, size)]
+    for layer in FAMILIES[family]:
+        side = (found[-1][-1] + 2 * layer.padding - layer.kernel) // layer.stride + 1
+        found.append((layer.channels, side, side))
+    return found
+
+
 class Convolutions(nn.Module):
     """A family's layers, each followed by ReLU.
 
@@ -50,13 +59,12 @@ class Convolutions(nn.Module):
         line = torch.linspace(-1, 1, size)
         grid = torch.stack(torch.meshgrid(line, line, indexing="xy"))[None]  # (1, 2, size, size): x, then y
         self.register_buffer("coordinates", grid if coord_conv else grid[:, :0], persistent=False)
+        maps = shapes(family, channels + self.coordinates.shape[1], size)
         layers: list[nn.Module] = []
-        inputs, side = channels + self.coordinates.shape[1], size
-        for layer in FAMILIES[family]:
+        for (inputs, *_), layer in zip(maps, FAMILIES[family], strict=False):
             layers += [nn.Conv2d(inputs, layer.channels, layer.kernel, layer.stride, layer.padding), nn.ReLU()]
-            inputs, side = layer.channels, (side + 2 * layer.padding - layer.kernel) // layer.stride + 1
         self.layers = nn.Sequential(*layers)
-        self.shape = (inputs, side, side)
+        self.shape = maps[-1]
         self.in_bfloat16 = False
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import numpy as np
 
 from envs import gl
 from envs.view import CAMERAS, SIZE, View
+from envs.watchdog import WATCHDOG
 
 # Covers of sensors inside the robot's shell: from none of our cameras does one of their pixels show.
 HIDDEN_BODIES = ("robot0:estop_link", "robot0:laser_link")
@@ -68,7 +69,8 @@ class Renderer:
         self._context.make_current()  # another renderer of this thread may have been at work
         pictures = [(row, camera) for row in range(len(poses)) for camera in range(len(self._cameras))]
         for first in range(0, len(pictures), self.tiles):
-            self._draw_some(pictures[first : first + self.tiles], poses, out)
+            with WATCHDOG:
+                self._draw_some(pictures[first : first + self.tiles], poses, out)
 
     def _draw_some(self, pictures: list[tuple[int, int]], poses: np.ndarray, out: np.ndarray) -> None:
         placed = None

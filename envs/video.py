@@ -19,7 +19,7 @@ from envs.render import Artist
 from envs.view import PIXELS, View
 
 Policy = Callable[[dict[str, np.ndarray], np.ndarray], np.ndarray]
-Look = Callable[[np.ndarray], np.ndarray]
+Look = Callable[[np.ndarray, bool], np.ndarray]
 ENLARGED = 3  # times, of what the agent sees
 
 # Nearer than the stock camera (distance 2.5): the block is more than twice as wide.
@@ -47,7 +47,8 @@ def record(
         episodes: how many.
         seed: of the first episode; the others follow from it.
         view: what the observation's "pixels" show, which stands beside the film; None for a policy that sees none.
-        look: draws that from the pixels (84, 84, 3 C), as (H, W, 3); None enlarges them as they are.
+        look: draws that from the pixels (84, 84, 3 C), and whether they open an episode, as (H, W, 3); None enlarges
+            them as they are.
         size: height and width in pixels, of Fetch tasks; others come in their own.
 
     Returns:
@@ -69,7 +70,7 @@ def record(
         _first_picture(env, seed)
         with contextlib.closing(imageio.get_writer(partial, format="FFMPEG", fps=fps)) as film:
             artist = None if view is None else Artist(env, view)
-            shown = functools.partial(_shown, env, artist, look or enlarged)
+            shown = functools.partial(_shown, env, artist, look or (lambda pixels, opens: enlarged(pixels)))
             successes = [_play(env, artist, shown, policy, film, seed if i == 0 else None) for i in range(episodes)]
             if artist is not None:
                 artist.close()
@@ -106,9 +107,9 @@ def enlarged(pixels: np.ndarray) -> np.ndarray:
     return pictures.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
 
 
-def _shown(env: Any, artist: Artist | None, look: Look) -> np.ndarray:
+def _shown(env: Any, artist: Artist | None, look: Look, opens: bool) -> np.ndarray:
     """The scene, and beside it what the agent sees, on black whose sides are multiples of 16, as video codecs want."""
-    parts = [env.render()] + ([] if artist is None else [look(artist.draw(env))])
+    parts = [env.render()] + ([] if artist is None else [look(artist.draw(env), opens)])
     height, width = max(len(part) for part in parts), sum(part.shape[1] for part in parts)
     picture = np.zeros((-(-height // 16) * 16, -(-width // 16) * 16, 3), np.uint8)
     left = 0
@@ -122,7 +123,7 @@ def _play(env: Any, artist: Artist | None, shown: Any, policy: Policy, film: Any
     observation, info = env.reset(seed=seed)
     opens, ended = np.ones(1, bool), False
     while not ended:
-        film.append_data(shown())
+        film.append_data(shown(bool(opens[0])))
         batch = {key: value[None] for key, value in observation.items()}
         if artist is not None:
             batch[PIXELS] = artist.draw(env)[None]
@@ -130,5 +131,5 @@ def _play(env: Any, artist: Artist | None, shown: Any, policy: Policy, film: Any
         opens = np.zeros(1, bool)
         observation, _, terminated, truncated, info = env.step(action)
         ended = terminated or truncated
-    film.append_data(shown())
+    film.append_data(shown(False))
     return bool(success_of(info, 1)[0])

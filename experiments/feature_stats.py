@@ -19,7 +19,6 @@ from rich.table import Table
 
 import envs
 from encoders import PixelEncoder
-from encoders.heads import SpatialSoftmax
 from envs.render import Renderer, object_columns
 from experiments.command import command
 from experiments.scenes import features, player_of, scenes
@@ -49,7 +48,8 @@ def seen(player: Player, pixels: torch.Tensor) -> torch.Tensor:
 
 def noise_against_motion(player: Player, poses: np.ndarray, next_poses: np.ndarray) -> tuple[float, float, int]:
     """How far the encoder's output moves, as a root mean square: under a random shift of up to PAD pixels, and when of
-    all the scene only the object moves, as it did within the step. And of how many steps that is."""
+    all the scene only the object moves, as it did within the step (of stacked pictures, in the newest). And of how many
+    steps that is."""
     stock, view = player.eval_envs.get_attr("stock")[0], player.config.view
     assert view is not None
     columns = object_columns(stock.model)
@@ -61,7 +61,8 @@ def noise_against_motion(player: Player, poses: np.ndarray, next_poses: np.ndarr
     for some, out in zip((before, after), pictures, strict=True):
         renderer.draw(some, out)
     renderer.close()
-    first, second = (torch.from_numpy(out) for out in pictures)
+    still = [pictures[0]] * (player.config.frame_stack - 1)
+    first, second = (torch.from_numpy(np.concatenate([*still, newest], axis=-1)) for newest in pictures)
     shifted = shift(first, random_offsets(len(first), PAD, torch.Generator().manual_seed(0)))
     base = seen(player, first)
     distances = [(seen(player, other) - base).square().mean().sqrt().item() for other in (shifted, second)]
@@ -79,19 +80,20 @@ def run(arguments: Arguments) -> None:
             numbers = (column.mean(), column.std(), column.min(), column.max())
             table.add_row(str(number), *(f"{float(value):.3f}" for value in numbers))
         console.print(table)
-        encoder = player.agent.encoder
-        assert isinstance(encoder, PixelEncoder)
-        if isinstance(encoder.head, SpatialSoftmax):
-            console.print(f"temperature of the SpatialSoftmax: {float(encoder.head.log_temperature.exp()):.3f}")
+        if (temperature := player.agent.softmax_temperature()) is not None:
+            console.print(f"temperature of the SpatialSoftmax: {temperature.item():.3f}")
         saturated = seen(player, torch.from_numpy(found["pixels"])).abs() > SATURATED
         console.print(f"saturated (beyond {SATURATED}): {saturated.float().mean():.1%} of the encoder's numbers")
         console.print(f"not a number: {int(values.isnan().sum())} of {values.numel()}")
         if "object_pos" in envs.fetch_fields(player.eval_envs.single_observation_space["observation"].shape[0]):  # type: ignore[index]
             noise, motion, count = noise_against_motion(player, found["poses"], found["next_poses"])
+            if not count:
+                console.print("the object moved in none of these steps: try more --steps, or a trained run")
+                return
             console.print(
                 f"a shift of up to {PAD} pixels moves the encoder's output by {noise:.4f} (root mean square); the "
                 f"object's motion in a step, by {motion:.4f} ({count} steps in which it moved): "
-                f"{noise / motion if count else float('nan'):.1f} times"
+                f"{noise / motion:.1f} times"
             )
     finally:
         player.close()

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import envs
 from training import checkpoint, cli, run_folder
 from training.errors import UserError
 from training.player import Player
@@ -37,19 +36,21 @@ def scenes(player: Player, steps: int, random_actions: float = 0.0) -> dict[str,
     """Play `steps` steps in every evaluation environment, taking uniformly random actions with that probability.
 
     Returns:
-        pixels (N, 84, 84, 3 C) uint8, vector (N, V) float32, and poses (N, P) with the poses one step later.
+        pixels (N, 84, 84, stack * 3 C) uint8, vector (N, V) float32, and poses (N, P) with the poses one step later.
     """
     vector_env, policy, rng = player.eval_envs, player.policy, np.random.default_rng(0)
     obs, _ = vector_env.reset(seed=player.seeds["final_evaluation"])
-    play, opens = policy.player(), np.ones(vector_env.num_envs, bool)
+    frames, opens = policy.watch(), np.ones(vector_env.num_envs, bool)
     found: dict[str, list[NDArray[Any]]] = {"pixels": [], "vector": [], "poses": [], "next_poses": []}
     for _ in range(steps):
-        action = play(obs, opens)
+        seen = policy.see(obs, frames, opens)
+        action = policy.scale(policy.act(seen, deterministic=True))
         random = rng.random(len(action)) < random_actions
         action[random] = rng.uniform(-1, 1, action.shape)[random]
         before = np.stack(vector_env.call("pose"))
-        found["pixels"].append(obs[envs.PIXELS].copy())
-        found["vector"].append(envs.vector_of(obs, policy.layout))
+        assert seen.pixels is not None
+        found["pixels"].append(seen.pixels.numpy().copy())
+        found["vector"].append(seen.vector.numpy())
         obs, _, terminated, truncated, _ = vector_env.step(action)
         opens = terminated | truncated
         going_on = ~opens  # where an episode ended, the next pose is another episode's

@@ -30,10 +30,14 @@ class Batch:
     achieved_goal: Tensor | None = None  # (P, G) float32, for a regression that trains the encoder; no input
 
     def to(self, device: torch.device) -> Batch:
-        """On another device."""
+        """On another device; to a GPU through pinned memory, so that nobody waits for the copy."""
+        if device == self.vector.device:
+            return self
         parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        moved: dict[str, Any] = {k: v if v is None else v.to(device, non_blocking=True) for k, v in parts.items()}
-        return Batch(**moved)
+        there = {name: part for name, part in parts.items() if part is not None}
+        if device.type == "cuda" and self.vector.device.type == "cpu":
+            there = {name: part.pin_memory() for name, part in there.items()}
+        return replace(self, **{name: part.to(device, non_blocking=True) for name, part in there.items()})
 
     def split(self, size: int) -> list[Batch]:
         """Cut into minibatches of `size` goals (views, no copies). Where there are pictures, each keeps all of them."""

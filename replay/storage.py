@@ -31,7 +31,6 @@ class Room:
     action_size: int  # A
     pixels: tuple[int, int, int] | None = None  # (H, W, C) of a single picture, stored as uint8; None for none
     device: torch.device | str = "cpu"
-    pin: bool = False  # lock the tables in memory, for a learner on a GPU
     file: Path | None = None  # where the pictures lie instead of in memory; one that is there is taken over as it is
 
 
@@ -54,7 +53,7 @@ class Storage:
         def table(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             # Writing the zeros touches every page: memory that is not there is missed now, not hours later.
             rows = self.slots * self.lanes
-            return torch.empty(rows, *shape, dtype=dtype, device=self.device, pin_memory=room.pin).fill_(0)
+            return torch.empty(rows, *shape, dtype=dtype, device=self.device).fill_(0)
 
         self.tables = {
             "vector": table(room.vector_size),

@@ -134,7 +134,7 @@ class Compute:
     device: str = "auto"
     """Where the learner lives: cpu, cuda, cuda:1, or auto (cuda if there is one)."""
     replay_device: Literal["auto", "cpu"] = "auto"
-    """Where the replay lives: cpu, or auto (with the learner if it fits there, else cpu); beside a GPU, pinned."""
+    """Where the replay lives: cpu, or auto (with the learner if it fits there, else cpu)."""
     accelerate: Literal["off", "auto"] = "auto"
     """off computes in plain float32; auto computes convolutions, and hidden layers but the first, in bfloat16 where the
     processor can."""

@@ -12,6 +12,7 @@ from encoders import PixelEncoder
 from encoders.heads import SpatialSoftmax
 from envs.video import ENLARGED, Look, enlarged
 from training.errors import UserError
+from training.policy import Frames
 
 HALF = 2  # pixels of the film, half the side of a point
 
@@ -21,13 +22,11 @@ def keypoints(agent: SAC, frame_stack: int) -> Look:
     encoder = agent.encoder if agent.actor_encoder is None else agent.actor_encoder
     if not isinstance(encoder, PixelEncoder) or not isinstance(encoder.head, SpatialSoftmax):
         raise UserError("--keypoints draws the points of a SpatialSoftmax, and this run has none (--head).")
-    if frame_stack > 1:
-        raise UserError("--keypoints draws on single pictures, and this run stacks several (--frame-stack).")
-    head, convolutions = encoder.head, encoder.convolutions
+    head, convolutions, frames = encoder.head, encoder.convolutions, Frames(frame_stack)
 
     @torch.no_grad()
-    def look(pixels: np.ndarray) -> np.ndarray:
-        maps = convolutions(torch.from_numpy(pixels)[None].to(agent.device))
+    def look(pixels: np.ndarray, opens: bool) -> np.ndarray:
+        maps = convolutions(frames.push(pixels[None], np.array([opens])).to(agent.device))
         points = head.points(maps)[0].cpu().numpy()  # (channels, 2)
         picture, side = enlarged(pixels), pixels.shape[0] * ENLARGED
         for number, (x, y) in enumerate((points + 1) / 2 * (side - 1)):

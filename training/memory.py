@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import torch
 
 
 def available_bytes(device: torch.device) -> int:
-    """Memory that can be taken on `device` now: free GPU memory, or what the machine and its control group allow."""
-    if device.type == "cuda":
+    """Memory that can be taken on `device` now: free GPU memory, or what the machine and its control group allow.
+
+    A GPU that has no memory of its own takes the machine's.
+    """
+    if device.type == "cuda" and not shares_memory(device):
         return torch.cuda.mem_get_info(device)[0]
     limits = []
     try:
@@ -30,11 +34,23 @@ def available_bytes(device: torch.device) -> int:
     return min(limits)
 
 
+def shares_memory(device: torch.device) -> bool:
+    """Whether what is taken on `device` is taken from the machine's own memory."""
+    return device.type == "cpu" or bool(torch.cuda.get_device_properties(device).is_integrated)
+
+
 def learner_bytes(width: int, depth: int, batch_size: int, updates: int) -> int:
     """About what learning takes beside the replay: networks of `width` and `depth`, and the minibatches of a step."""
     weights = 4 * 14 * ((depth - 1) * width + 64) * width  # 3 networks with gradient and Adam's 2 moments, 2 targets
     activations = 4 * 20 * depth * width * batch_size
     return weights + activations + 1024 * batch_size * updates
+
+
+def encoder_bytes(maps: list[tuple[int, int, int]], batch_size: int, updates: int) -> int:
+    """About what pictures take beside the replay: minibatches of pairs as uint8, and the maps of an encoder's layers
+    (their shapes, the pictures' first), which are kept for its gradient and made once more by it."""
+    sizes = [math.prod(shape) for shape in maps]
+    return 2 * batch_size * updates * sizes[0] + 4 * 2 * batch_size * sum(sizes)
 
 
 def times_overwritten(total_steps: int, capacity: int) -> str:

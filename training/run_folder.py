@@ -82,7 +82,9 @@ def saved_config(folder: Path) -> Config:
         raise UserError(f"{folder} is not the folder of a run ({error}): name one that holds {CONFIG}.") from None
 
 
-def describe(folder: Path, config: Config, device: torch.device, gl_renderer: str | None) -> dict[str, Any]:
+def describe(
+    folder: Path, config: Config, device: torch.device, replay_device: torch.device, gl_renderer: str | None
+) -> dict[str, Any]:
     """Write config.json and versions.json; returns the latter."""
     versions = {
         "python": platform.python_version(),
@@ -94,6 +96,7 @@ def describe(folder: Path, config: Config, device: torch.device, gl_renderer: st
         "has_bfloat16": has_bfloat16(device),  # what --accelerate auto goes by
         "gl_renderer": gl_renderer,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "replay_device": str(replay_device),  # what --replay-device auto came to
     }
     write_json(folder / CONFIG, json.loads(config.to_json()))
     earlier = folder / VERSIONS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 import torch
 
 import envs
+from agent.routing import ROUTINGS
+from encoders import shapes
 from replay import Batch, Ring, Room
 from training import memory
 from training.collector import Collector
@@ -56,7 +59,13 @@ def check(config: Config) -> None:
 def learner_need(config: Config) -> int:
     """Bytes that learning takes beside the replay, about."""
     updates = math.ceil(config.num_envs * config.updates_per_step)
-    return memory.learner_bytes(config.hidden_width, config.hidden_depth, config.batch_size, updates)
+    goals = config.goals_per_image * config.batch_size
+    need = memory.learner_bytes(config.hidden_width, config.hidden_depth, goals, updates * config.head_updates)
+    if config.view is not None:
+        channels = config.view.shape[-1] * config.frame_stack + 2 * config.coord_conv
+        maps = shapes(config.encoder, channels, envs.SIZE)
+        need += ROUTINGS[config.routing].encoders * memory.encoder_bytes(maps, config.batch_size, updates)
+    return need
 
 
 class Session(Player):
@@ -76,7 +85,6 @@ class Session(Player):
                 self.action_size,
                 pixels=None if config.view is None else config.view.shape,
                 device=self.replay_device,
-                pin=self.replay_device != self.device,
                 file=self._replay_file(),
             ),
             reward_fn=envs.reward_fn(config.env_id),
@@ -111,6 +119,21 @@ class Session(Player):
             accelerate="auto" if self.accelerated else "off",
         )
 
+    def _missing_on_disk(self) -> str | None:
+        """What is wrong with the disk, as one sentence, if pictures are to lie there and are not there yet."""
+        config, view = self.config, self.config.view
+        if view is None or not config.replay_on_disk or config.resume:
+            return None
+        folder = Path(str(config.run_dir)).absolute()
+        there = next(path for path in (folder, *folder.parents) if path.is_dir())
+        one, have = math.prod(view.shape), shutil.disk_usage(there).free
+        if one * config.buffer_size <= have:
+            return None
+        return (
+            f"--replay-on-disk needs {one * config.buffer_size / 2**30:.1f} GiB in {config.run_dir}, but "
+            f"{have / 2**30:.1f} GiB are free there: --buffer-size {int(0.8 * have / one)} would fit."
+        )
+
     def _replay_file(self) -> Path | None:
         if not self.config.replay_on_disk:
             return None
@@ -121,14 +144,17 @@ class Session(Player):
 
     def _place_replay(self) -> tuple[torch.device, str]:
         """Where the replay goes, and in a sentence what it takes. Raises UserError if it fits nowhere."""
+        if sentence := self._missing_on_disk():
+            self.close()
+            raise UserError(sentence)
         config, view, need_beside = self.config, self.config.view, learner_need(self.config)
         pixels = 0 if view is None or config.replay_on_disk else math.prod(view.shape)
         one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size, pixels)
         need, cpu = one * config.buffer_size, torch.device("cpu")
-        in_memory = config.replay_device == "cpu" or config.replay_on_disk
-        for device in [cpu] if in_memory or self.device == cpu else [self.device, cpu]:
-            beside = need_beside if device == self.device else 0  # what the networks take of the same memory
-            have = max(0, memory.available_bytes(device) - beside)
+        on_cpu = config.replay_device == "cpu" or config.replay_on_disk or self.device == cpu
+        for device in [cpu] if on_cpu else [self.device, cpu]:
+            same = device == self.device or memory.shares_memory(self.device)  # memory that the networks take from too
+            have = max(0, memory.available_bytes(device) - same * need_beside)
             if need <= have:
                 times = memory.times_overwritten(config.total_steps, config.buffer_size)
                 return device, (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import gymnasium as gym
@@ -155,3 +157,18 @@ def test_a_dead_or_hanging_renderer_is_a_clear_error(monkeypatch: pytest.MonkeyP
             for _ in range(3):
                 vector.step(np.zeros((2, 4), np.float32))
         assert painter.process.poll() is not None  # none is left behind
+
+
+def test_a_driver_that_hangs_in_this_process_ends_it() -> None:
+    """As a call into GL does that never returns: without the interpreter's lock."""
+    hangs = """
+import time, numpy, mujoco, envs
+from envs import watchdog
+vector = envs.make_vec("FetchReach-v4", 1, view=envs.View(), workers=0, seed=0)
+vector.reset()
+watchdog.SECONDS, mujoco.mjr_readPixels = 1.0, lambda *_: time.sleep(60)
+vector.step(numpy.zeros((1, 4), numpy.float32))
+"""
+    done = subprocess.run([sys.executable, "-c", hangs], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("A picture was not drawn within 1 seconds: the graphics")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 import envs
 import train
@@ -42,6 +44,9 @@ REFUSED = {
     "nothing left to learn": ("--learning-starts 6000 --total-steps 6000", "--total-steps 6000 leaves nothing"),
     "too many environments to learn": ("--num-envs 1500 --total-steps 1200", "comes after 1500 steps, the larger of"),
     "replay larger than memory": ("reach --buffer-size 1000000000000 --workers 0", "the replay of 1000000000000"),
+    "pictures larger than the disk": (
+        "push-pixels --replay-on-disk --buffer-size 100000000 --workers 0", "--replay-on-disk needs 3942.8 GiB in runs"
+    ),
     "no GPU": ("--device cuda:99", "--device cuda:99 is not there: use cpu, or auto."),
     "no device": ("--device gpu", "--device gpu is not there"),
     "a device without numbers": ("--device meta", "--device meta is not there"),
@@ -203,6 +208,34 @@ def test_book_state_is_the_books() -> None:
     }  # fmt: skip
     chosen = dataclasses.asdict(PRESETS["book-state"])
     assert {name: chosen[name] for name in book} == book
+
+
+def test_memory_that_a_gpu_shares_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (123, 456))
+    for integrated in (False, True):
+        properties = SimpleNamespace(is_integrated=integrated)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _, found=properties: found)
+        assert memory.shares_memory(gpu) == integrated
+        assert (memory.available_bytes(gpu) == 123) != integrated
+
+
+def test_the_memory_of_an_encoder_is_at_least_what_its_gradient_takes() -> None:
+    """Against what torch keeps for the backward pass, and no more than a few times as much."""
+    from encoders import PixelEncoder, shapes
+
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    encoder = PixelEncoder("manipulation", "flat", 6, 84, 10)
+    pixels, vector = torch.zeros(8, 84, 84, 6, dtype=torch.uint8), torch.zeros(8, 10)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        encoder(vector, pixels)
+    told = memory.encoder_bytes(shapes("manipulation", 6, 84), 8, updates=1)
+    assert sum(kept.values()) < told < 5 * sum(kept.values())
 
 
 def test_the_memory_of_the_replay_is_known_beforehand() -> None:

@@ -1,0 +1,104 @@
+"""The commands that look at what an agent sees, against pictures drawn apart from them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import envs
+from envs.render import Renderer, object_columns
+from experiments import cameras, feature_stats, scenes
+from training import cli, player
+from training.player import Player
+
+STACKED = ["book-pixels", "--render-size", "84", "--no-msaa", "--frame-stack", "2", "--cameras", "close"]
+
+
+@pytest.fixture(autouse=True)
+def few_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(player, "EVAL_ENVS", 2)
+
+
+@pytest.fixture
+def stacked(monkeypatch: pytest.MonkeyPatch) -> Player:
+    """An untrained agent that sees two pictures at a time; the commands get it for whatever run they name."""
+    one = Player(dataclasses.replace(cli.parse(STACKED), device="cpu"), workers=0)
+    for command in (cameras, feature_stats):
+        monkeypatch.setattr(command, "player_of", lambda _: one)
+    return one
+
+
+def test_scenes_are_the_stacked_pictures_of_their_poses(stacked: Player) -> None:
+    found = scenes.scenes(stacked, steps=3)
+    pictures = np.zeros((6, 84, 84, 3), np.uint8)
+    assert stacked.config.view is not None
+    model = stacked.eval_envs.get_attr("stock")[0].model
+    Renderer(model, dataclasses.replace(stacked.config.view, goal_marker=False)).draw(found["poses"], pictures)
+    marked = np.zeros_like(pictures)
+    Renderer(model, stacked.config.view).draw(found["poses"], marked)
+    assert not np.array_equal(pictures, marked)  # the chapter's pictures show the goal
+    older, newest = np.split(found["pixels"], 2, axis=-1)
+    assert np.array_equal(newest, marked)
+    assert np.array_equal(older[2:], newest[:-2])  # environment by environment, one step before
+    assert np.array_equal(older[:2], newest[:2])  # before the first picture stands that picture
+    assert np.array_equal(found["next_poses"][:-2], found["poses"][2:])
+    stacked.eval_envs.close()
+
+
+def test_the_object_is_where_a_picture_without_it_differs(stacked: Player) -> None:
+    """Without it: where it has been taken far away, rather than made invisible."""
+    stock = stacked.eval_envs.get_attr("stock")[0]
+    poses = scenes.scenes(stacked, steps=2)["poses"]
+    away = poses.copy()
+    away[:, object_columns(stock.model)[2]] = -50.0
+    counts = cameras.object_pixels(poses, stock)
+    for number, name in enumerate(envs.CAMERAS):
+        renderer, pictures = Renderer(stock.model, envs.View((name,))), np.zeros((2, len(poses), 84, 84, 3), np.uint8)
+        renderer.draw(poses, pictures[0])
+        renderer.draw(away, pictures[1])
+        renderer.close()
+        assert np.array_equal(counts[:, number], (pictures[0] != pictures[1]).any(-1).sum((1, 2)))
+    assert counts.max() > 20
+    stacked.eval_envs.close()
+
+
+def test_stacked_pictures_are_measured_too(stacked: Player, capsys: pytest.CaptureFixture[str]) -> None:
+    assert feature_stats.main(["RUN", "--steps", "2"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "temperature of the SpatialSoftmax: 1.000" in said
+    assert "not a number: 0 of 308" in said  # 2 steps of 2 environments, 64 + 10 + 3 numbers each, without the goal
+    assert "the object moved in none of these steps" in said
+
+
+def test_what_sees_nothing_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for command, name in ((cameras, "cameras"), (feature_stats, "feature_stats")):
+        assert command.main(["push"]) == 2
+        said = capsys.readouterr()
+        assert said.out == "" and said.err.startswith(f"experiments.{name}: push sees no pictures (--obs state)")
+        assert said.err.count("\n") == 1
+
+
+def test_noise_against_motion_of_an_encoder_known_by_hand(stacked: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An "encoder" that sums all pixels: the object's own motion is what two renderings of it differ by."""
+    found = scenes.scenes(stacked, steps=2)
+    poses, later = found["poses"], found["poses"].copy()
+    columns = object_columns(stacked.eval_envs.get_attr("stock")[0].model)
+    later[0, columns[0]] += 0.05  # one object of several moves
+    later[:, 0] += 0.3  # the robot too, which is not to count
+    seen = []
+
+    def summed(_: Player, pixels: torch.Tensor) -> torch.Tensor:
+        seen.append(pixels)
+        return pixels.double().flatten(1).sum(1, keepdim=True)
+
+    monkeypatch.setattr(feature_stats, "seen", summed)
+    _, motion, count = feature_stats.noise_against_motion(stacked, poses, later)
+    assert count == 1
+    base, moved = seen[0], seen[-1]
+    assert base[..., :3].equal(moved[..., :3]) and not base[..., 3:].equal(moved[..., 3:])  # in the newest picture
+    assert motion == pytest.approx(abs(float(moved.double().sum() - base.double().sum())))
+    stacked.eval_envs.close()

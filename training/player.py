@@ -55,7 +55,9 @@ class Player:
         self.config, self.seeds = config, seeds(config.seed)
         self.device = torch_device(config.device)
         accelerate.set_up(self.device)
-        self.eval_envs = make_vec(config, EVAL_ENVS, config.workers if workers is None else workers)
+        # No more than there are episodes, but two: one may be shown the other's pictures.
+        side_by_side = max(2, min(EVAL_ENVS, max(config.eval_episodes, config.final_episodes)))
+        self.eval_envs = make_vec(config, side_by_side, config.workers if workers is None else workers)
         space = self.eval_envs.single_observation_space
         self.vector_size = envs.vector_size(space, config.layout)
         self.goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]

@@ -27,7 +27,7 @@ def smoke(config: Config) -> list[Config]:
         learning_starts=starts,
         batch_size=min(config.batch_size, BATCH),
         buffer_size=min(config.buffer_size, 4 * (starts + each)),
-        eval_every=each,
+        eval_every=starts + 2 * each,  # and at each part's end
         eval_episodes=2,
         final_episodes=2,
         log_every=max(1, each // 2),

@@ -58,14 +58,9 @@ def run(arguments: Arguments) -> None:
     if arguments.blindfold and not config.layout.pixels:
         raise UserError(f"--blindfold takes pictures away, and {folder} was trained without any (--obs {config.obs}).")
     check(config)
-    model = checkpoint.load(file, "cpu")
     player = Player(config)
     try:
-        try:
-            player.agent.load_policy_state(model["policy"])
-            step = int(model["step"])
-        except (KeyError, RuntimeError):
-            raise UserError(f"{file} does not fit {run_folder.CONFIG}.") from None
+        step = player.load(file)
         seed = player.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
         # First, for it may turn out that nothing can be drawn or written:
         if arguments.video is not None:

@@ -124,6 +124,8 @@ def problems(options: Options) -> str | None:
     for ratio in options.updates_per_step:
         if not math.isclose(Fraction(ratio * options.num_envs).limit_denominator(1000), ratio * options.num_envs):
             return f"--updates-per-step {ratio} is not a ratio of small numbers, which SB3 needs."
+    if options.obs != "state" and (options.prefill or options.transitions != Options.transitions):
+        return "--prefill and --transitions are for --obs state: leave them out."
     if 0 < options.prefill < least:
         return f"--prefill is {options.prefill}: it must be 0, or {least} and more (an episode of each environment)."
     return None

@@ -9,7 +9,7 @@ from rich.table import Table
 
 
 def show(report: dict[str, Any]) -> None:
-    """Print whatever the report of `fps.measure` holds."""
+    """Print whatever the report of `fps.report_of` holds."""
     console = Console()
     console.print(
         f"{report['env_id']}, {report['num_envs']} environments, {report['threads']} threads, {report['cores']} cores, "

@@ -46,6 +46,7 @@ class Convolutions(nn.Module):
     Args:
         family: a key of `FAMILIES`.
         channels: of the pictures, 3 for each camera and frame.
+        size: pixels a side of the pictures.
         coord_conv: two more channels that hold each pixel's x and y in [-1, 1] (Liu et al. 2018).
 
     Attributes:

@@ -64,6 +64,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         example.close()
         slots = self._blocks.memory["slots"]
         keys = space.spaces
+        self._kept = slots["observation"]  # with the poses, which are no observation
         self._observations = [{key: slots["observation"][key][slot] for key in keys} for slot in (0, 1)]
         self._finals = [{key: slots["final_observation"][key][slot] for key in keys} for slot in (0, 1)]
         self._outcomes = [[slots[name][slot] for name in _OUTCOMES] for slot in (0, 1)]
@@ -89,9 +90,9 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         if len(seed) != self.num_envs:
             raise ValueError(f"{len(seed)} seeds do not fit {self.num_envs} environments: give one for each.")
         mask, options = split_mask(options, self.num_envs)
-        old, self._slot = self._observations[self._slot], 1 - self._slot
-        for key, array in self._observations[self._slot].items():
-            array[:] = old[key]  # what is not reset stays
+        self._slot = 1 - self._slot
+        for key in self._kept.dtype.names or ():
+            self._kept[key][self._slot] = self._kept[key][1 - self._slot]  # what is not reset stays
         self._submit("reset", self._slot, seed, mask, options)
         replies = self._collect()
         infos: dict[str, Any] = {}

@@ -20,10 +20,19 @@ def command(
     run: Callable[[Arguments], None],
     arguments: Sequence[str],
 ) -> int:
-    """Parse `arguments` into `flags`, run, and return the exit code: 2 for a UserError, 1 for a RunFailed."""
-    try:
+    """Parse `arguments` into `flags` and run; returns the exit code."""
+
+    def work() -> int:
         run(tyro.cli(flags, args=arguments, prog=f"python -m experiments.{name}", description=description))
+        return 0
+
+    return guarded(name, work)
+
+
+def guarded(name: str, work: Callable[[], int]) -> int:
+    """Do `work`, which returns an exit code; a UserError is a sentence and 2, a RunFailed a sentence and 1."""
+    try:
+        return work()
     except (UserError, RunFailed) as error:
         print(f"experiments.{name}: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
-    return 0

@@ -48,7 +48,10 @@ def differing(configs: Sequence[Config]) -> list[str]:
 def outcome(run: Path) -> dict[str, Any]:
     """What eval.json holds; of a run that has not finished, its best evaluation so far."""
     if (run / finish.EVAL).is_file():
-        return json.loads((run / finish.EVAL).read_text())
+        try:
+            return json.loads((run / finish.EVAL).read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(f"{run / finish.EVAL} cannot be read ({error}): evaluate the run again.") from None
     rows = logger.read_rows(run)
     best = max((row["eval_success"] for row in rows if "eval_success" in row), default=None)
     last = rows[-1] if rows else {"step": 0.0, "seconds": 0.0}

@@ -107,6 +107,8 @@ def copy(run: Path, results: Path, name: str, runs_at_once: int | None = None) -
         for file in (*FILES, CONDITIONS):
             if (run / file).is_file():
                 shutil.copyfile(run / file, fresh / file)
+        saved = json.loads((fresh / run_folder.CONFIG).read_text())
+        run_folder.write_json(fresh / run_folder.CONFIG, saved | {"run_dir": None})  # of the machine it ran on
         if runs_at_once is not None:
             run_folder.write_json(fresh / CONDITIONS, {"runs_at_once": runs_at_once})
         if target.exists():

@@ -1,8 +1,9 @@
 """What comes out of an encoder: `python -m experiments.feature_stats RUN|PRESET [--steps 25]`.
 
-Mean, standard deviation, least and greatest of every number that actor and critic read, over scenes of the agent's own
-episodes; the SpatialSoftmax's temperature; how much of it is saturated or not a number; and how far a random shift of
-the picture moves the encoder's output beside how far the object's own motion within one step moves it.
+Mean, standard deviation, least and greatest of every number that the critic reads (and the actor, where it has no
+encoder of its own), over scenes of the agent's own episodes; the SpatialSoftmax's temperature; how much of it is
+saturated or not a number; and how far a random shift of the picture moves the encoder's output beside how far the
+object's own motion within one step moves it.
 """
 
 from __future__ import annotations

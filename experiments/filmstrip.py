@@ -35,12 +35,17 @@ def strip(arguments: Arguments) -> None:
         frames = iio.imread(arguments.video, plugin="FFMPEG")  # (frames, height, width, 3)
     except (OSError, ValueError) as error:
         raise UserError(f"{arguments.video} is not a film ({error}): name a video.mp4 of a run.") from None
+    if arguments.pictures < 1 or arguments.steps < 1:
+        raise UserError("--pictures and --steps are at least 1.")
     length = arguments.steps + 1
     first = arguments.episode * length
     if arguments.episode < 0 or first + length > len(frames):
         raise UserError(f"{arguments.video} holds {len(frames) // length} episodes, counted from 0.")
     chosen = np.linspace(first, first + length - 1, arguments.pictures).astype(int)
-    iio.imwrite(arguments.png, np.concatenate(frames[chosen][:, ::2, ::2], axis=1))
+    try:
+        iio.imwrite(arguments.png, np.concatenate(frames[chosen][:, ::2, ::2], axis=1))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{arguments.png} cannot be written ({error}): name another picture.") from None
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -16,11 +16,12 @@ from pathlib import Path
 import tyro
 
 from experiments import evidence
+from experiments.command import guarded
 from experiments.jobs import Job, Jobs
 from experiments.table import EXPERIMENTS, named
 from training import run_folder
 from training.config import Config
-from training.errors import RunFailed, UserError
+from training.errors import UserError
 from training.session import check
 
 
@@ -118,14 +119,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    try:
-        return run(arguments)
-    except UserError as error:
-        print(f"experiments.run: {error}", file=sys.stderr)
-        return 2
-    except RunFailed as error:
-        print(f"experiments.run: {error}", file=sys.stderr)
-        return 1
+    return guarded("run", lambda: run(arguments))
 
 
 if __name__ == "__main__":

@@ -27,8 +27,12 @@ def player_of(name: str) -> Player:
     config = dataclasses.replace(config, device="cpu")
     check(config)
     player = Player(config, workers=0)
-    if trained:
-        player.agent.load_policy_state(checkpoint.load(Path(name) / checkpoint.MODEL, "cpu")["policy"])
+    try:
+        if trained:
+            player.load(Path(name) / checkpoint.MODEL)
+    except UserError:
+        player.close()
+        raise
     return player
 
 
@@ -36,8 +40,11 @@ def scenes(player: Player, steps: int, random_actions: float = 0.0) -> dict[str,
     """Play `steps` steps in every evaluation environment, taking uniformly random actions with that probability.
 
     Returns:
-        pixels (N, 84, 84, stack * 3 C) uint8, vector (N, V) float32, and poses (N, P) with the poses one step later.
+        pixels (N, 84, 84, stack * 3 C) uint8 and vector (N, V) float32 of every step; poses (M, P) and next_poses
+        (M, P) of the M <= N steps that did not end an episode.
     """
+    if steps < 1 or not 0 <= random_actions <= 1:
+        raise UserError("--steps is at least 1, and --random-actions lies between 0 and 1.")
     vector_env, policy, rng = player.eval_envs, player.policy, np.random.default_rng(0)
     obs, _ = vector_env.reset(seed=player.seeds["final_evaluation"])
     frames, opens = policy.watch(), np.ones(vector_env.num_envs, bool)
@@ -61,7 +68,6 @@ def scenes(player: Player, steps: int, random_actions: float = 0.0) -> dict[str,
 
 @torch.no_grad()
 def features(player: Player, pixels: NDArray[np.uint8], vector: NDArray[np.float32]) -> torch.Tensor:
-    """What actor and critic would read, (N, F)."""
+    """What the critic would read, and the actor too unless it has an encoder of its own, (N, F)."""
     agent = player.agent
-    encoder = agent.encoder if agent.actor_encoder is None else agent.actor_encoder
-    return encoder(agent.vector_normalizer(torch.from_numpy(vector)), torch.from_numpy(pixels)).features
+    return agent.encoder(agent.vector_normalizer(torch.from_numpy(vector)), torch.from_numpy(pixels)).features

@@ -27,13 +27,19 @@ class OnDisk:
     def __init__(self, file: Path, shape: tuple[int, ...], lanes: int) -> None:
         size = math.prod(shape)
         mode: Literal["r+", "w+"] = "r+" if file.exists() else "w+"
-        if mode == "r+" and file.stat().st_size != size:
-            raise ValueError(f"{file} holds {file.stat().st_size} bytes of pictures, but this ring has {size}")
+        if mode == "r+" and (file.stat().st_size != size or not Path(f"{file}.newest").is_file()):
+            raise ValueError(f"{file} is not the whole of this ring's pictures, or {file.name}.newest is missing")
         if mode == "w+":  # all of it now: a disk that is too small is to be missed now, not hours later
             with open(file, "wb") as empty:
                 os.posix_fallocate(empty.fileno(), 0, size)
-        self.pixels = torch.from_numpy(np.memmap(file, np.uint8, "r+", shape=shape))
+        pixels = np.memmap(file, np.uint8, "r+", shape=shape)
         newest = np.memmap(f"{file}.newest", np.int64, mode, shape=(lanes,))
         if mode == "w+":
             newest[:] = -1
-        self.newest = torch.from_numpy(newest)
+        self.pixels, self.newest = torch.from_numpy(pixels), torch.from_numpy(newest)
+        self._maps = pixels, newest
+
+    def flush(self) -> None:
+        """See to it that what has been written is on the disk."""
+        for one in self._maps:
+            one.flush()

@@ -165,9 +165,9 @@ class Storage:
         self.tables["achieved_goal"][here] = achieved
         self.tables["desired_goal"][here] = desired
         if pixels is not None:
-            self.tables["pixels"][here] = pixels
-            if self.on_disk is not None:
+            if self.on_disk is not None:  # first: a picture that may be there is taken for written
                 self.on_disk.newest[lanes] = torch.maximum(self.on_disk.newest[lanes], time)
+            self.tables["pixels"][here] = pixels
         self.tables["start"][here] = self.cursors["start"][lanes]
         self.tables["end"][here] = OPEN
 
@@ -192,6 +192,8 @@ class Storage:
 
     def state_dict(self) -> dict[str, Any]:
         """Only rows that were written are kept. On a CPU tables are views: save them before the next step."""
+        if self.on_disk is not None:
+            self.on_disk.flush()
         used = min(int(self.cursors["newest"].max()) + 1, self.slots) * self.lanes
         return {
             "shape": (self.slots, self.lanes),

@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -40,7 +40,8 @@ class Learning:
     learning_starts: int = 1_000
     """Environment steps of exploration alone before the first update."""
     updates_per_step: float = 0.5
-    """Gradient updates per environment step; 0.125 is one update per step of 8 environments."""
+    """Gradient updates per environment step; 0.125 is one update per step of 8 environments. From pixels an update is a
+    pass of the encoder, with one or several head updates of actor and critic on it."""
     batch_size: int = 256
     """Transitions in a minibatch."""
     learning_rate: float = 1e-3
@@ -89,7 +90,8 @@ class Pixels:
     encoder: Literal["nature", "manipulation", "drqv2", "fast"] = "fast"
     """Family of convolutions."""
     head: Head = "spatial-softmax"
-    """From maps to features: spatial-softmax, flat (a Linear to 50), or relu (a Linear to 256 and ReLU, as in SB3)."""
+    """From maps to features: spatial-softmax, flat (a Linear to 50), or relu (a Linear to 256 and ReLU, which with
+    --no-feature-norm is as in SB3)."""
     feature_norm: bool = True
     """LayerNorm and Tanh after the head."""
     coord_conv: bool = False
@@ -207,6 +209,9 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
             if "cameras" in values:
                 values["cameras"] = tuple(values["cameras"])
             config = Config(**values)
+            for name, hint in get_type_hints(Config).items():
+                if get_origin(hint) is Literal and getattr(config, name) not in get_args(hint):
+                    raise TypeError(f"{name} is {getattr(config, name)}")
             problems(config)  # compares every number: a text in its place is a TypeError
         except (TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"not a saved configuration ({error})") from None

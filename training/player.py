@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from agent import SAC, Heads, accelerate
 from agent.routing import ROUTINGS
 from encoders import PixelEncoder, VectorEncoder
 from envs import GoalVectorEnv
+from training import checkpoint, run_folder
 from training.config import Config
 from training.errors import UserError
 from training.evaluate import EVAL_ENVS
@@ -117,6 +119,15 @@ class Player:
                 )
                 for _ in range(ROUTINGS[config.routing].encoders)
             ]
+
+    def load(self, file: Path) -> int:
+        """Take over a saved model; returns the step it is of. Raises UserError if it is none, or of other networks."""
+        model = checkpoint.load(file, "cpu")
+        try:
+            self.agent.load_policy_state(model["policy"])
+            return int(model["step"])
+        except (KeyError, RuntimeError):
+            raise UserError(f"{file} does not fit {run_folder.CONFIG}.") from None
 
     def close(self) -> None:
         self.eval_envs.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import envs
@@ -72,6 +73,10 @@ def _pixel_problems(config: Config) -> list[str]:
         envs.check_cameras(config.cameras)
     except ValueError as error:
         found.append(f"--cameras: {error}")
+    if config.shared_shift and not config.shift_pad:
+        found.append("--shared-shift says how to shift: give --shift-pad, by how much.")
+    if not config.proprioception and "proprioception" not in envs.LAYOUTS[config.obs].vector:
+        found.append(f"--no-proprio: --obs {config.obs} has no proprioception to leave out.")
     if config.goal_input != "off" and not config.goal_loss:
         found.append("--goal-input needs an estimate to show: give --goal-loss a weight.")
     if config.goal_loss and not config.normalize:
@@ -89,11 +94,13 @@ def _pixel_problems(config: Config) -> list[str]:
 
 def _problems_without_pixels(config: Config) -> list[str]:
     """Flags that only an encoder of pictures heeds, set where the layout has none."""
-    plain = {"goal_loss": 0.0, "goal_input": "off", "head_updates": 1, "goals_per_image": 1, "shift_pad": 0,
-             "frame_stack": 1, "replay_on_disk": False, "target_encoder": False}  # fmt: skip
-    given = [f"--{name.replace('_', '-')}" for name, value in plain.items() if getattr(config, name) != value]
-    if config.routing not in ("critic", "actor"):  # of an encoder without parameters these two say nothing
-        given.append("--routing")
+    from training.config import Config, Pixels  # which loads this module first
+
     if not config.layout.vector:
         return ["--no-proprio leaves the networks nothing but the goal: leave it out."]
-    return [f"--obs {config.obs} has no pictures, without which {', '.join(given)} means nothing."] if given else []
+    plain, names = Config(), [field.name for field in fields(Pixels)] + ["replay_on_disk"]
+    given = [name for name in names if getattr(config, name) != getattr(plain, name)]
+    if "proprioception" in given and "proprioception" in envs.LAYOUTS[config.obs].vector:
+        given.remove("proprioception")
+    flags = ", ".join(f"--{name.replace('_', '-')}" for name in given).replace("--proprioception", "--no-proprio")
+    return [f"--obs {config.obs} has no pictures, without which {flags} means nothing."] if given else []

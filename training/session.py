@@ -52,7 +52,7 @@ def check(config: Config) -> None:
     if need > have:
         raise UserError(
             f"the networks and minibatches need about {need / 2**30:.0f} GiB, but {have / 2**30:.1f} GiB are free: "
-            "lower --hidden-width, --hidden-depth, --batch-size or --updates-per-step."
+            "lower --batch-size, --hidden-width, --hidden-depth, --updates-per-step or --goals-per-image."
         )
 
 
@@ -76,27 +76,11 @@ class Session(Player):
         self.replay_device, self.memory_report = self._place_replay()
         self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
         self.gl_renderer = self.train_envs.gl_renderer()  # what draws the pictures; None where there are none
-        self.ring = Ring(
-            Room(
-                config.buffer_size,
-                config.num_envs,
-                self.vector_size,
-                self.goal_size,
-                self.action_size,
-                pixels=None if config.view is None else config.view.shape,
-                device=self.replay_device,
-                file=self._replay_file(),
-            ),
-            reward_fn=envs.reward_fn(config.env_id),
-            strategy=config.her_strategy,
-            her_ratio=config.her_ratio,
-            goal_tries=config.goal_tries,
-            relative_goals=config.goals_from_achieved,
-            frame_stack=config.frame_stack,
-            shift_pad=config.shift_pad,
-            shared_shift=config.shared_shift,
-            seed=self.seeds["replay"],
-        )
+        try:
+            self.ring = self._make_ring()
+        except ValueError as error:  # of pictures on disk
+            self.close()
+            raise UserError(f"{error}: --resume-without-replay goes on without them, once they are removed.") from None
         self.collector = Collector(
             self.train_envs,
             self.policy,
@@ -119,6 +103,30 @@ class Session(Player):
             accelerate="auto" if self.accelerated else "off",
         )
 
+    def _make_ring(self) -> Ring:
+        config = self.config
+        return Ring(
+            Room(
+                config.buffer_size,
+                config.num_envs,
+                self.vector_size,
+                self.goal_size,
+                self.action_size,
+                pixels=None if config.view is None else config.view.shape,
+                device=self.replay_device,
+                file=self._replay_file(),
+            ),
+            reward_fn=envs.reward_fn(config.env_id),
+            strategy=config.her_strategy,
+            her_ratio=config.her_ratio,
+            goal_tries=config.goal_tries,
+            relative_goals=config.goals_from_achieved,
+            frame_stack=config.frame_stack,
+            shift_pad=config.shift_pad,
+            shared_shift=config.shared_shift,
+            seed=self.seeds["replay"],
+        )
+
     def _missing_on_disk(self) -> str | None:
         """What is wrong with the disk, as one sentence, if pictures are to lie there and are not there yet."""
         config, view = self.config, self.config.view
@@ -139,8 +147,11 @@ class Session(Player):
             return None
         folder = self.config.resume or self.config.run_dir
         assert folder is not None
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        return Path(folder) / REPLAY
+        file = Path(folder) / REPLAY
+        if self.config.resume and not self.config.resume_without_replay and not file.exists():
+            raise ValueError(f"{file} is missing")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file
 
     def _place_replay(self) -> tuple[torch.device, str]:
         """Where the replay goes, and in a sentence what it takes. Raises UserError if it fits nowhere."""

@@ -139,7 +139,7 @@ def test_pictures_on_disk_outlive_the_process_and_lose_what_was_overwritten(tmp_
     again = new_ring(18, file=file)
     again.load_state_dict(state)
     assert len(again) == len(in_memory) - 2 * LANES
-    with pytest.raises(ValueError, match="bytes of pictures"):
+    with pytest.raises(ValueError, match="is not the whole of this ring's pictures"):
         new_ring(20, file=file)
     file.unlink()
     with pytest.raises(ValueError, match="lacks some"):

@@ -1,0 +1,72 @@
+"""Blindfolds and what an agent says it sees: what reaches the encoder, and in which units the estimate comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.training.runs import TINY
+from training import cli
+from training.evaluate import evaluate, evaluate_blindfolded
+from training.player import Player
+from training.policy import Blindfold
+
+
+@pytest.fixture
+def player() -> Iterator[Player]:
+    one = Player(cli.parse(["push-pixels", *TINY]))
+    yield one
+    one.close()
+
+
+def shown(player: Player, blindfold: Blindfold | None) -> list[Tensor]:
+    """The pictures that reach the encoder in an evaluation."""
+    seen: list[Tensor] = []
+    hook = player.agent.encoder.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1].clone()))
+    evaluate(player.eval_envs, player.policy, 2, 5, blindfold)
+    hook.remove()
+    return seen
+
+
+def test_a_blindfold_is_all_that_the_encoder_gets(player: Player) -> None:
+    plain, black, another = (shown(player, blindfold) for blindfold in (None, "black", "another"))
+    assert len(plain) == len(black) == len(another) == 50
+    assert all(one.any() for one in plain) and not any(one.any() for one in black)
+    first = plain[0]
+    assert not first[0].equal(first[1])
+    assert another[0].equal(first[[1, 0]])  # the same opening scenes, each before the other's agent
+
+
+def test_both_blindfolds_are_tried_and_told(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def evaluated(*arguments: Any) -> Any:
+        asked.append(arguments)
+        return type("Evaluation", (), {"success_rate": 0.25 if arguments[-1] == "black" else 0.5})
+
+    monkeypatch.setattr("training.evaluate.evaluate", evaluated)
+    said = evaluate_blindfolded(player.eval_envs, player.policy, 7, 3)
+    assert said == {"blindfold_success_rate": 0.25, "another_picture_success_rate": 0.5}
+    assert [one[2:] for one in asked] == [(7, 3, "black"), (7, 3, "another")]
+
+
+def test_the_estimate_is_told_in_metres_and_goals_are_seen_from_it(player: Player) -> None:
+    """By hand: normalised is (x - mean) / std, and metres are what undoes it."""
+    agent = player.agent
+    places = torch.tensor([1.34, 0.75, 0.43]) + 0.1 * torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
+    agent.observe(torch.zeros(500, 10), places, places)
+    mean, std = places.mean(0), places.std(0, unbiased=False)
+    pixels = torch.randint(256, (3, 84, 84, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    vector, goal = torch.zeros(3, 10), places[:6]
+    agent.act(vector, goal[:3], pixels, deterministic=True)
+    encoded = agent.encoder(agent.vector_normalizer(vector), pixels)
+    assert agent.located is not None
+    torch.testing.assert_close(agent.located, mean + std * encoded.estimate, rtol=1e-4, atol=1e-5)
+    seen = agent.seen_goal(goal, encoded)
+    for row in range(6):  # two goals for each picture: the b-th belongs to picture b mod 3
+        expected = (goal[row] - mean) / std - encoded.estimate[row % 3]
+        torch.testing.assert_close(seen[row], expected, rtol=1e-3, atol=1e-3)

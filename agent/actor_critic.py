@@ -87,7 +87,11 @@ class ActorCritic:
         return self.actor.sample(encoded.features, goal, self.noise(len(goal)))[0]
 
     def observe(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
-        """Show the normalisers what the environments showed, (N, V), (N, G) and (N, G)."""
+        """Show the normalisers what the environments showed, (N, V), (N, G) and (N, G).
+
+        So means and deviations of the achieved goal are known to an agent that sees no achieved goal; where the object
+        is in a scene, is not.
+        """
         self.vector_normalizer.update(vector)
         self.goal_normalizer.update(goal)
         self.achieved_normalizer.update(achieved_goal)

@@ -7,6 +7,7 @@ proves of this trainer.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from typing import Any
 
@@ -91,6 +92,7 @@ def _watch(optimizer: torch.optim.Optimizer, parts: dict[str, list[torch.Tensor]
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m benchmarks.sb3_routing", description=__doc__).parse_args()
     console = Console()
     for shared in (False, True):
         table = Table("", "owns", "has a gradient when it steps", "moves", title=f"share_features_extractor={shared}")

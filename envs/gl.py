@@ -8,6 +8,8 @@ import importlib
 import os
 from typing import Any
 
+from envs.watchdog import creating
+
 INSTALL = "apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0"
 
 
@@ -47,11 +49,13 @@ def make_context(size: int) -> Any:
     """
     name = backend()
     try:
-        context = importlib.import_module(f"mujoco.{name}").GLContext(size, size)
-        context.make_current()
+        with creating():
+            context = importlib.import_module(f"mujoco.{name}").GLContext(size, size)
+            context.make_current()
     except Exception as error:  # ImportError, OSError, AttributeError: every backend fails in its own way
         reason = str(error) or type(error).__name__
-        raise RenderError(f"Nothing can be drawn with MUJOCO_GL={name} ({reason}): {INSTALL}") from error
+        other = "" if name == "osmesa" else "; or MUJOCO_GL=osmesa in the environment, where OSMesa is installed"
+        raise RenderError(f"Nothing can be drawn with MUJOCO_GL={name} ({reason}): {INSTALL}{other}") from error
     return context
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from envs import gl
 from envs.view import CAMERAS, SIZE, View
-from envs.watchdog import WATCHDOG
+from envs.watchdog import WATCHDOG, creating
 
 # Covers of sensors inside the robot's shell: from none of our cameras does one of their pixels show.
 HIDDEN_BODIES = ("robot0:estop_link", "robot0:laser_link")
@@ -58,8 +58,9 @@ class Renderer:
         self.name = gl.renderer_name()
         self._scene = mujoco.MjvScene(self._model, _MAX_GEOMS)
         self._option, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
-        self._drawing: Any = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._drawing)
+        with creating():
+            self._drawing: Any = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
+            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._drawing)
         side = view.render_size
         self._rectangles = [mujoco.MjrRect(0, side * tile, side, side) for tile in range(tiles)]
         self._read = np.zeros((tiles, side, side, 3), np.uint8)

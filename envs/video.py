@@ -17,6 +17,7 @@ from envs.infos import success_of
 from envs.registry import find_spec, make_env
 from envs.render import Artist
 from envs.view import PIXELS, View
+from envs.watchdog import WATCHDOG, creating
 
 Policy = Callable[[dict[str, np.ndarray], np.ndarray], np.ndarray]
 Look = Callable[[np.ndarray, bool], np.ndarray]
@@ -91,7 +92,8 @@ def _first_picture(env: Any, seed: int) -> None:
     """Draw once, so that a missing library shows before a file is begun."""
     env.reset(seed=seed)
     try:
-        picture = env.render()
+        with creating():
+            picture = env.render()
     except Exception as error:  # ImportError, OSError, AttributeError: every GL backend fails in its own way
         raise RenderError(
             f"Nothing can be drawn with MUJOCO_GL={os.environ['MUJOCO_GL']} ({error or type(error).__name__}): "
@@ -109,7 +111,9 @@ def enlarged(pixels: np.ndarray) -> np.ndarray:
 
 def _shown(env: Any, artist: Artist | None, look: Look, opens: bool) -> np.ndarray:
     """The scene, and beside it what the agent sees, on black whose sides are multiples of 16, as video codecs want."""
-    parts = [env.render()] + ([] if artist is None else [look(artist.draw(env), opens)])
+    with WATCHDOG:
+        scene = env.render()
+    parts = [scene] + ([] if artist is None else [look(artist.draw(env), opens)])
     height, width = max(len(part) for part in parts), sum(part.shape[1] for part in parts)
     picture = np.zeros((-(-height // 16) * 16, -(-width // 16) * 16, 3), np.uint8)
     left = 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import os
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 SECONDS = 20.0  # a picture takes milliseconds; the trainer gives up a worker a little later, by itself
@@ -40,3 +43,14 @@ class Watchdog:
 
 
 WATCHDOG = Watchdog()  # of this process: one thread for all of its renderers
+
+
+@contextlib.contextmanager
+def creating() -> Iterator[None]:
+    """The same for what holds the interpreter's lock while it hangs, as making a context does: no Python can run then,
+    so instead of the sentence there is a traceback that says "Timeout!" and where."""
+    faulthandler.dump_traceback_later(SECONDS, exit=True, file=2)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()

@@ -174,6 +174,19 @@ vector.step(numpy.zeros((1, 4), numpy.float32))
     assert done.stderr.strip().splitlines()[-1].startswith("A picture was not drawn within 1 seconds: the graphics")
 
 
+def test_a_driver_that_hangs_with_the_interpreters_lock_ends_it_too() -> None:
+    hangs = """
+import ctypes
+from envs import watchdog
+watchdog.SECONDS = 1.0
+with watchdog.creating():
+    ctypes.PyDLL(None).sleep(60)
+"""
+    done = subprocess.run([sys.executable, "-c", hangs], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1
+    assert "Timeout (0:00:01)!" in done.stderr
+
+
 def test_software_is_told_from_a_gpu() -> None:
     assert is_software("llvmpipe (LLVM 19.1.7, 256 bits)") and is_software("softpipe")
     assert not is_software("NVIDIA H200/PCIe/SSE2")

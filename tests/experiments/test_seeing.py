@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ import torch
 
 import envs
 from envs.render import Renderer, object_columns
-from experiments import cameras, feature_stats, scenes
+from experiments import cameras, compare, feature_stats, scenes
 from training import cli, player
+from training.keypoints import keypoints
 from training.player import Player
 
 STACKED = ["book-pixels", "--render-size", "84", "--no-msaa", "--frame-stack", "2", "--cameras", "close"]
@@ -102,3 +104,37 @@ def test_noise_against_motion_of_an_encoder_known_by_hand(stacked: Player, monke
     assert base[..., :3].equal(moved[..., :3]) and not base[..., 3:].equal(moved[..., 3:])  # in the newest picture
     assert motion == pytest.approx(abs(float(moved.double().sum() - base.double().sum())))
     stacked.eval_envs.close()
+
+
+def test_keypoints_are_those_of_the_stack_and_stand_on_the_newest_picture(
+    stacked: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder: Any = stacked.agent.encoder
+    seen: list[torch.Tensor] = []
+    corners = torch.tensor([[[-1.0, -1.0], [1.0, 1.0]]])  # (x, y)
+    hook = encoder.convolutions.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    monkeypatch.setattr(encoder.head, "points", lambda maps: corners)
+    look = keypoints(stacked.agent, frame_stack=2)
+    first, second = (np.full((84, 84, 3), value, np.uint8) for value in (10, 20))
+    look(first, True)
+    film = look(second, False)
+    hook.remove()
+    assert [one[0, 0, 0].tolist() for one in seen] == [[10] * 6, [10] * 3 + [20] * 3]
+    assert film.shape == (252, 252, 3)
+    painted = np.argwhere((film != 20).any(-1))
+    assert {tuple(corner) for corner in (painted.min(0), painted.max(0))} == {(0, 0), (251, 251)}
+    assert len(painted) < 40  # two small squares
+    stacked.eval_envs.close()
+
+
+def test_runs_are_compared_by_what_differs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    results, picture = Path(compare.__file__).parent / "results", tmp_path / "compare.png"
+    runs = [str(results / name / "seed-0") for name in ("push-state", "push-blind")]
+    assert compare.main([*runs, "--out", str(picture)]) == 0
+    said = capsys.readouterr().out
+    assert "--obs" in said and "blind" in said and "success_rate" in said
+    assert "--gamma" not in said  # the same in both
+    assert picture.stat().st_size > 5000
+    assert compare.main([]) == 2
+    assert compare.main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 2

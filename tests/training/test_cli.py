@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -133,6 +134,14 @@ def test_help_lists_every_flag_with_its_value(preset: str | None, capsys: pytest
         entry = min(flat(text).find(f" {flag}{end}") % len(text) for end in " ,")
         assert f"(default: {shown})" in flat(text)[entry:][:400], flag
     assert f"Defaults shown are those of {preset or 'push'}." in flat(text)
+
+
+@pytest.mark.parametrize("name", ["obs", "routing", "encoder", "head", "goal_input", "accelerate"])
+def test_a_saved_configuration_with_a_choice_that_there_is_not_is_none(name: str) -> None:
+    saved = json.loads(PRESETS["push-pixels"].to_json())
+    assert config.Config.from_json(json.dumps(saved)) == PRESETS["push-pixels"]
+    with pytest.raises(ValueError, match=f"{name} is nonsense"):
+        config.Config.from_json(json.dumps(saved | {name: "nonsense"}))
 
 
 def test_flags_replace_the_presets_values_and_nothing_else() -> None:

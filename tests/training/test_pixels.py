@@ -52,6 +52,22 @@ def test_a_run_resumed_without_its_replay_waits_until_there_is_one(capsys: pytes
     assert not run_folder.saved_config(Path("run")).resume_without_replay
 
 
+def test_pictures_that_are_gone_are_missed_in_a_sentence(capsys: pytest.CaptureFixture) -> None:
+    assert learned("run", "--total-steps", "120", "--replay-on-disk") == 0
+    pixels, newest = Path("run/replay.pixels"), Path("run/replay.pixels.newest")
+    whole, kept = pixels.read_bytes(), newest.read_bytes()
+    for damage in (lambda: pixels.write_bytes(whole[:-1]), newest.unlink, pixels.unlink):
+        pixels.write_bytes(whole)
+        newest.write_bytes(kept)
+        damage()
+        capsys.readouterr()
+        assert run("--resume", "run", "--total-steps", "240") == 2
+        said = capsys.readouterr().err
+        assert said.startswith("train.py: run/replay.pixels is ") and said.count("\n") == 1
+        assert "--resume-without-replay" in said
+    assert run("--resume", "run", "--total-steps", "240", "--resume-without-replay") == 0
+
+
 def test_what_the_end_says_of_seeing() -> None:
     assert learned("run", "--total-steps", "100") == 0
     said = json.loads(Path("run", finish.EVAL).read_text())

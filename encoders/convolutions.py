@@ -4,7 +4,8 @@
 - manipulation (the chapter's): 84 -> 42 -> 42 -> 42 -> 21, 32 maps.
 - drqv2 (Yarats et al. 2021): 84 -> 41 -> 39 -> 37 -> 35, 32 maps.
 - fast: 84 -> 42 -> 21 -> 21, 16 maps, then 32; for a CPU, where the large maps of the first layers cost most. In the
-  preset push-pixels it succeeded in 92%, 90% and 70% of 50 episodes after 32K steps (seeds 0 to 2), manipulation in 90% (84% at 28K; seed 0) and in 79% of 100 others, at 19 steps a second beside about 30.
+  preset push-pixels it succeeded in 92%, 90% and 70% of 50 episodes after 32K steps (seeds 0 to 2); manipulation in
+  90% (seed 0; in 79% of 100 others), at 19 steps a second where fast makes about 30.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ from training.errors import UserError
 @dataclass(frozen=True)
 class Experiment:
     preset: str
-    flags: tuple[str, ...]
+    flags: str
     shows: str
 
     def arguments(self, extra: Sequence[str] = ()) -> list[str]:
         """What train.py is called with; of a flag that is there twice, the later one holds."""
-        return [self.preset, *self.flags, *extra]
+        return [self.preset, *self.flags.split(), *extra]
 
     def config(self, extra: Sequence[str] = ()) -> Config:
         """Raises UserError, or exits with code 2 and a message, for a bad extra flag."""
@@ -28,71 +28,69 @@ class Experiment:
 
 EXPERIMENTS: dict[str, Experiment] = {
     "push-state": Experiment(
-        "push", (), "Push from state with our recipe: SAC, hindsight, LayerNorm critics, guided exploration."
+        "push", "", "Push from state with our recipe: SAC, hindsight, LayerNorm critics, guided exploration."
     ),
-    "reach-state": Experiment("reach", (), "Reach, the easiest task, with the same recipe."),
-    "pick-and-place-state": Experiment("pick-and-place", (), "The same recipe where the block is to be lifted."),
-    "slide-state": Experiment("slide", (), "The same recipe where the goal lies out of the arm's reach."),
-    "book-state": Experiment("book-state", (), "Push with the book's own settings."),
+    "reach-state": Experiment("reach", "", "Reach, the easiest task, with the same recipe."),
+    "pick-and-place-state": Experiment("pick-and-place", "", "The same recipe where the block is to be lifted."),
+    "slide-state": Experiment("slide", "", "The same recipe where the goal lies out of the arm's reach."),
+    "book-state": Experiment("book-state", "", "Push with the book's own settings."),
     "push-pixels": Experiment(
-        "push-pixels", (), "Push from pixels, without the block's position among the inputs (honest observations)."
+        "push-pixels", "", "Push from pixels, without the block's position among the inputs (honest observations)."
     ),
     "push-blind": Experiment(
         "push",
-        ("--obs", "blind"),
+        "--obs blind",
         "Push from what the chapter's vectors hold, the block's position among them, without the pixels.",
     ),
     "push-honest-blind": Experiment(
-        "push", ("--obs", "honest-blind"), "Push without pixels and without the block's position: it cannot be learned."
+        "push", "--obs honest-blind", "Push without pixels and without the block's position: it cannot be learned."
     ),
     "push-pixels-critic": Experiment(
         "push-pixels",
-        tuple(
-            "--routing critic --goal-loss 0 --goal-input off --shift-pad 4 --encoder-learning-rate 2e-4 --total-steps "
-            "600000 --buffer-size 200000 --replay-on-disk --eval-every 20000 --save-every 100000".split()
-        ),
+        "--routing critic --goal-loss 0 --goal-input off --shift-pad 4 --encoder-learning-rate 2e-4 "
+        "--total-steps 600000 --buffer-size 200000 --replay-on-disk --eval-every 20000 --save-every 100000",
         "The same without the regression of the block's position: what the critic alone teaches the eyes.",
     ),
     "push-pixels-beside": Experiment(
         "push-pixels",
-        ("--routing", "critic", "--goal-input", "beside", "--total-steps", "48000"),
+        "--routing critic --goal-input beside --total-steps 48000",
         "The features beside the estimate of the block's position, and the critic's gradient in the encoder too.",
     ),
     "push-pixels-manipulation": Experiment(
         "push-pixels",
-        ("--encoder", "manipulation", "--total-steps", "32000"),
+        "--encoder manipulation --total-steps 32000",
         "The chapter's convolutions in the place of the fast ones, for as long as it takes fast to learn.",
     ),
     "push-pixels-chapter": Experiment(
-        "push-pixels-chapter", (), "Push from the chapter's observations, the encoder trained by the critic."
+        "push-pixels-chapter", "", "Push from the chapter's observations, the encoder trained by the critic."
     ),
-    "reach-pixels": Experiment("reach-pixels", (), "Reach from pixels and the goal alone."),
+    "reach-pixels": Experiment("reach-pixels", "", "Reach from pixels and the goal alone."),
     "push-no-her": Experiment(
-        "push", ("--her-strategy", "none"), "Push without hindsight, at the same budget: what hindsight is worth."
+        "push", "--her-strategy none", "Push without hindsight, at the same budget: what hindsight is worth."
     ),
     "push-unguided": Experiment(
         "push",
-        ("--guided-episodes", "0", "--total-steps", "100000"),
+        "--guided-episodes 0 --total-steps 100000",
         "Push without guided episodes, in a larger budget: what it takes when nothing is written down.",
     ),
     # What one tries first: the distance as reward, and so no need of hindsight. All else stays as in push.
     "push-dense": Experiment(
         "push",
-        ("--env-id", "FetchPushDense-v4", "--her-strategy", "none"),
+        "--env-id FetchPushDense-v4 --her-strategy none",
         "Dense reward without hindsight, at the same budget: what the distance to the goal alone teaches.",
     ),
     # Episodes of 300 steps, and a walk round the wall of about 100: 0.95^100 would leave 0.6% of a reward of 1.
     "pointmaze": Experiment(
         "push",
-        ("--env-id", "PointMaze_UMaze-v3", "--gamma", "0.98", "--total-steps", "60000"),
+        "--env-id PointMaze_UMaze-v3 --gamma 0.98 --total-steps 60000",
         "A goal environment that is no Fetch task and whose rewards are 0 and 1, by its id. It is to reach 90%.",
     ),
     "reach-dense": Experiment(
-        "reach", ("--env-id", "FetchReachDense-v4"), "Hindsight with a dense reward. It is to reach 95%."
+        "reach", "--env-id FetchReachDense-v4", "Hindsight with a dense reward. It is to reach 95%."
     ),
     "hand-reach": Experiment(
         "push",
-        ("--env-id", "HandReach-v3", "--total-steps", "20000"),
+        "--env-id HandReach-v3 --total-steps 20000",
         "A hand with 20 actions and a goal of 15 numbers: that it runs, in a budget too short to learn it.",
     ),
 }

@@ -87,7 +87,7 @@ class SAC(ActorCritic):
     # ------------------------------------------------------------------ learning
 
     def update(self, batch: Batch, *more: Batch) -> dict[str, Tensor]:
-        """One step of encoder, critic, actor, temperature and target. Returns detached 0-d tensors; waits for nothing.
+        """One step of encoder, critic, actor, temperature and target. Returns 0-d tensors of `batch`, without waiting.
 
         Args:
             batch: transitions.

@@ -104,16 +104,17 @@ def replay(settings: Settings, timing: Timing) -> Report:
     }
 
 
-def update(settings: Settings, timing: Timing) -> Report:
-    """Gradient updates on one batch."""
-    peer, recipe = "SB3, train()", f"{FAST}, preset push"
+def update(settings: Settings, timing: Timing, preset: str = "push", slots: int = 1000) -> Report:
+    """Gradient updates on one batch: the book's settings, and those of our own `preset`. SB3's replay, of `slots` for
+    each environment, is not used."""
+    peer, recipe = "SB3, train()", f"{FAST}, preset {preset}"
     rates = run_all(
         "the update alone",
         {
             OURS: (ours.Updating, {"settings": settings, "mode": "off"}),
-            peer: (sb3.Updating, {"settings": replace(settings, buffer_size=1000 * settings.num_envs)}),
+            peer: (sb3.Updating, {"settings": replace(settings, buffer_size=slots * settings.num_envs)}),
             FAST: (ours.Updating, {"settings": settings, "mode": "auto"}),
-            recipe: (ours.Updating, {"settings": settings, "mode": "auto", "preset": "push"}),
+            recipe: (ours.Updating, {"settings": settings, "mode": "auto", "preset": preset}),
         },
         timing,
     )
@@ -121,7 +122,7 @@ def update(settings: Settings, timing: Timing) -> Report:
         "batch_size": settings.batch_size,
         "updates_per_second": against(rates, OURS, peer, "updates"),
         "updates_per_second_fast": against(rates, FAST, peer, "updates"),
-        "updates_per_second_push": statistics.median(rates[recipe]["updates"]),
+        f"updates_per_second_{preset.replace('-', '_')}": statistics.median(rates[recipe]["updates"]),
         "contenders": medians(rates),
     }
 

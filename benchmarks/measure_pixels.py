@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import replace
 
-from benchmarks import ours, sb3, stepping
+from benchmarks import measure, ours, sb3, stepping
 from benchmarks.measure import FAST, OURS, Report, Timing, against, medians, run_all
 from benchmarks.pictures import drawn
 from benchmarks.settings import Settings
@@ -72,22 +71,5 @@ def replay(settings: Settings, _: Timing) -> Report:
 
 
 def update(settings: Settings, timing: Timing) -> Report:
-    """Gradient updates on one batch: the book's encoder, one update of actor and critic a pass; and our own recipe."""
-    peer = "SB3, train()"
-    rates = run_all(
-        "the update alone",
-        {
-            OURS: (ours.Updating, {"settings": settings, "mode": "off"}),
-            peer: (sb3.Updating, {"settings": replace(settings, buffer_size=10 * settings.num_envs)}),
-            FAST: (ours.Updating, {"settings": settings, "mode": "auto"}),
-            RECIPE: (ours.Updating, {"settings": settings, "mode": "auto", "preset": "push-pixels"}),
-        },
-        timing,
-    )
-    return {
-        "batch_size": settings.batch_size,
-        "updates_per_second": against(rates, OURS, peer, "updates"),
-        "updates_per_second_fast": against(rates, FAST, peer, "updates"),
-        "updates_per_second_push_pixels": statistics.median(rates[RECIPE]["updates"]),
-        "contenders": medians(rates),
-    }
+    """One update of actor and critic a pass of the book's encoder; and our own recipe, with several."""
+    return measure.update(settings, timing, preset="push-pixels", slots=10)

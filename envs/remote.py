@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import pickle
@@ -91,7 +92,8 @@ class RemoteBlock:
                 environments raised.
         """
         patience = DRAWING_SECONDS if self._draws else HANG_SECONDS
-        if not self._poll.poll(patience * 1000):
+        # A second at a time: those in which this process was stopped, and the worker with it, count as one.
+        if not any(self._poll.poll(1000) for _ in range(math.ceil(patience))):
             raise WorkerError(f"{self._name} has not answered for {patience:g} s: it is taken to hang.")
         try:
             reply = self._pipe.recv_bytes()

@@ -1,4 +1,7 @@
-"""Ends a process that hangs where nothing else can end it: within a graphics driver. No torch is imported here."""
+"""Ends a process that hangs where nothing else can end it: within a graphics driver. No torch is imported here.
+
+Seconds are counted while the process runs: one that was stopped (Ctrl-Z, a lid that was closed) does not hang.
+"""
 
 from __future__ import annotations
 
@@ -21,23 +24,26 @@ class Watchdog:
     """A context: what takes longer than `SECONDS` within it ends the process, with a sentence and exit code 1."""
 
     def __init__(self) -> None:
-        self._until: float | None = None
+        self._crossings = 0  # of the context's border: odd within it
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> None:
-        self._until = time.monotonic() + SECONDS
+        self._crossings += 1
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, daemon=True)
             self._thread.start()
 
     def __exit__(self, *_: Any) -> None:
-        self._until = None
+        self._crossings += 1
 
     def _watch(self) -> None:
+        seen, seconds = 0, 0.0
         while True:
-            time.sleep(min(1.0, SECONDS / 4))
-            until = self._until
-            if until is not None and time.monotonic() > until:
+            pause = min(1.0, SECONDS / 4)
+            time.sleep(pause)
+            same, seen = self._crossings == seen, self._crossings
+            seconds = seconds + pause if same and seen % 2 else 0.0
+            if seconds >= SECONDS:
                 os.write(2, (_MESSAGE.format(seconds=SECONDS) + "\n").encode())
                 os._exit(1)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 import gymnasium as gym
@@ -172,6 +173,25 @@ vector.step(numpy.zeros((1, 4), numpy.float32))
     done = subprocess.run([sys.executable, "-c", hangs], capture_output=True, text=True, timeout=50)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("A picture was not drawn within 1 seconds: the graphics")
+
+
+def test_a_process_that_was_stopped_in_the_middle_of_a_picture_goes_on() -> None:
+    draws = """
+import time
+from envs import watchdog
+watchdog.SECONDS = 1.0
+with watchdog.WATCHDOG:
+    print("drawing", flush=True)
+    until = time.process_time() + 0.5
+    while time.process_time() < until:
+        pass
+"""
+    process = subprocess.Popen([sys.executable, "-c", draws], stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline()
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(2.0)
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(20) == 0
 
 
 def test_a_driver_that_hangs_with_the_interpreters_lock_ends_it_too() -> None:

@@ -12,11 +12,9 @@ from agent.networks import MLP
 from agent.sac import SAC
 from encoders import PixelEncoder
 from encoders.convolutions import Convolutions
+from encoders.heads import FlatTrunk
 
-# Of the learner on a CPU. Products of 256x256 gain little from a second thread, which waits for each in a busy loop
-# and so takes the core that the environments want. The same everywhere, since the last bits depend on it.
-THREADS = 1
-CHUNK = 128  # pictures
+CHUNK = 64  # pictures
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -28,9 +26,10 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def use_bfloat16(agent: SAC) -> None:
-    """In the convolutions and the middle layers of actor and critics; weights, losses and optimizers stay float32."""
+    """In the convolutions, the flat trunk behind them and the middle layers of actor and critics; weights, losses and
+    optimizers stay float32."""
     for module in _modules(agent):
-        if isinstance(module, MLP | Convolutions):
+        if isinstance(module, MLP | Convolutions | FlatTrunk):
             module.in_bfloat16 = True
 
 
@@ -53,10 +52,10 @@ def _modules(agent: SAC) -> Iterator[nn.Module]:
     return (module for network in networks if network is not None for module in network.modules())
 
 
-def set_up(device: torch.device) -> None:
-    """Set up this process for a learner on `device`."""
+def set_up(device: torch.device, threads: int) -> None:
+    """Set up this process for a learner on `device`, with so many threads on a CPU."""
     if device.type == "cpu":
-        torch.set_num_threads(THREADS)
+        torch.set_num_threads(threads)
         keep_memory()
 
 

@@ -161,13 +161,14 @@ def machine_problems(options: Options) -> str | None:
 
 def report_of(options: Options) -> dict[str, Any]:
     """Everything that was asked for, as one JSON-able object."""
-    from agent.accelerate import THREADS
+    import envs
     from benchmarks import measure, measure_pixels
+    from training.auto import threads_and_workers
     from training.player import torch_device
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = envs.cores()
     device = torch_device(options.device)
-    threads = options.threads or THREADS
+    threads = options.threads or threads_and_workers(cores, device, options.obs != "state")[0]
     parts: Any = measure if options.obs == "state" else measure_pixels
     names = ("obs", "env_id", "num_envs", "batch_size", "learning_starts", "buffer_size", "prefill", "transitions")
     chosen = {name: getattr(options, name) for name in names}

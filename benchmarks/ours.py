@@ -47,6 +47,7 @@ def config_of(settings: Settings, mode: str, preset: str | None = None) -> Confi
         total_steps=10**12,
         seed=settings.seed,
         device=settings.device,
+        threads=settings.threads,
         accelerate=mode,  # type: ignore[arg-type]
     )
 
@@ -73,7 +74,6 @@ class Training:
     def __init__(self, settings: Settings, mode: str, preset: str | None = None) -> None:
         torch.set_num_interop_threads(1)  # as train.py does
         self.session, self.recorder = Session(config_of(settings, mode, preset)), Recorder()
-        torch.set_num_threads(settings.threads)
         if settings.prefill:
             fill(self.session.ring, settings.prefill)
         self.session.start()
@@ -105,8 +105,7 @@ class Sampling:
     def __init__(self, settings: Settings, together: int) -> None:
         self.settings, self.together = settings, together
         self.device = torch_device(settings.device)
-        accelerate.set_up(self.device)
-        torch.set_num_threads(settings.threads)
+        accelerate.set_up(self.device, settings.threads)
         example = envs.make_vec(settings.env_id, 1, workers=0)
         space = example.single_observation_space
         capacity = settings.transitions // EPISODE * (EPISODE + 1)  # an episode's last observation takes a slot too
@@ -143,7 +142,6 @@ class Updating:
     def __init__(self, settings: Settings, mode: str, preset: str | None = None) -> None:
         config = config_of(settings, mode, preset)
         self.player, self.updates = Player(config, workers=0), config.head_updates
-        torch.set_num_threads(settings.threads)
         agent = self.player.agent
         generator = torch.Generator().manual_seed(settings.seed)
 

@@ -44,6 +44,17 @@ def shapes(family: str, channels: int, size: int) -> list[tuple[int, int, int]]:
     return found
 
 
+class PixelConv2d(nn.Conv2d):
+    """A convolution of whole numbers from -128 to 127 that gives what it would of them divided by 128.
+
+    The weights are divided instead, which is the same to the last bit (only exponents change) and spares a pass over
+    the pictures.
+    """
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self._conv_forward(pixels, self.weight / 128, self.bias)
+
+
 class Convolutions(nn.Module):
     """A family's layers, each followed by ReLU.
 
@@ -62,12 +73,15 @@ class Convolutions(nn.Module):
     def __init__(self, family: str, channels: int, size: int, coord_conv: bool) -> None:
         super().__init__()
         line = torch.linspace(-1, 1, size)
-        grid = torch.stack(torch.meshgrid(line, line, indexing="xy"))[None]  # (1, 2, size, size): x, then y
+        grid = 128 * torch.stack(torch.meshgrid(line, line, indexing="xy"))[None]  # (1, 2, size, size): x, then y
         self.register_buffer("coordinates", grid if coord_conv else grid[:, :0], persistent=False)
         maps = shapes(family, channels + self.coordinates.shape[1], size)
         layers: list[nn.Module] = []
+        kind: type[nn.Conv2d] = PixelConv2d
         for (inputs, *_), layer in zip(maps, FAMILIES[family], strict=False):
-            layers += [nn.Conv2d(inputs, layer.channels, layer.kernel, layer.stride, layer.padding), nn.ReLU()]
+            # What ReLU overwrites, no gradient asks for again.
+            layers += [kind(inputs, layer.channels, layer.kernel, layer.stride, layer.padding), nn.ReLU(inplace=True)]
+            kind = nn.Conv2d
         self.layers = nn.Sequential(*layers)
         self.shape = maps[-1]
         self.in_bfloat16 = False
@@ -76,11 +90,11 @@ class Convolutions(nn.Module):
         """uint8 (B, size, size, channels) -> (B, *shape).
 
         Channels stay last in memory from the ring to the head. Pixels go to [-1, 1), without loss: bfloat16 holds
-        every whole number up to 256, and dividing by 128 changes exponents only.
+        every whole number up to 256. Flipping a byte's highest bit takes 128 from it, once it is read as signed.
         """
         dtype = torch.bfloat16 if self.in_bfloat16 else self.layers[0].weight.dtype
-        maps = pixels.permute(0, 3, 1, 2).to(dtype)  # type: ignore[arg-type]
-        maps = maps.sub_(128).mul_(1 / 128)
+        signed = pixels.bitwise_xor(128).view(torch.int8)
+        maps = signed.permute(0, 3, 1, 2).to(dtype)  # type: ignore[arg-type]
         if self.coordinates.shape[1]:
             maps = torch.cat([maps, self.coordinates.to(maps.dtype).expand(len(maps), -1, -1, -1)], dim=1)
             maps = maps.contiguous(memory_format=torch.channels_last)

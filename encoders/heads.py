@@ -36,15 +36,22 @@ class SpatialSoftmax(nn.Module):
 
 
 class FlatTrunk(nn.Module):
-    """All maps into one Linear (Yarats et al. 2021), ReLU after it if wanted (as in Stable-Baselines3's NatureCNN)."""
+    """All maps into one Linear (Yarats et al. 2021), ReLU after it if wanted (as in Stable-Baselines3's NatureCNN).
+
+    It reads them as they lie in memory, channels last, and so without a copy. `agent/accelerate.py` may let it compute
+    in bfloat16, as the convolutions before it.
+    """
 
     def __init__(self, channels: int, height: int, width: int, out: int, relu: bool = False) -> None:
         super().__init__()
         self.linear = nn.Linear(channels * height * width, out)
         self.relu = relu
         self.out = out
+        self.in_bfloat16 = False
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, channels, height, width) -> (B, out)."""
-        vector = self.linear(maps.to(self.linear.weight.dtype).flatten(1))
+        with torch.autocast(maps.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+            vector = self.linear(maps.permute(0, 2, 3, 1).flatten(1))
+        vector = vector.to(self.linear.weight.dtype)
         return vector.relu() if self.relu else vector

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from envs.gl import RenderError, check_gl, is_software
 from envs.infos import success_of
 from envs.layout import LAYOUTS, PROPRIOCEPTION, Layout, fetch_fields, take, vector_of, vector_size
-from envs.make import make_vec
+from envs.make import cores, make_vec
 from envs.registry import check_goal_env, check_layout, make_env
 from envs.remote import WorkerError
 from envs.vector import GoalVectorEnv
@@ -38,6 +38,7 @@ __all__ = [
     "check_gl",
     "check_goal_env",
     "check_layout",
+    "cores",
     "enlarged",
     "fetch_fields",
     "is_software",

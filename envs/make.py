@@ -37,8 +37,9 @@ def make_vec(
         raise ValueError(f"A vector of {num_envs} environments makes no sense: ask for 1 or more.")
     if workers is not None and workers < 0:
         raise ValueError(f"{workers} workers make no sense: ask for 0 (none) or more, or None (by core count).")
-    return GoalVectorEnv(find_spec(env_id), num_envs, _cores() - 1 if workers is None else workers, seed, view)
+    return GoalVectorEnv(find_spec(env_id), num_envs, cores() - 1 if workers is None else workers, seed, view)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Of those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

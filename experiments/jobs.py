@@ -93,7 +93,7 @@ class Jobs:
             self._say(job, "starts")
         environment = dict(os.environ)
         if self.at_once > 1:
-            arguments += ["--workers", "0"]
+            arguments += ["--workers", "0", "--threads", "1"]
             environment["OMP_NUM_THREADS"] = "1"  # threads of several runs would wait for one another
         job.run.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, str(TRAIN), *arguments]

@@ -36,8 +36,9 @@ class Arguments:
     runs: Path = field(default=Path("runs"))
     """Where the runs' own folders are."""
     jobs: int | None = None
-    """Runs at once, one when not given. More than one: each on one thread and with --workers 0, so their seconds are
-    those of a shared machine; its numbers are the same. With --collect: how many runs shared the machine then."""
+    """Runs at once, one when not given. More than one: each with --threads 1 and --workers 0, so their seconds are
+    those of a shared machine, and from pixels, where a run alone has more threads, the last bits are other ones. With
+    --collect: how many runs shared the machine then."""
     collect: tuple[Path, ...] = ()
     """Run nothing: take over these finished runs' folders, whose configuration must be the experiment's."""
 

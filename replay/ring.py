@@ -144,9 +144,8 @@ class Ring(Storage):
         first = torch.maximum(self._gather("start", self._at(time, lane)), self._oldest(lane))
         back = torch.arange(self.frame_stack - 1, -1, -1, device=self.device)
         times = torch.maximum(time[:, None] - back, first[:, None])  # (P, stack)
-        rows = self._at(times, lane[:, None]).flatten()
-        frames = self._gather("pixels", rows).unflatten(0, times.shape)  # (P, stack, H, W, C)
-        return frames.permute(0, 2, 3, 1, 4).flatten(3)
+        rows = self._at(times, lane[:, None])
+        return torch.cat([self._gather("pixels", one) for one in rows.unbind(1)], dim=-1)
 
     def _lender(self, lane: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
         """The time whose achieved goal is lent to the transition of `lane` at `time`; (B,) each."""

@@ -137,6 +137,8 @@ class Compute:
     """Where the learner lives: cpu, cuda, cuda:1, or auto (cuda if there is one)."""
     replay_device: Literal["auto", "cpu"] = "auto"
     """Where the replay lives: cpu, or auto (with the learner if it fits there, else cpu)."""
+    threads: int | None = None
+    """Of the learner on a CPU; None chooses: one from state, from pixels as many as there are cores, eight at most."""
     accelerate: Literal["off", "auto"] = "auto"
     """off computes in plain float32; auto computes convolutions, and hidden layers but the first, in bfloat16 where the
     processor can."""
@@ -163,7 +165,7 @@ class Run:
     smoke: bool = False
     """Try the whole way in a minute or two: learn a little, stop, resume, evaluate and film, in a folder of its own."""
     resume: str | None = None
-    """A run's folder to continue; of its flags only total-steps, workers, device and accelerate may be changed."""
+    """A run's folder to continue; only total-steps, workers, device, threads and accelerate may be changed."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
     preset: str = "push"
 
     # Changing these does not make it another run.
-    MUTABLE = ("total_steps", "workers", "device", "accelerate", "resume", "run_dir", "preset", "smoke",
+    MUTABLE = ("total_steps", "workers", "device", "threads", "accelerate", "resume", "run_dir", "preset", "smoke",
                "resume_without_replay")  # fmt: skip
 
     @property

@@ -15,7 +15,7 @@ from agent import SAC, Heads, accelerate
 from agent.routing import ROUTINGS
 from encoders import PixelEncoder, VectorEncoder
 from envs import GoalVectorEnv
-from training import checkpoint, run_folder
+from training import auto, checkpoint, run_folder
 from training.config import Config
 from training.errors import UserError
 from training.evaluate import EVAL_ENVS
@@ -54,9 +54,11 @@ class Player:
     """An agent that acts in the environments of a configuration: enough to evaluate."""
 
     def __init__(self, config: Config, workers: int | None = None) -> None:
-        self.config, self.seeds = config, seeds(config.seed)
         self.device = torch_device(config.device)
-        accelerate.set_up(self.device)
+        self.config = config = auto.resolved(config, self.device)
+        assert config.threads is not None
+        accelerate.set_up(self.device, config.threads)
+        self.seeds = seeds(config.seed)
         # No more than there are episodes, but two: one may be shown the other's pictures.
         side_by_side = max(2, min(EVAL_ENVS, max(config.eval_episodes, config.final_episodes)))
         self.eval_envs = make_vec(config, side_by_side, config.workers if workers is None else workers)

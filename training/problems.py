@@ -63,6 +63,8 @@ def problems(config: Config) -> list[str]:
         need("alpha", 0, 1e6, low_open=True)
     if config.workers is not None:
         need("workers", 0, min(config.num_envs, 256))
+    if config.threads is not None:
+        need("threads", 1, 256)
     return found
 
 

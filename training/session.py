@@ -73,6 +73,7 @@ class Session(Player):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
+        config = self.config
         self.replay_device, self.memory_report = self._place_replay()
         self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
         self.gl_renderer = self.train_envs.gl_renderer()  # what draws the pictures; None where there are none

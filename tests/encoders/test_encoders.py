@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from encoders import PixelEncoder
 from encoders.convolutions import Convolutions
@@ -75,15 +77,13 @@ def test_the_temperature_is_learned_and_stays_positive() -> None:
 
 
 def test_chunks_change_nothing_but_rounding() -> None:
-    encoder, vector = (
-        PixelEncoder("fast", "spatial-softmax", 3, 84, 4, goal_size=3, goal_input="beside"),
-        torch.randn(5, 4),
-    )
+    encoder = PixelEncoder("fast", "spatial-softmax", 3, 84, 4, goal_size=3, goal_input="beside").double()
+    vector = torch.randn(5, 4, dtype=torch.float64)
     whole = encoder(vector, pictures(5))
     encoder.chunk = 2
     parts = encoder(vector, pictures(5))
-    torch.testing.assert_close(parts.features, whole.features)
-    torch.testing.assert_close(parts.estimate, whole.estimate)
+    torch.testing.assert_close(parts.features, whole.features, rtol=0, atol=1e-12)
+    torch.testing.assert_close(parts.estimate, whole.estimate, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("goal_input", "features"), [("off", 104), ("beside", 107), ("instead", 43)])
@@ -97,3 +97,24 @@ def test_what_stands_among_the_features_with_a_goal_head(goal_input: str, featur
         assert encoded.features[:, -3:].equal(encoded.estimate)
     if goal_input == "instead":
         assert encoded.features[:, :-3].equal(vector) and not encoded.features.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("coord_conv", [False, True])
+def test_pictures_are_read_as_numbers_from_minus_one_to_one(dtype: torch.dtype, coord_conv: bool) -> None:
+    """To the last bit what the first layer makes of (pixels - 128) / 128, and of coordinates from -1 to 1."""
+    convolutions = Convolutions("fast", 6, 84, coord_conv)
+    first = convolutions.layers[0]
+    assert isinstance(first, nn.Conv2d)
+    convolutions.layers = nn.Sequential(first)
+    convolutions.in_bfloat16 = dtype == torch.bfloat16
+    pixels = torch.randint(256, (4, 84, 84, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    inputs = pixels.permute(0, 3, 1, 2).to(dtype).sub(128).div(128)
+    if coord_conv:
+        line = torch.linspace(-1, 1, 84)
+        grid = torch.stack([line.expand(84, 84), line[:, None].expand(84, 84)])
+        inputs = torch.cat([inputs, grid.to(dtype).expand(4, -1, -1, -1)], dim=1)
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    assert first.bias is not None
+    expected = F.conv2d(inputs, first.weight.to(dtype), first.bias.to(dtype), first.stride, first.padding)
+    assert convolutions(pixels).equal(expected)

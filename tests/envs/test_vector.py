@@ -228,6 +228,6 @@ def test_bad_arguments_name_the_mend() -> None:
 
 def test_automatic_workers_depend_on_cores_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, num_envs, expected in ((1, 4, 0), (2, 4, 1), (16, 2, 2)):
-        monkeypatch.setattr("envs.make._cores", lambda cores=cores: cores)
+        monkeypatch.setattr("envs.make.cores", lambda cores=cores: cores)
         with vector("Unruly-v0", num_envs) as env:
             assert env.workers == expected

@@ -17,7 +17,8 @@ from training import cli, player
 from training.keypoints import keypoints
 from training.player import Player
 
-STACKED = ["book-pixels", "--render-size", "84", "--no-msaa", "--frame-stack", "2", "--cameras", "close"]
+STACKED = ["book-pixels", "--render-size", "84", "--no-msaa", "--frame-stack", "2", "--cameras", "close",
+           "--threads", "1"]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

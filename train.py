@@ -24,8 +24,10 @@ from training.evaluate import evaluate
 from training.finish import finish
 from training.logger import Logger, Row
 from training.progress import Progress
+from training.ranks import Ranks
 from training.recorder import Recorder
 from training.session import Session, check
+from training.shares import restore
 from training.smoke import smoke
 
 
@@ -40,11 +42,14 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
         # The environments are moving; the agent learns from what was stored before this step.
         recorder.credit += config.num_envs * config.updates_per_step if learning else 0
         updates, recorder.credit = int(recorder.credit), recorder.credit % 1
-        if updates:
+        if session.captured is not None:
+            with recorder.clock("update"):
+                recorder.count_updates(session.captured() for _ in range(updates))
+        elif updates:
             with recorder.clock("sample"):
                 batches = session.minibatches(updates)
             with recorder.clock("update"):
-                recorder.count_updates([agent.update(*batch) for batch in batches])
+                recorder.count_updates(agent.update(*batch) for batch in batches)
 
         with recorder.clock("env"):
             collector.end_step()
@@ -55,10 +60,13 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
 class Run:
     """What happens beside learning: rows of the log, evaluations, checkpoints, and stopping when told to."""
 
-    def __init__(self, session: Session, recorder: Recorder, folder: Path, logger: Logger, progress: Progress) -> None:
+    def __init__(
+        self, session: Session, recorder: Recorder, folder: Path, logger: Logger | None, progress: Progress
+    ) -> None:
         self.session, self.recorder, self.folder = session, recorder, folder
         self.logger, self.progress = logger, progress
-        self.stopping: signal.Signals | None = None
+        self.signalled: signal.Signals | None = None
+        self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
 
     def __enter__(self) -> Run:
         """From here on, Ctrl-C and SIGTERM stop between two steps."""
@@ -70,13 +78,15 @@ class Run:
             signal.signal(number, handler)
 
     def _stop(self, number: int, _: Any) -> None:
-        self.stopping = signal.Signals(number)
+        self.signalled = signal.Signals(number)
 
     def after_step(self) -> None:
-        config, due = self.session.config, self.recorder.due
+        config, ranks, due = self.session.config, self.session.ranks, self.recorder.due
+        self.session.statistics.share()
+        self.stopping = ranks.agree(self.signalled)
         last = self.recorder.step >= config.total_steps
         evaluating = last or due(config.eval_every, config.num_envs)
-        if evaluating or due(config.log_every, config.num_envs):
+        if self.logger is not None and (evaluating or due(config.log_every, config.num_envs)):
             row = self._row()
             if evaluating:
                 row |= self._evaluate()
@@ -133,58 +143,57 @@ class Run:
         """Everything, so that the run can be continued from here."""
         self._check_weights()
         state = {"session": self.session.state_dict(), "recorder": self.recorder.state_dict()}
-        checkpoint.save(state, self.folder / checkpoint.RESUME)
+        self.session.ranks.save(state, self.folder, self.recorder.step)
 
 
-def restore(session: Session, recorder: Recorder, state: dict[str, Any]) -> bool:
-    """Returns False if open episodes had to be dropped; raises UserError if the state is not of this session."""
-    try:
-        recorder.load_state_dict(state["recorder"], session.device)
-        if session.config.resume_without_replay:
-            recorder.replay_began = recorder.step
-        return session.load_state_dict(state["session"], recorder.step)
-    except envs.WorkerError:
-        raise
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"{checkpoint.RESUME} does not fit {run_folder.CONFIG} ({type(error).__name__}): take both from one run."
-        ) from None
+def say_what_it_is(session: Session, folder: Path, step: int, console: Console) -> Logger:
+    """On the console, in the run's folder and in its TensorBoard; returns what logs the rest."""
+    config = dataclasses.replace(session.config, run_dir=str(folder), resume=None, resume_without_replay=False)
+    console.print(session.memory_report, soft_wrap=True)
+    versions = run_folder.describe(folder, config, session)
+    if session.gl_renderer is not None and session.device.type == "cuda" and envs.is_software(session.gl_renderer):
+        message = f"The learner is on {session.device}, but pictures are drawn on the CPU ({session.gl_renderer})."
+        console.print(message, soft_wrap=True)
+    return Logger(folder, step, {**dataclasses.asdict(config), **versions})
 
 
-def train(config: Config, console: Console) -> int:
+def train(config: Config, ranks: Ranks, console: Console) -> int:
     """Run a configuration to its end, or to a signal; returns the exit code."""
     check(config)
-    folder = Path(config.resume) if config.resume else run_folder.free_folder(config)
-    lock = run_folder.Lock(folder) if config.resume else None
-    state = checkpoint.load(folder / checkpoint.RESUME, "cpu") if config.resume else None
-    session, recorder = Session(dataclasses.replace(config, run_dir=str(folder))), Recorder()
+    ranks.share(config)  # can it be divided?
+    ranks.join()
+    leads, lock = ranks.rank == 0, None
     try:
-        lock = lock or run_folder.Lock(folder)
-        if state:
-            if not restore(session, recorder, state):
-                empty = config.resume_without_replay
-                reason = "The replay starts empty" if empty else f"{config.env_id} cannot be saved in mid-episode"
-                message = f"{reason}: the open episodes were dropped."
-                console.print(message, soft_wrap=True)
+        folder = Path(config.resume or run_folder.free_folder(config)) if leads else Path()
+        lock = run_folder.Lock(folder) if config.resume and leads else None
+    except UserError:
+        ranks.tell("")
+        raise
+    if not (told := ranks.tell(str(folder))):  # rank 0 says why
+        return 2
+    folder = Path(told)
+    states, saved_ranks = ranks.load(folder) if config.resume else ([], ranks.count)
+    session, recorder = Session(dataclasses.replace(config, run_dir=str(folder)), ranks), Recorder()
+    try:
+        lock = lock or (run_folder.Lock(folder) if leads else None)
+        if states:
+            for note in restore(session, recorder, states, saved_ranks):
+                console.print(note, soft_wrap=True)
+            states.clear()
         else:
             session.start()
-        config = dataclasses.replace(session.config, run_dir=str(folder), resume=None, resume_without_replay=False)
-        console.print(session.memory_report, soft_wrap=True)
-        versions = run_folder.describe(folder, config, session.device, session.replay_device, session.gl_renderer)
-        if session.gl_renderer is not None and session.device.type == "cuda" and envs.is_software(session.gl_renderer):
-            message = f"The learner is on {session.device}, but pictures are drawn on the CPU ({session.gl_renderer})."
-            console.print(message, soft_wrap=True)
-        logger = Logger(folder, recorder.step, {**dataclasses.asdict(config), **versions})
-        with Progress(config, console) as progress, Run(session, recorder, folder, logger, progress) as run:
+        logger = say_what_it_is(session, folder, recorder.step, console) if leads else None
+        with Progress(session.config, console) as progress, Run(session, recorder, folder, logger, progress) as run:
             learn(session, recorder, run)
             if run.stopping:
                 run.save()
         if run.stopping:
-            message = f"stopped at step {recorder.step}; continue with: python train.py --resume {folder}"
+            message = f"stopped at step {recorder.step}; continue with: {ranks.launcher} train.py --resume {folder}"
             console.print(message, soft_wrap=True)  # a command that is copied must be in one piece
             return 128 + run.stopping
-        finish(session, recorder, folder, console)
-        logger.close()
+        if logger is not None:
+            finish(session, recorder, folder, console)
+            logger.close()
         del lock
         return 0
     finally:
@@ -192,11 +201,14 @@ def train(config: Config, console: Console) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    console = Console(markup=False)  # a folder's name may have brackets
+    ranks = Ranks.from_environment()
+    console = Console(markup=False, quiet=ranks.rank > 0)  # a folder's name may have brackets
     try:
+        if ranks.rank:  # rank 0 looks at the request first: what is wrong with it is said once
+            ranks.join()
         config = cli.parse(arguments)
         for part in smoke(config) if config.smoke else [config]:
-            if code := train(part, console):
+            if code := train(part, ranks, console):
                 return code
         return 0
     except UserError as error:
@@ -210,6 +222,8 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:  # before the first step or after the last one: there is nothing new to save
         return 128 + signal.SIGINT
+    finally:
+        ranks.leave()
 
 
 if __name__ == "__main__":

@@ -37,14 +37,19 @@ class Normalizer(nn.Module):
 
     @torch.no_grad()
     def update(self, inputs: Tensor) -> None:
-        """Merge a batch (N, size) into the statistics (Chan et al. 1983, pairwise update of mean and variance)."""
-        if not self.enabled or not inputs.shape[1]:
+        """Merge a batch (N, size) into the statistics."""
+        if self.enabled and inputs.shape[1]:
+            inputs = inputs.to(torch.float64)
+            self.merge(len(inputs), inputs.mean(0), inputs.var(0, correction=0))
+
+    @torch.no_grad()
+    def merge(self, rows: Tensor | int, mean: Tensor, var: Tensor) -> None:
+        """The same from a batch's number of rows, mean and variance (size,), float64 (Chan et al. 1983: pairwise)."""
+        if not self.enabled:
             return
-        inputs = inputs.to(torch.float64)
-        rows = inputs.shape[0]
         total = self.count + rows
-        difference = inputs.mean(0) - self.running_mean
-        squares = self.running_var * self.count + inputs.var(0, correction=0) * rows
+        difference = mean - self.running_mean
+        squares = self.running_var * self.count + var * rows
         squares += difference.square() * self.count * rows / total
         self.running_mean += difference * rows / total
         self.running_var.copy_(squares / total)

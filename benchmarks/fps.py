@@ -16,6 +16,7 @@ and critic for each of its passes, is marked so.
   runs with DummyVecEnv and with SubprocVecEnv, and the faster is the peer.
 - envs: stepping with random actions. The share of physics is the part of our step, on one core, that is `mj_step`.
 - replay: sampling with relabelling from full buffers.
+- memory: the peak of a whole run with a full replay of --buffer-size.
 - update: gradient steps on one batch, SB3's `train()` with its replay taken out.
 
 Everybody has a process of his own, is warmed up, and runs in turn, round after round. Figures are medians over the
@@ -52,8 +53,8 @@ class Options:
     """What the networks see: all numbers; or the book's pixels, four pictures at a time, and its vectors."""
     json: bool = False
     """Print one JSON object instead of tables."""
-    only: Literal["end-to-end", "envs", "replay", "update"] | None = None
-    """One measurement instead of all four."""
+    only: Literal["end-to-end", "envs", "replay", "update", "memory"] | None = None
+    """One measurement instead of the first four; memory, from pixels, is measured only when it is asked for."""
     env_id: Literal["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"] = "FetchPush-v4"
     """The task."""
     updates_per_step: tuple[float, ...] = (0.125, 0.5)
@@ -126,6 +127,8 @@ def problems(options: Options) -> str | None:
             return f"--updates-per-step {ratio} is not a ratio of small numbers, which SB3 needs."
     if options.obs != "state" and (options.prefill or options.transitions != Options.transitions):
         return "--prefill and --transitions are for --obs state: leave them out."
+    if options.only == "memory" and options.obs == "state":
+        return "--only memory is for --obs chapter."
     if 0 < options.prefill < least:
         return f"--prefill is {options.prefill}: it must be 0, or {least} and more (an episode of each environment)."
     return None
@@ -148,8 +151,10 @@ def machine_problems(options: Options) -> str | None:
         return str(error)
     if options.obs == "state":  # held at once: two runs of SB3, 650 bytes a transition, and two of ours
         need = 1800 * max(options.buffer_size, options.transitions) + 2**30
-    else:  # one run of SB3, and three of ours
-        need = 480_000 * options.buffer_size + 6 * 2**30
+    elif options.only == "memory":  # one run at a time
+        need = 172_000 * options.buffer_size + 2**30
+    else:  # two runs of SB3, and three of ours
+        need = 650_000 * options.buffer_size + 6 * 2**30
     have = memory.available_bytes(torch.device("cpu"))
     if need > have:
         return (
@@ -193,6 +198,8 @@ def report_of(options: Options) -> dict[str, Any]:
     for name, part in (("envs", parts.envs), ("replay", parts.replay), ("update", parts.update)):
         if options.only in (None, name):
             report[name] = part(settings[0], piece)
+    if options.only == "memory":
+        report["memory"] = measure_pixels.memory(settings[0], piece)
     return report
 
 

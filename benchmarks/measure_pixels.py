@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 
 from benchmarks import measure, ours, sb3, stepping
+from benchmarks.alternate import Remote
 from benchmarks.measure import FAST, OURS, Report, Timing, against, medians, run_all
 from benchmarks.pictures import drawn
 from benchmarks.settings import Settings
-from envs import View
+from envs import SIZE, View
 
 BOOK = "SB3, the book's wrapper"
+RECOMMENDED = "SB3, drawn at 84x84, SubprocVecEnv"
 RECIPE = "ours, preset push-pixels"
 
 
 def end_to_end(settings: Settings, timing: Timing) -> Report:
-    """The whole trainer against SB3 with DummyVecEnv and the book's wrapper."""
+    """The whole trainer against SB3 with DummyVecEnv and the book's wrapper; and drawn at 84x84 in subprocesses."""
     rates = run_all(
         f"end to end, {settings.updates_per_step:g} updates per env step",
         {
             OURS: (ours.Training, {"settings": settings, "mode": "off"}),
             BOOK: (sb3.Training, {"settings": settings, "subprocesses": False}),
             FAST: (ours.Training, {"settings": settings, "mode": "auto"}),
+            RECOMMENDED: (sb3.Training, {"settings": settings, "subprocesses": True, "size": SIZE}),
             RECIPE: (ours.Training, {"settings": settings, "mode": "auto", "preset": "push-pixels"}),
         },
         timing,
@@ -34,6 +38,10 @@ def end_to_end(settings: Settings, timing: Timing) -> Report:
         "updates_per_second": against(rates, OURS, BOOK, "updates"),
         "env_steps_per_second_fast": against(rates, FAST, BOOK, "env_steps"),
         "updates_per_second_fast": against(rates, FAST, BOOK, "updates"),
+        "sb3_recommended": {
+            "env_steps_per_second": against(rates, OURS, RECOMMENDED, "env_steps", "sb3_recommended"),
+            "env_steps_per_second_fast": against(rates, FAST, RECOMMENDED, "env_steps", "sb3_recommended"),
+        },
         "env_steps_per_second_push_pixels": statistics.median(rates[RECIPE]["env_steps"]),
         "contenders": medians(rates),
     }
@@ -72,4 +80,24 @@ def replay(settings: Settings, _: Timing) -> Report:
 
 def update(settings: Settings, timing: Timing) -> Report:
     """One update of actor and critic a pass of the book's encoder; and our own recipe, with several."""
-    return measure.update(settings, timing, preset="push-pixels", slots=10)
+    slots = 10
+    passes = ours.encoder_passes(settings), sb3.encoder_passes(replace(settings, buffer_size=slots))
+    counted = {"encoder_passes_per_update": {"ours": passes[0], "sb3": passes[1]}}
+    return measure.update(settings, timing, preset="push-pixels", slots=slots) | counted
+
+
+def memory(settings: Settings, timing: Timing) -> Report:
+    """Peaks of whole runs, their environments' processes among them, with a full replay of `buffer_size`."""
+    peaks = {}
+    for name, factory, how in (
+        ("ours", ours.Memory, {"mode": "auto"}),
+        ("sb3", sb3.Memory, {"subprocesses": False}),
+    ):
+        remote = Remote(name, factory, {"settings": settings, **how})
+        try:
+            remote.result()
+            peaks[name] = remote.run(timing.seconds)["peak_bytes"]
+        finally:
+            remote.close()
+            remote.join()
+    return {"observations": settings.buffer_size, **peaks, "ratio": peaks["sb3"] / peaks["ours"]}

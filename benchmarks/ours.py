@@ -7,13 +7,14 @@ import train  # isort: skip  (first, as in a run: what it settles before torch i
 import math
 import time
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import torch
 
 import envs
 from agent import accelerate
 from benchmarks.alternate import Counts, repeat
+from benchmarks.resident import peak_bytes
 from benchmarks.settings import EPISODE, Settings
 from replay import Batch, Ring, Room
 from training.config import Config
@@ -69,11 +70,13 @@ class Training:
         settings: of the run.
         mode: --accelerate.
         preset: another one than the book's.
+        workers: processes that step the environments; None for as many as train.py would have.
     """
 
-    def __init__(self, settings: Settings, mode: str, preset: str | None = None) -> None:
+    def __init__(self, settings: Settings, mode: str, preset: str | None = None, workers: int | None = None) -> None:
         torch.set_num_interop_threads(1)  # as train.py does
-        self.session, self.recorder = Session(config_of(settings, mode, preset)), Recorder()
+        config = replace(config_of(settings, mode, preset), workers=workers)
+        self.session, self.recorder = Session(config), Recorder()
         if settings.prefill:
             fill(self.session.ring, settings.prefill)
         self.session.start()
@@ -92,6 +95,13 @@ class Training:
 
     def close(self) -> None:
         self.session.close()
+
+
+class Memory(Training):
+    """The memory of a run; the ring has all of its own from the start."""
+
+    def run(self, seconds: float) -> Counts:
+        return super().run(seconds) | {"peak_bytes": peak_bytes()}
 
 
 class Sampling:
@@ -183,6 +193,20 @@ def bytes_per_transition(settings: Settings) -> float:
     session = Session(replace(config_of(settings, "off"), buffer_size=100 * settings.num_envs, batch_size=16))
     session.close()
     return sum(table.nbytes for table in session.ring.tables.values()) / (session.ring.slots * session.ring.lanes)
+
+
+def encoder_passes(settings: Settings) -> float:
+    """Batches of pictures that go through an encoder in one update."""
+    updating, rows = Updating(settings, "off"), 0
+
+    def count(_module: Any, inputs: tuple[torch.Tensor, torch.Tensor], _output: Any) -> None:
+        nonlocal rows
+        rows += len(inputs[1])
+
+    updating.player.agent.encoder.register_forward_hook(count)
+    updating.player.agent.update(updating.batch)
+    updating.close()
+    return rows / settings.batch_size
 
 
 def synchronize(device: torch.device) -> None:

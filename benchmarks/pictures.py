@@ -38,7 +38,8 @@ class Drawn(gym.ObservationWrapper[Any, Any, Any]):
 
 
 class Book(gym.Wrapper[Any, Any, Any, Any]):
-    """The chapter's wrapper: 480x480, resized with PIL, STACK pictures; proprioception, achieved and desired goal."""
+    """The chapter's wrapper: drawn large and resized with PIL, STACK pictures; proprioception, achieved and desired
+    goal."""
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         super().__init__(env)
@@ -66,6 +67,8 @@ class Book(gym.Wrapper[Any, Any, Any, Any]):
 
     def _picture(self) -> np.ndarray:
         picture: Any = self.env.render()
+        if len(picture) == SIZE:
+            return picture
         return np.asarray(Image.fromarray(picture).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
 
     def _seen(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -86,10 +89,10 @@ def _drawn(name: str, msaa: bool) -> gym.Env[Any, Any]:
     return Drawn(gym.make(name, render_mode="rgb_array", width=SIZE, height=SIZE), msaa)
 
 
-def book(settings: Settings) -> Callable[[], gym.Env[Any, Any]]:
-    """Makes an environment as the chapter has it."""
-    return functools.partial(_book, stock_id(settings))
+def book(settings: Settings, size: int = BOOK_SIZE) -> Callable[[], gym.Env[Any, Any]]:
+    """Makes an environment as the chapter has it; or drawn at another size, SIZE for what needs no resizing."""
+    return functools.partial(_book, stock_id(settings), size)
 
 
-def _book(name: str) -> gym.Env[Any, Any]:
-    return Book(gym.make(name, render_mode="rgb_array", width=BOOK_SIZE, height=BOOK_SIZE))
+def _book(name: str, size: int) -> gym.Env[Any, Any]:
+    return Book(gym.make(name, render_mode="rgb_array", width=size, height=size))

@@ -22,7 +22,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 import envs  # noqa: F401  (registers the tasks without the notes that gymnasium_robotics prints)
 from benchmarks.alternate import Counts, repeat
-from benchmarks.pictures import book
+from benchmarks.pictures import BOOK_SIZE, book
+from benchmarks.resident import peak_bytes
 from benchmarks.sb3_encoder import Manipulation
 from benchmarks.settings import EPISODE, Settings, stock_id
 from envs.view import PIXELS
@@ -30,8 +31,9 @@ from envs.view import PIXELS
 CHUNK = 8  # vector steps a call of `learn`, which cannot be given a deadline; the call itself costs microseconds
 
 
-def make_envs(settings: Settings, subprocesses: bool) -> VecEnv:
-    name = stock_id(settings) if settings.obs == "state" else book(settings)
+def make_envs(settings: Settings, subprocesses: bool, size: int = BOOK_SIZE) -> VecEnv:
+    """With pictures drawn at `size`, where there are any."""
+    name = stock_id(settings) if settings.obs == "state" else book(settings, size)
     if not subprocesses:
         return make_vec_env(name, settings.num_envs, seed=settings.seed, vec_env_cls=DummyVecEnv)
     # Its default start method. Importing once, before the workers are forked, only shortens their start.
@@ -79,11 +81,12 @@ class Training:
     Args:
         settings: of the run.
         subprocesses: SubprocVecEnv instead of DummyVecEnv.
+        size: that pictures are drawn at, before they are resized.
     """
 
-    def __init__(self, settings: Settings, subprocesses: bool) -> None:
+    def __init__(self, settings: Settings, subprocesses: bool, size: int = BOOK_SIZE) -> None:
         torch.set_num_threads(settings.threads)
-        self.model = build(settings, make_envs(settings, subprocesses))
+        self.model = build(settings, make_envs(settings, subprocesses, size))
         together = CHUNK if settings.obs == "state" else 1  # from pixels a single one takes seconds
         self.chunk = together * rhythm(settings)[0] * settings.num_envs
         if settings.prefill:
@@ -112,6 +115,16 @@ class Training:
     def close(self) -> None:
         assert self.model.env is not None
         self.model.env.close()
+
+
+class Memory(Training):
+    """The memory of a run whose replay is full."""
+
+    def run(self, seconds: float) -> Counts:
+        buffer: Any = self._buffer
+        for array in (*buffer.observations.values(), *buffer.next_observations.values()):
+            array[buffer.pos :] = 0  # numpy's zeros take no memory before they are written
+        return super().run(seconds) | {"peak_bytes": peak_bytes()}
 
 
 class Stepping:
@@ -196,6 +209,23 @@ class Updating:
 
     def close(self) -> None:
         self.vec.close()
+
+
+def encoder_passes(settings: Settings) -> float:
+    """Batches of pictures that go through an encoder in one update."""
+    updating, rows = Updating(settings), 0
+    model = updating.model
+
+    def count(_module: Any, _inputs: Any, output: torch.Tensor) -> None:
+        nonlocal rows
+        rows += len(output)
+
+    for module in model.policy.modules():
+        if isinstance(module, Manipulation):
+            module.register_forward_hook(count)
+    model.train(1, settings.batch_size)
+    updating.close()
+    return rows / settings.batch_size
 
 
 def synchronize(device: torch.device) -> None:

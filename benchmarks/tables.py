@@ -26,6 +26,13 @@ def show(report: dict[str, Any]) -> None:
             console.print(_piece(report[name], title, unit))
             console.print(_notes(name, report[name]))
 
+    if "memory" in report:
+        count, few, many = (report["memory"][name] for name in ("observations", "ours", "sb3"))
+        gib = f"{few / 2**30:.2f} GiB, SB3 {many / 2**30:.2f} GiB: 1/{many / few:.1f}"
+        console.print(f"peak memory with {count:,} observations: {gib}")
+    if "encoder_passes_per_update" in (part := report.get("update", {})):
+        passes = part["encoder_passes_per_update"]
+        console.print(f"batches of pictures encoded in an update: {passes['ours']:g}, SB3 {passes['sb3']:g}")
     if "bytes_per_transition" in (part := report.get("replay", {})):
         few, many, ratio = (part["bytes_per_transition"][name] for name in ("ours", "sb3", "ratio"))
         console.print(f"replay: {few:,.0f} bytes a transition, SB3 {many:,.0f}: 1/{ratio:.1f}")
@@ -42,6 +49,9 @@ def _end_to_end(run: dict[str, Any]) -> Table:
     for title, suffix in (("ours / SB3", ""), ("ours, fast dtype / SB3", "_fast")):
         steps, updates = run[f"env_steps_per_second{suffix}"]["ratio"], run[f"updates_per_second{suffix}"]["ratio"]
         table.add_row(title, f"{steps:.2f}x", f"{updates:.2f}x", "", "")
+        if "sb3_recommended" in run:
+            steps = run["sb3_recommended"][f"env_steps_per_second{suffix}"]["ratio"]
+            table.add_row(f"{title}, drawn at 84x84", f"{steps:.2f}x", "", "", "")
     return table
 
 

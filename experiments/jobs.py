@@ -28,6 +28,10 @@ class Job:
     arguments: tuple[str, ...]  # train.py's, for a fresh start
     config: Config
 
+    def to_do(self) -> list[str]:
+        """train.py's arguments for what is left to do."""
+        return ["--resume", str(self.run)] if evidence.is_interrupted(self.run) else list(self.arguments)
+
     @property
     def log(self) -> Path:
         """Beside the run's folder, which has to be empty when train.py starts."""
@@ -84,12 +88,11 @@ class Jobs:
         if evidence.is_finished(job.run, job.config):
             self._say(job, "was finished already")
             return self._copy(job)
-        if evidence.is_interrupted(job.run):
-            arguments = ["--resume", str(job.run)]
+        arguments = job.to_do()
+        if "--resume" in arguments:
             self._say(job, "goes on where it was interrupted")
         else:
             set_aside(job.run)
-            arguments = list(job.arguments)
             self._say(job, "starts")
         environment = dict(os.environ)
         if self.at_once > 1:

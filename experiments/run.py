@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,9 +20,11 @@ from experiments import evidence
 from experiments.command import guarded
 from experiments.jobs import Job, Jobs
 from experiments.table import EXPERIMENTS, named
-from training import run_folder
+from training import memory, run_folder
 from training.config import Config
 from training.errors import UserError
+from training.needs import run_need
+from training.player import torch_device
 from training.session import check
 
 
@@ -39,6 +42,9 @@ class Arguments:
     """Runs at once, one when not given. More than one: each with --threads 1 and --workers 0, so their seconds are
     those of a shared machine, and from pixels, where a run alone has more threads, the last bits are other ones. With
     --collect: how many runs shared the machine then."""
+    print_commands: bool = False
+    """Run nothing: print the command of each run that is not finished, a line each, for a cluster's scheduler, as in
+    `sbatch --array=1-5 --wrap 'sed -n ${SLURM_ARRAY_TASK_ID}p commands | sh'`. Then --collect."""
     collect: tuple[Path, ...] = ()
     """Run nothing: take over these finished runs' folders, whose configuration must be the experiment's."""
 
@@ -107,6 +113,17 @@ def collect(given: Arguments, config: Config) -> None:
         print(f"{run} -> {evidence.copy(run, given.results, given.name, given.jobs)}")
 
 
+def check_memory(config: Config, at_once: int) -> None:
+    """Raises UserError if so many runs do not fit side by side."""
+    device = torch_device(config.device)
+    need, have = run_need(config), memory.available_bytes(device)
+    if at_once > 1 and at_once * need > have:
+        raise UserError(
+            f"{at_once} runs at once need about {at_once * need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB are free "
+            f"on {device}: --jobs {max(1, have // need)} would fit."
+        )
+
+
 def run(arguments: Sequence[str]) -> int:
     """Returns the exit code."""
     own, extra = split(arguments)
@@ -116,7 +133,17 @@ def run(arguments: Sequence[str]) -> int:
     if given.collect:
         collect(given, config)
         return 0
-    return Jobs(plan(given, extra, config), given.jobs or 1, given.name, given.results).run()
+    jobs = plan(given, extra, config)
+    left = [job for job in jobs if not evidence.is_finished(job.run, job.config)]
+    if given.print_commands:
+        for job in left:
+            if not evidence.is_interrupted(job.run) and job.run.is_dir() and any(job.run.iterdir()):
+                raise UserError(f"{job.run} was killed before its first checkpoint: move it away.")
+        for job in left:
+            print(shlex.join(["python", "train.py", *job.to_do()]))
+        return 0
+    check_memory(config, min(given.jobs or 1, len(left)))
+    return Jobs(jobs, given.jobs or 1, given.name, given.results).run()
 
 
 def main(arguments: Sequence[str]) -> int:

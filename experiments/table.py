@@ -30,6 +30,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     "push-state": Experiment(
         "push", "", "Push from state with our recipe: SAC, hindsight, LayerNorm critics, guided exploration."
     ),
+    "push-float32": Experiment(
+        "push", "--accelerate off", "The same in plain float32: whether bfloat16 costs any success."
+    ),
     "reach-state": Experiment("reach", "", "Reach, the easiest task, with the same recipe."),
     "pick-and-place-state": Experiment("pick-and-place", "", "The same recipe where the block is to be lifted."),
     "slide-state": Experiment("slide", "", "The same recipe where the goal lies out of the arm's reach."),

@@ -10,15 +10,14 @@ from dataclasses import replace
 
 import torch
 
-import envs
 from training.config import Config
 
 MOST_THREADS = 8
 
 
-def resolved(config: Config, device: torch.device) -> Config:
-    """`config` with workers and threads filled in."""
-    threads, workers = threads_and_workers(envs.cores(), device, config.layout.pixels)
+def resolved(config: Config, device: torch.device, cores: int) -> Config:
+    """`config` with workers and threads filled in, for a process that may use so many cores."""
+    threads, workers = threads_and_workers(max(1, cores), device, config.layout.pixels)
     return replace(
         config,
         threads=threads if config.threads is None else config.threads,

@@ -17,7 +17,7 @@ import torch
 from training.errors import RunFailed, UserError
 
 MODEL, BEST, RESUME = "model.pt", "best.pt", "resume/state.pt"
-FORMAT = "pixel-push-1"
+FORMAT = "pixel-push-2"  # since flat trunks read maps channels last
 
 
 def save(state: dict[str, Any], path: Path) -> None:

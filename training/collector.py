@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,23 @@ class Collector:
 
     Args:
         vec: the environments.
-        policy: chooses actions; its agent's normalisers are shown every observation.
+        policy: chooses actions.
         ring: takes the transitions.
         explorer: replaces some of the policy's actions.
+        observe: is shown every observation, as `ActorCritic.observe`.
     """
 
-    def __init__(self, vec: VectorEnv, policy: Policy, ring: Ring, explorer: Explorer) -> None:
+    def __init__(
+        self,
+        vec: VectorEnv,
+        policy: Policy,
+        ring: Ring,
+        explorer: Explorer,
+        observe: Callable[[Tensor, Tensor, Tensor], None],
+    ) -> None:
         self.vec, self.policy, self.ring = vec, policy, ring
         self.agent: SAC = policy.agent
-        self.explorer = explorer
+        self.explorer, self.observe = explorer, observe
         self.episode_return = np.zeros(vec.num_envs)
         self.success: deque[bool] = deque(maxlen=ROLLING)
         self.returns: deque[float] = deque(maxlen=ROLLING)
@@ -53,7 +62,7 @@ class Collector:
         obs, _ = self.vec.reset(seed=seed)
         self.episode_return[:] = 0.0
         self.seen = self._see(obs, np.ones(self.vec.num_envs, bool))
-        self.agent.observe(*self.seen[:3])
+        self.observe(*self.seen[:3])
         self.ring.start(*self._stored(obs, self.seen.vector))
         self._begin(torch.arange(self.vec.num_envs, device=self.agent.device))
 
@@ -79,13 +88,13 @@ class Collector:
             torch.from_numpy(terminated).to(device),
             *self._stored(last, vector),
         )
-        self.agent.observe(vector, goal, achieved)
+        self.observe(vector, goal, achieved)
         self.episode_return += reward
         self.seen = self._see(obs, done)
         if done.any():
             self._finish(done, infos["final_info"])
             lanes = torch.from_numpy(np.flatnonzero(done)).to(device)
-            self.agent.observe(*(part[lanes.to(part.device)] for part in self.seen[:3]))
+            self.observe(*(part[lanes.to(part.device)] for part in self.seen[:3]))
             self.ring.begin(lanes, *_rows(self._stored(obs, self.seen.vector), lanes))
             self._begin(lanes.to(self.agent.device))
 

@@ -32,7 +32,7 @@ class Task:
     num_envs: int = 8
     """Environments that step together."""
     workers: int | None = None
-    """Processes that step them; 0 steps in this process, None chooses by the number of cores."""
+    """Processes that step them, of each rank; 0 steps in this process, None chooses by the number of cores."""
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,12 @@ class Compute:
     replay_device: Literal["auto", "cpu"] = "auto"
     """Where the replay lives: cpu, or auto (with the learner if it fits there, else cpu)."""
     threads: int | None = None
-    """Of the learner on a CPU; None chooses: one from state, from pixels as many as there are cores, eight at most."""
-    accelerate: Literal["off", "auto"] = "auto"
-    """off computes in plain float32; auto computes convolutions, and hidden layers but the first, in bfloat16 where the
-    processor can."""
+    """Of the learner on a CPU, of each rank; None chooses one from state, and from pixels as many as there are cores,
+    eight at most."""
+    accelerate: Literal["off", "auto", "max"] = "auto"
+    """off computes in plain float32; auto computes convolutions, the flat trunk, and hidden layers but the first, in
+    bfloat16 where the processor can; max also makes one CUDA graph of sampling and update: for a Fetch task, on one
+    GPU that has the replay."""
 
 
 @dataclass(frozen=True)

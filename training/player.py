@@ -20,13 +20,15 @@ from training.config import Config
 from training.errors import UserError
 from training.evaluate import EVAL_ENVS
 from training.policy import Policy
+from training.ranks import ALONE, Ranks
 
 
-def seeds(seed: int) -> dict[str, int]:
-    """Independent seeds for all that is random in a run: streams of runs 0 and 1, and of training and evaluation,
-    have nothing in common (numpy's SeedSequence)."""
+def seeds(seed: int, rank: int = 0) -> dict[str, int]:
+    """Independent seeds for all that is random in a run: streams of runs 0 and 1, of training and evaluation, and of
+    two ranks, have nothing in common (numpy's SeedSequence)."""
     names = ("envs", "agent", "replay", "exploration", "evaluation", "final_evaluation", "resume", "encoder")
-    return dict(zip(names, (int(s) for s in np.random.SeedSequence(seed).generate_state(len(names))), strict=True))
+    sequence = np.random.SeedSequence(seed, spawn_key=(rank,) if rank else ())
+    return dict(zip(names, (int(s) for s in sequence.generate_state(len(names))), strict=True))
 
 
 def torch_device(name: str) -> torch.device:
@@ -53,14 +55,16 @@ def make_vec(config: Config, num_envs: int, workers: int | None, seed: int | Non
 class Player:
     """An agent that acts in the environments of a configuration: enough to evaluate."""
 
-    def __init__(self, config: Config, workers: int | None = None) -> None:
-        self.device = torch_device(config.device)
-        self.config = config = auto.resolved(config, self.device)
+    def __init__(self, config: Config, workers: int | None = None, ranks: Ranks = ALONE) -> None:
+        self.device, self.ranks = ranks.device(torch_device(config.device)), ranks
+        self.config = config = auto.resolved(config, self.device, envs.cores() // ranks.on_this_machine)
         assert config.threads is not None
         accelerate.set_up(self.device, config.threads)
-        self.seeds = seeds(config.seed)
+        self.seeds = seeds(config.seed, ranks.rank)
         # No more than there are episodes, but two: one may be shown the other's pictures.
         side_by_side = max(2, min(EVAL_ENVS, max(config.eval_episodes, config.final_episodes)))
+        if ranks.rank:  # which evaluates nothing
+            side_by_side, workers = 1, 0
         self.eval_envs = make_vec(config, side_by_side, config.workers if workers is None else workers)
         space = self.eval_envs.single_observation_space
         self.vector_size = envs.vector_size(space, config.layout)
@@ -92,7 +96,7 @@ class Player:
             device=self.device,
             seed=self.seeds["agent"],
         )
-        self.accelerated = config.accelerate == "auto" and accelerate.has_bfloat16(self.device)
+        self.accelerated = config.accelerate != "off" and accelerate.has_bfloat16(self.device)
         if self.accelerated:
             accelerate.use_bfloat16(self.agent)
         if self.device.type == "cpu":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,8 +43,8 @@ class Recorder:
         yield
         self.spent[share] += time.perf_counter() - begun
 
-    def count_updates(self, metrics: list[dict[str, Tensor]]) -> None:
-        """Add up what the updates returned, on the device; nothing waits."""
+    def count_updates(self, metrics: Iterable[dict[str, Tensor]]) -> None:
+        """Add up what each of the updates returns, on the device, before the next; nothing waits."""
         for values in metrics:
             self.updates += 1
             if not self.sums:

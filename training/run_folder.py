@@ -9,13 +9,16 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from agent.accelerate import has_bfloat16
 from training.config import Config
 from training.errors import UserError
+
+if TYPE_CHECKING:
+    from training.session import Session
 
 CONFIG, VERSIONS = "config.json", "versions.json"
 LOCK = ".lock"
@@ -82,9 +85,7 @@ def saved_config(folder: Path) -> Config:
         raise UserError(f"{folder} is not the folder of a run ({error}): name one that holds {CONFIG}.") from None
 
 
-def describe(
-    folder: Path, config: Config, device: torch.device, replay_device: torch.device, gl_renderer: str | None
-) -> dict[str, Any]:
+def describe(folder: Path, config: Config, session: Session) -> dict[str, Any]:
     """Write config.json and versions.json; returns the latter."""
     versions = {
         "python": platform.python_version(),
@@ -92,11 +93,13 @@ def describe(
         "commit": _git("rev-parse", "HEAD") or "unknown",
         "uncommitted_changes": bool(_git("status", "--porcelain", "--", ":/", ":(top,exclude)experiments/results")),
         "cores": os.cpu_count(),
+        "captured": session.captured is not None,  # the update as a CUDA graph
+        "ranks": session.ranks.count,  # processes that learned as one
         "threads": torch.get_num_threads(),
-        "has_bfloat16": has_bfloat16(device),  # what --accelerate auto goes by
-        "gl_renderer": gl_renderer,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
-        "replay_device": str(replay_device),  # what --replay-device auto came to
+        "has_bfloat16": has_bfloat16(session.device),  # what --accelerate auto goes by
+        "gl_renderer": session.gl_renderer,
+        "device": device_name(session.device),
+        "replay_device": str(session.replay_device),  # what --replay-device auto came to
     }
     write_json(folder / CONFIG, json.loads(config.to_json()))
     earlier = folder / VERSIONS
@@ -111,6 +114,10 @@ def write_json(path: Path, content: Any) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(temporary, path)
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
 
 
 def _version(name: str) -> str:

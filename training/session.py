@@ -12,15 +12,16 @@ import numpy as np
 import torch
 
 import envs
-from agent.routing import ROUTINGS
-from encoders import shapes
+from agent.captured import Captured
 from replay import Batch, Ring, Room
 from training import memory
 from training.collector import Collector
 from training.config import Config, problems
 from training.errors import UserError
 from training.explore import Explorer
+from training.needs import learner_need, observation_bytes
 from training.player import Player, make_vec, torch_device
+from training.ranks import ALONE, Ranks, Statistics
 
 REPLAY = "replay.pixels"  # in the run's folder
 
@@ -56,25 +57,14 @@ def check(config: Config) -> None:
         )
 
 
-def learner_need(config: Config) -> int:
-    """Bytes that learning takes beside the replay, about."""
-    updates = math.ceil(config.num_envs * config.updates_per_step)
-    goals = config.goals_per_image * config.batch_size
-    need = memory.learner_bytes(config.hidden_width, config.hidden_depth, goals, updates * config.head_updates)
-    if config.view is not None:
-        channels = config.view.shape[-1] * config.frame_stack + 2 * config.coord_conv
-        maps = shapes(config.encoder, channels, envs.SIZE)
-        need += ROUTINGS[config.routing].encoders * memory.encoder_bytes(maps, config.batch_size, updates)
-    return need
-
-
 class Session(Player):
     """The same with everything that learning needs."""
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        config = self.config
+    def __init__(self, config: Config, ranks: Ranks = ALONE) -> None:
+        super().__init__(config, ranks=ranks)
+        self.share = config = ranks.share(self.config)  # this rank's
         self.replay_device, self.memory_report = self._place_replay()
+        ranks.meet()  # before anyone takes what all have counted
         self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
         self.gl_renderer = self.train_envs.gl_renderer()  # what draws the pictures; None where there are none
         try:
@@ -82,6 +72,7 @@ class Session(Player):
         except ValueError as error:  # of pictures on disk
             self.close()
             raise UserError(f"{error}: --resume-without-replay goes on without them, once they are removed.") from None
+        self.statistics = Statistics(self.agent, ranks)
         self.collector = Collector(
             self.train_envs,
             self.policy,
@@ -95,17 +86,28 @@ class Session(Player):
                 self.device,
                 self.seeds["exploration"],
             ),
+            self.statistics.observe,
         )
         # What "auto" came to is part of what the run is.
         self.config = replace(
-            config,
+            self.config,
             workers=self.train_envs.workers,
             device=str(self.device),
-            accelerate="auto" if self.accelerated else "off",
+            accelerate="off" if config.accelerate == "auto" and not self.accelerated else config.accelerate,
         )
+        self.captured = self._captured()
+
+    def _captured(self) -> Captured | None:
+        """The update as a CUDA graph, where that was asked for and can be: by one rank, with a replay on the GPU, and
+        rewards of tensors."""
+        on_gpu = self.device.type == "cuda" and self.replay_device == self.device
+        if self.share.accelerate != "max" or not on_gpu or not self.train_envs.restorable or self.ranks.count > 1:
+            return None
+        generators = (self.agent.generator, self.ring.generator)
+        return Captured(lambda: self.agent.update(*self.minibatches(1)[0]), generators)
 
     def _make_ring(self) -> Ring:
-        config = self.config
+        config = self.share
         return Ring(
             Room(
                 config.buffer_size,
@@ -148,7 +150,7 @@ class Session(Player):
             return None
         folder = self.config.resume or self.config.run_dir
         assert folder is not None
-        file = Path(folder) / REPLAY
+        file = Path(folder) / (f"rank-{self.ranks.rank}-{REPLAY}" if self.ranks.rank else REPLAY)
         if self.config.resume and not self.config.resume_without_replay and not file.exists():
             raise ValueError(f"{file} is missing")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -159,24 +161,26 @@ class Session(Player):
         if sentence := self._missing_on_disk():
             self.close()
             raise UserError(sentence)
-        config, view, need_beside = self.config, self.config.view, learner_need(self.config)
-        pixels = 0 if view is None or config.replay_on_disk else math.prod(view.shape)
-        one = memory.replay_bytes(1, self.vector_size, self.goal_size, self.action_size, pixels)
+        config, ranks = self.share, self.ranks
+        need_beside = learner_need(config, ranks.count)
+        one = observation_bytes(config, self.vector_size, self.goal_size, self.action_size)
         need, cpu = one * config.buffer_size, torch.device("cpu")
         on_cpu = config.replay_device == "cpu" or config.replay_on_disk or self.device == cpu
         for device in [cpu] if on_cpu else [self.device, cpu]:
             same = device == self.device or memory.shares_memory(self.device)  # memory that the networks take from too
-            have = max(0, memory.available_bytes(device) - same * need_beside)
+            all_take_from_it = ranks.on_this_machine if memory.shares_memory(device) else 1
+            have = max(0, memory.available_bytes(device) // all_take_from_it - same * need_beside)
             if need <= have:
-                times = memory.times_overwritten(config.total_steps, config.buffer_size)
+                each = " of each rank" if ranks.count > 1 else ""
+                times = memory.times_overwritten(config.total_steps, self.config.buffer_size)
                 return device, (
-                    f"replay: {config.buffer_size} observations in {need / 2**30:.2f} GiB of {have / 2**30:.1f} GiB "
-                    f"free on {device}, overwritten {times}; {int(0.8 * have / one)} would fit"
+                    f"replay: {config.buffer_size} observations{each} in {need / 2**30:.2f} GiB of "
+                    f"{have / 2**30:.1f} GiB free on {device}, overwritten {times}; {int(0.8 * have / one)} would fit"
                 )
         self.close()
         raise UserError(
             f"the replay of {config.buffer_size} observations needs {need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB "
-            f"are free on {device} beside the networks: --buffer-size {int(0.8 * have / one)} would fit."
+            f"are free on {device} beside the networks: --buffer-size {ranks.count * int(0.8 * have / one)} would fit."
         )
 
     def _grasps(self) -> bool:
@@ -184,11 +188,13 @@ class Session(Player):
         return self.train_envs.restorable and not self.train_envs.get_attr("block_gripper")[0]
 
     def start(self) -> None:
+        self.ranks.attach(self.agent)
         self.collector.reset()
+        self.statistics.share()
 
     def minibatches(self, updates: int) -> list[list[Batch]]:
         """For each update the batches that it takes: one, or one for each of its steps behind the encoder."""
-        config, ring = self.config, self.ring
+        config, ring = self.share, self.ring
         if not config.layout.pixels:  # drawn in one call
             batches = ring.sample(updates * config.batch_size).to(self.device).split(config.batch_size)
             return [[batch] for batch in batches]
@@ -206,6 +212,7 @@ class Session(Player):
         """Returns False if open episodes had to be dropped."""
         self._fit_generators(state, step)
         self.agent.load_state_dict(state["agent"])
+        self.ranks.attach(self.agent)
         if self.config.resume_without_replay:
             self.ring.forget()
             state["collector"]["envs"] = None  # episodes whose beginnings nobody has
@@ -216,13 +223,13 @@ class Session(Player):
         return self.collector.load_state_dict(state["collector"], reset_seed)
 
     def _fit_generators(self, state: dict[str, Any], step: int) -> None:
-        """A device's random numbers cannot go on on a device of another kind: there they start anew."""
+        """A device's random numbers cannot go on on a device of another kind, nor on other ranks: they start anew."""
         parts = (state["agent"], state["ring"], state["collector"]["explorer"])
         devices = (self.device, self.replay_device, self.device)
         fresh = np.random.SeedSequence([self.seeds["resume"], step, 1]).generate_state(len(parts))
         for part, device, seed in zip(parts, devices, fresh, strict=True):
             generator = torch.Generator(device).manual_seed(int(seed))
-            if part["generator"].shape != generator.get_state().shape:
+            if part["generator"] is None or part["generator"].shape != generator.get_state().shape:
                 part["generator"] = generator.get_state()
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ def small_agent(routing: str = "critic", *, seed: int = 0, **options: Any) -> SA
     heads = Heads(VECTOR, GOAL, ACTION, **{"width": 16} | built)
     chosen: dict[str, Any] = {"goal_loss": 1.0 if goal_size else 0.0} | options
     agent = SAC(encoders, heads, routing=routing, seed=seed, **chosen)
-    seen = random_batch(seed=99)
+    seen = random_batch(seed=99).to(agent.device)
     agent.observe(seen.vector, seen.goal, seen.goal)
     return agent
 

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import math
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 from experiments import evidence, plot, run, summary
 from experiments.jobs import Job, Jobs, set_aside
 from experiments.table import EXPERIMENTS
+from training import memory
+from training.needs import run_need
 from training.run_folder import Lock
 
 ROOT = Path(__file__).parents[2]
@@ -201,3 +204,37 @@ def test_a_seed_that_fails_does_not_hold_up_the_others(
     assert Jobs([Job(1, bad, (), config), Job(0, good, (), config)], 2, "reach-state", tmp_path / "results").run() == 1
     assert "seed 1 failed: train.py ended with exit code 1 (it broke)" in capsys.readouterr().err
     assert (tmp_path / "results" / "reach-state" / "seed-0" / "eval.json").exists()
+
+
+def test_commands_are_printed_for_what_is_left_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = tmp_path / "my runs"
+    done, stopped = runs / "reach-state" / "seed-0", runs / "reach-state" / "seed-1"
+    for seed, folder in enumerate((done, stopped)):
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(EXPERIMENTS["reach-state"].config(["--seed", str(seed)]).to_json())
+    (done / "eval.json").write_text('{"env_steps": 2000}')
+    (stopped / "resume").mkdir()
+    (stopped / "resume" / "state.pt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    where = ["--runs", str(runs), "--results", str(tmp_path / "results")]
+    assert run.main(["reach-state", "--seeds", "0", "1", "2", "--print-commands", *where, "--", "--gamma", "0.9"]) == 2
+    capsys.readouterr()
+    assert run.main(["reach-state", "--seeds", "0", "1", "2", "--print-commands", *where]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [shlex.split(line) for line in lines] == [
+        ["python", "train.py", "--resume", str(stopped)],
+        ["python", "train.py", "reach", "--seed", "2", "--run-dir", str(runs / "reach-state" / "seed-2")],
+    ]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_runs_that_do_not_fit_side_by_side_are_not_started(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need = run_need(EXPERIMENTS["reach-pixels"].config())
+    monkeypatch.setattr(memory, "available_bytes", lambda device: 2 * need + 1)
+    where = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
+    assert run.main(["reach-pixels", "--seeds", "0", "1", "2", "--jobs", "3", *where]) == 2
+    error = capsys.readouterr().err
+    assert "3 runs at once need about" in error and "--jobs 2 would fit." in error
+    assert list(tmp_path.iterdir()) == []

@@ -19,8 +19,8 @@ from training.config import Config
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--workers", "0", "--threads", "1", "--learning-starts", "80", "--updates-per-step", "0.25",
-        "--batch-size", "16", "--hidden-width", "16", "--eval-every", "200", "--eval-episodes", "2", "--final-episodes", "2",
-        "--log-every", "80", "--no-video", "--device", "cpu"]  # fmt: skip
+        "--batch-size", "16", "--hidden-width", "16", "--eval-every", "200", "--eval-episodes", "2",
+        "--final-episodes", "2", "--log-every", "80", "--no-video", "--device", "cpu"]  # fmt: skip
 OF_TIME = ("seconds", "steps_per_second", "updates_per_second", "share_act", "share_env", "share_sample",
            "share_update")  # fmt: skip
 

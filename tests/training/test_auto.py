@@ -26,11 +26,10 @@ def test_the_rule(cores: int, device: torch.device, pixels: bool, chosen: tuple[
     assert auto.threads_and_workers(cores, device, pixels) == chosen
 
 
-def test_what_is_asked_for_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("envs.cores", lambda: 4)
+def test_what_is_asked_for_stays() -> None:
     open_, asked = PRESETS["push-pixels"], dataclasses.replace(PRESETS["push-pixels"], threads=3, workers=0)
-    assert auto.resolved(asked, CPU) == asked
-    assert auto.resolved(open_, CPU) == dataclasses.replace(open_, threads=4, workers=4)
+    assert auto.resolved(asked, CPU, 4) == asked
+    assert auto.resolved(open_, CPU, 4) == dataclasses.replace(open_, threads=4, workers=4)
 
 
 def test_it_is_in_the_runs_configuration_and_in_force(tmp_path: Any) -> None:

@@ -71,6 +71,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_one(
 
 
 def fill_for_rows(run: train.Run) -> None:
+    assert run.logger is not None
     run.logger.file = open("/dev/full", "a")  # noqa: SIM115 - the run's from here on
 
 

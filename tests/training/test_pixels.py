@@ -16,9 +16,9 @@ from training.smoke import smoke
 
 # A ring that wraps, two pictures stacked, several goals and updates for each pass of the encoder.
 SIGHT = ["push-pixels", "--workers", "0", "--threads", "1", "--num-envs", "2", "--learning-starts", "40",
-         "--batch-size", "8", "--hidden-width", "16", "--updates-per-step", "0.125", "--head-updates", "2", "--goals-per-image", "2",
-         "--frame-stack", "2", "--shift-pad", "1", "--buffer-size", "160", "--eval-every", "400",
-         "--eval-episodes", "2", "--final-episodes", "2", "--log-every", "40", "--no-video",
+         "--batch-size", "8", "--hidden-width", "16", "--updates-per-step", "0.125", "--head-updates", "2",
+         "--goals-per-image", "2", "--frame-stack", "2", "--shift-pad", "1", "--buffer-size", "160",
+         "--eval-every", "400", "--eval-episodes", "2", "--final-episodes", "2", "--log-every", "40", "--no-video",
          "--device", "cpu"]  # fmt: skip
 
 

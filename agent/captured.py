@@ -1,0 +1,52 @@
+"""The eager update as one CUDA graph: recorded once, launched by one call from then on, without Python in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+WARMUP = 5  # updates that run as they are: what is made at first use must not be made within the recording
+
+
+class Captured:
+    """Sampling and update, captured.
+
+    What differs between replays is in tensors that are changed in place (the ring's tables and cursors, normalisers,
+    weights, the optimizers' state) and in the registered generators: each replay draws other numbers, also from
+    episodes that were stored after the capture. Nothing in it may wait for the device.
+
+    Args:
+        step: draws a minibatch and updates on it; returns metrics, 0-d tensors.
+        generators: those that it draws from, on the device.
+    """
+
+    def __init__(self, step: Callable[[], dict[str, Tensor]], generators: Sequence[torch.Generator]) -> None:
+        self.step, self.generators = step, generators
+        self.done = 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.metrics: dict[str, Tensor] = {}
+
+    def __call__(self) -> dict[str, Tensor]:
+        """One update; the tensors that it returns are overwritten by the next."""
+        if self.graph is None and self.done < WARMUP:
+            self.done += 1
+            return self._aside()
+        if self.graph is None:
+            self.graph = torch.cuda.CUDAGraph()
+            for generator in self.generators:
+                self.graph.register_generator_state(generator)
+            with torch.cuda.graph(self.graph):
+                self.metrics = self.step()
+        self.graph.replay()
+        return self.metrics
+
+    def _aside(self) -> dict[str, Tensor]:
+        """On a stream other than the default one, as it will be captured."""
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            metrics = self.step()
+        torch.cuda.current_stream().wait_stream(aside)
+        return metrics

@@ -1,0 +1,183 @@
+"""What an update and an environment step must cost at least on this machine, and what they do cost, by part.
+
+The floor of a part is its floating-point operations at the rate that the machine reaches on a large operation of their
+kind, and the bytes that it cannot but move at the rate of a copy. Maps between layers are not counted: they may stay
+in the cache.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+import envs
+from agent.accelerate import CHUNK
+from benchmarks.ours import fill, synchronize
+from replay.batch import PER_GOAL, Batch
+from training.config import Config
+from training.session import Session
+
+STEPS = 60  # of each environment, that fill the replay: more than an episode
+FILLED = 200_000  # made-up transitions, from state
+ADAM_BYTES = 28  # of a parameter: reads it, its gradient and two moments; writes all but the gradient
+POLYAK_BYTES = 12  # of a target parameter: reads it and the online one, writes it
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Of this machine, with the learner's device, threads and dtype."""
+
+    convolution: float  # FLOP/s: 3x3, 32 to 32 maps of 42x42
+    product: float  # FLOP/s: 512x512x512
+    copy: float  # bytes/s, read and written
+
+
+REST = "physics, observation, reward, resets"
+
+
+class Part(NamedTuple):
+    """Of an update; milliseconds."""
+
+    name: str
+    gflop: float
+    megabytes: float
+    floor: float
+    measured: float
+
+
+def seconds_of(work: Callable[[], Any], device: torch.device, rounds: int = 7, least: float = 0.15) -> float:
+    """Median over `rounds` of at least `least` seconds each."""
+    work()
+    found = []
+    for _ in range(rounds):
+        begun, count = time.perf_counter(), 0
+        while time.perf_counter() - begun < least:
+            work()
+            count += 1
+        synchronize(device)
+        found.append((time.perf_counter() - begun) / count)
+    return statistics.median(found)
+
+
+@torch.no_grad()
+def measured_rates(device: torch.device, bfloat16: bool) -> Rates:
+    dtype = torch.bfloat16 if bfloat16 else torch.float32
+    maps = torch.randn(CHUNK, 32, 42, 42, device=device).to(dtype, memory_format=torch.channels_last)
+    kernel = torch.randn(32, 32, 3, 3, device=device).to(dtype, memory_format=torch.channels_last)
+    square = torch.randn(512, 512, device=device).to(dtype)
+    source, target = (torch.ones(1 << 26, dtype=torch.uint8, device=device) for _ in range(2))
+    return Rates(
+        2 * CHUNK * 42 * 42 * 32 * 32 * 9 / seconds_of(lambda: F.conv2d(maps, kernel, padding=1), device),
+        2 * 512**3 / seconds_of(lambda: square @ square, device),
+        2 * source.nbytes / seconds_of(lambda: target.copy_(source), device),
+    )
+
+
+class Learner:
+    """A session with a few episodes in its replay, and the parts of its update."""
+
+    def __init__(self, config: Config) -> None:
+        observations = max(STEPS * 2 * config.num_envs, 2 * FILLED if config.view is None else 0)
+        config = replace(config, buffer_size=observations, replay_on_disk=False, run_dir=None)
+        self.session = Session(config)
+        if config.view is None:  # more than a cache holds
+            fill(self.session.ring, FILLED)
+        self.session.start()
+        for _ in range(STEPS):
+            self.session.collector.begin_step(explore_only=True)
+            self.session.collector.end_step()
+        self.agent, self.device = self.session.agent, self.session.device
+        self.batches = self.session.minibatches(1)[0]
+
+    def parts(self, rates: Rates) -> list[Part]:
+        """Sampling, the encoder's pass, its gradient, and everything behind it; then all of it."""
+        agent, batches, heads = self.agent, self.batches, len(self.batches)
+        sights = agent.encode(batches[0]).detach()
+
+        def behind() -> None:
+            for batch in batches:
+                agent.update_heads(batch, sights)
+
+        whole = lambda: agent.update(*batches)  # noqa: E731
+        encode = lambda: agent.encode(batches[0])  # noqa: E731
+        seconds = [
+            seconds_of(work, self.device) for work in (lambda: self.session.minibatches(1), encode, behind, whole)
+        ]
+        flops = [flops_of(work) for work in (encode, behind, whole)]
+        owned = sum(p.numel() for name in ("critic", "actor") for p in getattr(agent, name).parameters())
+        targets = sum(p.numel() for p in agent.target_parameters)
+        encoders = agent.parts(("encoder", "actor_encoder")).values()
+        eyes = sum(p.numel() for encoder in encoders for p in encoder.parameters())
+        stepped = heads * (ADAM_BYTES * owned + POLYAK_BYTES * targets)
+
+        def part(name: str, flop: tuple[float, float], moved: float, measured: float) -> Part:
+            floor = flop[0] / rates.convolution + flop[1] / rates.product + moved / rates.copy
+            return Part(name, sum(flop) / 1e9, moved / 1e6, 1e3 * floor, 1e3 * measured)
+
+        gradient = tuple(flops[2][i] - flops[1][i] - flops[0][i] for i in range(2))
+        found = [
+            part("sample", (0.0, 0.0), 2.0 * bytes_of(batches), seconds[0]),
+            part("encode", flops[0], float(pictures_of(batches[0])), seconds[1]),
+            part("the encoder's gradient", gradient, ADAM_BYTES * eyes, seconds[3] - seconds[2] - seconds[1]),  # type: ignore[arg-type]
+            part(f"actor and critics, {heads}x", flops[1], stepped, seconds[2]),
+        ]
+        if not eyes:  # from state there is nothing to encode
+            del found[1:3]
+        totals = [sum(one[column] for one in found) for column in range(1, 5)]  # type: ignore[misc]
+        return [*found, Part("all of it", totals[0], totals[1], totals[2], 1e3 * (seconds[0] + seconds[3]))]
+
+    def close(self) -> None:
+        self.session.close()
+
+
+def flops_of(work: Callable[[], Any]) -> tuple[float, float]:
+    """In convolutions, and in matrix products."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    counts = {str(operator): count for operator, count in counter.get_flop_counts().get("Global", {}).items()}
+    convolutions = sum(count for operator, count in counts.items() if "convolution" in operator)
+    return float(convolutions), float(sum(counts.values()) - convolutions)
+
+
+def bytes_of(batches: Sequence[Batch]) -> int:
+    """Of minibatches; those after the first share its observations."""
+    total = 0
+    for number, batch in enumerate(batches):
+        for field in fields(batch):
+            name, tensor = field.name, getattr(batch, field.name)
+            if tensor is not None and not (number and name not in PER_GOAL):
+                total += tensor.nbytes
+    return total
+
+
+def pictures_of(batch: Batch) -> int:
+    """Bytes of the pictures of a batch."""
+    return sum(one.nbytes for one in (batch.pixels, batch.next_pixels) if one is not None)
+
+
+def environment_step(config: Config) -> dict[str, float]:
+    """Of one environment, on one core, in milliseconds: what there is to do, one thing after the other."""
+    example = envs.make_vec(config.env_id, 1, workers=0)
+    size = example.single_action_space.shape[0]  # type: ignore[index]
+    example.close()
+    generator = torch.Generator().manual_seed(config.seed)
+    actions = torch.rand(97, config.num_envs, size, generator=generator).mul(2).sub(1).numpy()
+
+    def milliseconds(workers: int, view: envs.View | None) -> float:
+        vec = envs.make_vec(config.env_id, config.num_envs, workers=workers, view=view, seed=0)
+        vec.reset()
+        number = iter(range(10**9))
+        found = seconds_of(lambda: vec.step(actions[next(number) % len(actions)]), torch.device("cpu"), least=0.4)
+        vec.close()
+        return 1e3 * found / config.num_envs
+
+    here, there = milliseconds(0, None), milliseconds(1, None)
+    drawn = milliseconds(0, config.view) - here if config.view is not None else 0.0
+    return {REST: here, "drawing": drawn, "hand-over from a worker": there - here}

@@ -1,0 +1,106 @@
+"""What a second rank brings: `python -m benchmarks.ranks [PRESET] [--json]`, with gloo, one thread a rank.
+
+The update of one process with a whole minibatch, against that of two ranks with half of it each that average their
+gradients; in alternating rounds. The efficiency is the speedup over the number of ranks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import tyro
+
+from benchmarks.settings import Settings
+
+RANKS = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    preset: tyro.conf.Positional[Literal["push", "push-pixels"]] = "push"
+    """Whose update."""
+    rounds: int = 3
+    """Rounds of each."""
+    updates: int = 200
+    """Passes of the encoder (from state: updates) in a round."""
+    json: bool = False
+    """Print one JSON object instead of a line."""
+    worker: tyro.conf.Suppress[bool] = False
+    """One of the processes that are measured."""
+
+
+def measure(options: Options) -> None:
+    """In a process that torchrun started: rank 0 prints milliseconds a pass."""
+    import torch
+
+    from benchmarks.ours import Updating
+    from training.ranks import Ranks
+
+    torch.set_num_interop_threads(1)
+    ranks = Ranks.from_environment()
+    ranks.join()
+    pixels = options.preset == "push-pixels"
+    settings = Settings(
+        obs="chapter" if pixels else "state", env_id="FetchPush-v4", num_envs=8, batch_size=256 // ranks.count,
+        updates_per_step=0.125, learning_starts=1000, buffer_size=10_000, prefill=0, transitions=0, threads=1,
+        cores=1, device="cpu",
+    )  # fmt: skip
+    updating = Updating(settings, "auto", options.preset)
+    agent, batches = updating.player.agent, [updating.batch] * updating.updates
+    ranks.attach(agent)
+    for number in range(options.updates + 10):
+        if number == 10:  # warm
+            ranks.meet()
+            begun = time.perf_counter()
+        agent.update(*batches)
+    ranks.meet()
+    if not ranks.rank:
+        print(1e3 * (time.perf_counter() - begun) / options.updates)
+    updating.close()
+    ranks.leave()
+
+
+def report_of(options: Options) -> dict[str, Any]:
+    """Raises CalledProcessError if a process fails."""
+    found: dict[int, list[float]] = {1: [], RANKS: []}
+    for _ in range(options.rounds):
+        for count, values in found.items():
+            torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+            command = [*torchrun, "-m", "benchmarks.ranks", options.preset, "--updates", str(options.updates)]
+            done = subprocess.run(
+                [*command, "--worker"], stdout=subprocess.PIPE, text=True, check=True, env=dict(os.environ)
+            )
+            values.append(float(done.stdout.strip().splitlines()[-1]))
+    speedup = statistics.median(one / two for one, two in zip(found[1], found[RANKS], strict=True))
+    medians = {f"milliseconds_with_{count}": statistics.median(values) for count, values in found.items()}
+    return {**asdict(options), **medians, "rounds": found, "speedup": speedup, "efficiency": speedup / RANKS}
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = tyro.cli(Options, args=arguments, prog="python -m benchmarks.ranks", description=__doc__)
+    if options.worker:
+        measure(options)
+        return 0
+    try:
+        report = report_of(options)
+    except subprocess.CalledProcessError as error:
+        print(f"benchmarks.ranks: a rank ended with exit code {error.returncode}.", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        one, two = report["milliseconds_with_1"], report[f"milliseconds_with_{RANKS}"]
+        print(f"{options.preset}: {one:.2f} ms, with {RANKS} ranks {two:.2f} ms: efficiency {report['efficiency']:.0%}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,104 @@
+"""How far the update and the environments are from what this machine could do:
+
+    python -m benchmarks.roofline [PRESET] [--flag of train.py ...] [--json]
+
+Measures the machine's rates first (a large convolution and matrix product in the dtype that the learner uses, a copy of
+memory), then each part of an update, and sets beside it the time that its arithmetic and its bytes would take at those
+rates. Nothing else may run meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from training.config import Config
+
+
+def report_of(arguments: Sequence[str]) -> dict[str, Any]:
+    """Raises UserError for a configuration that cannot be."""
+    from benchmarks import floor
+    from training import cli
+    from training.session import check
+
+    config = cli.parse(arguments)
+    check(config)
+    learner = floor.Learner(config)
+    session = learner.session
+    rates = floor.measured_rates(session.device, session.accelerated)
+    parts = learner.parts(rates)
+    learner.close()
+    steps = floor.environment_step(session.config)
+    if session.train_envs.restorable:  # a Fetch task
+        physics = physics_of(session.config)
+        steps = {"physics (mj_step)": physics, "observation, reward, resets": steps.pop(floor.REST) - physics} | steps
+    whole = parts[-1]
+    return {
+        "command": " ".join(arguments) or "push",
+        "device": str(session.device),
+        "threads": session.config.threads,
+        "dtype": "bfloat16" if session.accelerated else "float32",
+        "load_before": os.getloadavg()[0],
+        "rates": {name: round(value / 1e9, 1) for name, value in vars(rates).items()},
+        "update": [part._asdict() for part in parts],
+        "share_of_floor": whole.floor / whole.measured,
+        "environment": steps,
+    }
+
+
+def physics_of(config: Config) -> float:
+    """Milliseconds of `mj_step` in a stock environment's step."""
+    from benchmarks.settings import Settings
+    from benchmarks.stepping import Physics, actions_of
+
+    names = ("obs", "env_id", "num_envs", "batch_size", "updates_per_step", "learning_starts", "buffer_size")
+    settings = Settings(**{name: getattr(config, name) for name in names}, prefill=0, transitions=0, threads=1,
+                        cores=1, device="cpu")  # fmt: skip
+    physics = Physics(settings, actions_of(settings))
+    counts = physics.run(2.0)
+    physics.close()
+    return 1e3 * counts["seconds"] / counts["env_steps"]
+
+
+def show(report: dict[str, Any]) -> None:
+    console, rates = Console(), report["rates"]
+    console.print(
+        f"{report['command']}: {report['device']}, {report['threads']} threads, {report['dtype']}; convolution "
+        f"{rates['convolution']:.0f} GFLOP/s, product {rates['product']:.0f} GFLOP/s, copy {rates['copy']:.1f} GB/s"
+    )
+    table = Table("part of an update", "GFLOP", "MB", "floor, ms", "measured, ms", "share")
+    for part in report["update"]:
+        share = part["floor"] / part["measured"] if part["measured"] > 0 else float("nan")
+        numbers = (part["gflop"], part["megabytes"], part["floor"], part["measured"])
+        table.add_row(part["name"], *(f"{number:.3g}" for number in numbers), f"{share:.0%}")
+    console.print(table)
+    table = Table("of one environment's step, on one core", "ms")
+    for name, value in report["environment"].items():
+        table.add_row(name, f"{value:.3f}")
+    console.print(table)
+
+
+def main(arguments: Sequence[str]) -> int:
+    from training.errors import UserError
+
+    try:
+        report = report_of([one for one in arguments if one != "--json"])
+    except UserError as error:
+        print(f"benchmarks.roofline: {error}", file=sys.stderr)
+        return 2
+    if "--json" in arguments:
+        print(json.dumps(report, indent=2))
+    else:
+        show(report)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

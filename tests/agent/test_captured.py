@@ -1,0 +1,50 @@
+"""The update as a CUDA graph against the eager one, where a GPU is."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from agent.captured import WARMUP, Captured
+from replay import Ring, Room
+from tests.agent.small import random_batch, small_agent, state_tensors
+
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+@GPU
+def test_a_graph_learns_what_the_eager_update_does() -> None:
+    """DESIGN allows 1e-5, relative, in float32; the same noise, since both generators stand alike."""
+    eager = small_agent(device="cuda", alpha="auto")
+    other = copy.deepcopy(eager)
+    other.generator = torch.Generator("cuda")
+    other.generator.set_state(eager.generator.get_state())
+    batch = random_batch().to(torch.device("cuda"))
+    captured = Captured(lambda: other.update(batch), [other.generator])
+    for _ in range(100):
+        metrics, expected = captured(), eager.update(batch)
+        torch.testing.assert_close(metrics["q"], expected["q"], rtol=1e-5, atol=1e-5)
+    for one, two in zip(state_tensors(other), state_tensors(eager), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5)
+
+
+@GPU
+def test_replays_draw_other_numbers_and_what_was_stored_after_the_capture() -> None:
+    device = torch.device("cuda")
+    ring = Ring(Room(100, 1, 1, 1, 1, device=device), reward_fn=lambda achieved, _: achieved[:, 0].float(), her_ratio=0)
+    zero, goal = torch.zeros(1, 1, device=device), torch.zeros(1, 1, dtype=torch.float64, device=device)
+
+    def store(number: float) -> None:
+        ring.add(zero, torch.full((1,), number, device=device), zero[0] > 0, zero, goal, goal)
+
+    ring.start(zero, goal, goal)
+    for number in range(10):
+        store(number)
+    captured = Captured(lambda: {"reward": ring.sample(64).reward}, [ring.generator])
+    drawn = [captured()["reward"].clone() for _ in range(WARMUP + 3)]
+    assert not drawn[-1].equal(drawn[-2])
+    for _ in range(80):
+        store(1000.0)
+    assert (captured()["reward"] == 1000.0).any()

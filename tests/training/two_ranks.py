@@ -1,0 +1,69 @@
+"""Started twice by torchrun: two ranks against one agent that has the whole of every batch."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import torch
+import torch.distributed as dist
+
+from agent import SAC
+from replay import Batch
+from tests.agent.small import ACTION, parameters, random_batch, small_agent
+from training.ranks import Ranks, Statistics
+
+ROWS, UPDATES = 32, 5
+
+
+def half(batch: Batch, rank: int) -> Batch:
+    rows = slice(rank * ROWS // 2, (rank + 1) * ROWS // 2)
+    return Batch(**{field.name: getattr(batch, field.name)[rows] for field in dataclasses.fields(Batch)})
+
+
+def optimizers(agent: SAC) -> list[torch.optim.Optimizer]:
+    return list(agent.parts(agent.OPTIMIZERS).values())
+
+
+def main(routing: str) -> None:
+    ranks = Ranks.from_environment()
+    ranks.join()
+    torch.set_num_threads(1)
+    whole = small_agent(routing, alpha="auto", goal_loss=1.0)
+    mine = small_agent(routing, alpha="auto", goal_loss=1.0, seed=ranks.rank)  # other weights, until they are shared
+    ranks.attach(mine)
+    statistics = Statistics(mine, ranks)
+    for number in range(UPDATES):
+        batch, seen = random_batch(number, ROWS), random_batch(100 + number, ROWS)
+        whole.observe(seen.vector, seen.goal, seen.goal)
+        rows = half(seen, ranks.rank)
+        statistics.observe(rows.vector[:5], rows.goal[:5], rows.goal[:5])  # in two parts, as when episodes end
+        statistics.observe(rows.vector[5:], rows.goal[5:], rows.goal[5:])
+        statistics.share()
+        noise = torch.randn(2, ROWS, ACTION, generator=torch.Generator().manual_seed(number))  # target's, then actor's
+        for agent, rows_of_noise in ((whole, noise), (mine, noise.chunk(2, dim=1)[ranks.rank])):
+            coming = iter(rows_of_noise)
+            agent.noise = lambda _, coming=coming: next(coming)  # type: ignore[method-assign, misc]
+        whole.update(batch)
+        mine.update(half(batch, ranks.rank))
+    flat = torch.cat([tensor.flatten() for part in parameters(mine).values() for tensor in part])
+    both = [torch.empty_like(flat) for _ in range(2)]
+    dist.all_gather(both, flat)
+    assert both[0].equal(both[1]), "the ranks have come apart"
+    expected = torch.cat([tensor.flatten() for part in parameters(whole).values() for tensor in part])
+    torch.testing.assert_close(flat, expected, rtol=1e-3, atol=2e-5)  # Adam divides by the size of small gradients
+    for normalizer, other_normalizer in zip(
+        (mine.vector_normalizer, mine.goal_normalizer), (whole.vector_normalizer, whole.goal_normalizer), strict=True
+    ):
+        torch.testing.assert_close(normalizer.shift, other_normalizer.shift)
+        torch.testing.assert_close(normalizer.scale, other_normalizer.scale)
+    pairs = ((one.state_dict(), two.state_dict()) for one, two in zip(optimizers(mine), optimizers(whole), strict=True))
+    for own, other in pairs:  # Adam's steps do not depend on the gradients' scale, but their running means do
+        for number, state in own["state"].items():
+            torch.testing.assert_close(state["exp_avg"], other["state"][number]["exp_avg"], rtol=1e-2, atol=1e-4)
+    print(f"rank {ranks.rank}: alike", flush=True)
+    ranks.leave()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,206 @@
+"""Several processes that learn as one: `torchrun --nproc-per-node K train.py ...`.
+
+Each rank steps its own environments, keeps its share of the replay, and draws its share of each minibatch. What they
+have in common are the networks: gradients are averaged before each optimizer's step, in one flat all-reduce, so that K
+ranks with batches of B/K make the step that is expected of one with B. The normalisers' statistics are shared after
+each step of the environments. Rank 0 evaluates and logs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from agent import SAC
+from training import checkpoint
+from training.config import Config
+from training.errors import RunFailed, UserError
+
+DIVIDED = ("num_envs", "batch_size", "buffer_size")  # of the run as a whole
+PATIENCE = timedelta(hours=2)  # while rank 0 evaluates, the others wait
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which of `count` processes this is, and what it does together with the others; nothing if it is alone."""
+
+    rank: int = 0
+    count: int = 1
+    on_this_machine: int = 1
+
+    @staticmethod
+    def from_environment() -> Ranks:
+        """As torchrun sets it; alone without."""
+        default = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_WORLD_SIZE": 1}
+        return Ranks(*(int(os.environ.get(name, value)) for name, value in default.items()))
+
+    def join(self) -> None:
+        """Connect with the others; once."""
+        if self.count == 1 or dist.is_initialized():
+            return
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+
+    @property
+    def launcher(self) -> str:
+        """What a command begins with that starts as many on this machine."""
+        return "python" if self.count == 1 else f"torchrun --nproc-per-node {self.on_this_machine}"
+
+    def leave(self) -> None:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+    # ------------------------------------------------------------------ dividing
+
+    def device(self, device: torch.device) -> torch.device:
+        """This rank's own, of those of the machine. Raises UserError if there are too few, or one was named for all."""
+        if self.count == 1 or device.type != "cuda":
+            return device
+        if device.index is not None:
+            raise UserError(f"--device {device} is one for {self.count} ranks: leave it to auto.")
+        if self.on_this_machine > torch.cuda.device_count():
+            raise UserError(
+                f"{self.on_this_machine} ranks need as many GPUs, and there are {torch.cuda.device_count()}."
+            )
+        mine = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(mine)
+        return mine
+
+    def share(self, config: Config) -> Config:
+        """What one rank has of `config`. Raises UserError if it cannot be divided."""
+        for name in DIVIDED:
+            if getattr(config, name) % self.count:
+                raise UserError(
+                    f"--{name.replace('_', '-')} {getattr(config, name)} cannot be divided among {self.count} ranks: "
+                    f"choose a multiple of {self.count}."
+                )
+        return replace(config, **{name: getattr(config, name) // self.count for name in DIVIDED})
+
+    # ------------------------------------------------------------------ learning
+
+    def attach(self, agent: SAC) -> None:
+        """From here on `agent` has the weights of rank 0's, and steps by gradients that all ranks' are averaged to."""
+        if self.count == 1:
+            return
+        for module in agent.parts(agent.MODULES).values():
+            for tensor in module.state_dict().values():
+                self._together(dist.broadcast, tensor, 0)
+        self._together(dist.broadcast, agent.log_alpha.data, 0)
+        for optimizer in agent.parts(agent.OPTIMIZERS).values():
+            optimizer.register_step_pre_hook(self._average_gradients)
+
+    def _average_gradients(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        parameters = (one for group in optimizer.param_groups for one in group["params"])
+        gradients = [one.grad for one in parameters if one.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        self.sum(flat)
+        flat /= self.count
+        parts = flat.split([gradient.numel() for gradient in gradients])
+        torch._foreach_copy_(gradients, [part.view_as(own) for part, own in zip(parts, gradients, strict=True)])
+
+    def sum(self, tensor: Tensor) -> None:
+        """Over all ranks, in place."""
+        self._together(dist.all_reduce, tensor)
+
+    def agree(self, stopping: signal.Signals | None) -> signal.Signals | None:
+        """A signal that any of the ranks was sent, so that all stop after the same step."""
+        if self.count == 1:
+            return stopping
+        number = torch.tensor(stopping or 0)
+        self._together(dist.all_reduce, number, dist.ReduceOp.MAX)
+        return signal.Signals(int(number)) if number else None
+
+    def tell(self, value: str) -> str:
+        """Rank 0's value, on all."""
+        if self.count == 1:
+            return value
+        values = [value]
+        self._together(dist.broadcast_object_list, values, 0)
+        return values[0]
+
+    def meet(self) -> None:
+        """Wait for the others."""
+        if self.count > 1:
+            self._together(dist.barrier)
+
+    def _together(self, collective: Any, *arguments: Any) -> None:
+        try:
+            collective(*arguments)
+        except RuntimeError as error:  # gloo's and NCCL's, when another process is gone
+            reason = str(error).strip().splitlines()[-1][:200]
+            raise RunFailed(
+                f"rank {self.rank} of {self.count} has lost the others ({reason}): what was saved before is intact; "
+                "continue with --resume."
+            ) from error
+
+    # ------------------------------------------------------------------ saving
+
+    def save(self, state: dict[str, Any], folder: Path, step: int) -> None:
+        """Each rank its own; what counts is rank 0's, which appears once all others are there."""
+        if self.rank:
+            checkpoint.save(state, folder / _part(self.rank, step))
+        self.meet()
+        if not self.rank:
+            checkpoint.save(state | {"ranks": self.count}, folder / checkpoint.RESUME)
+            current = {folder / _part(rank, step) for rank in range(1, self.count)}
+            for file in (folder / checkpoint.RESUME).parent.glob("rank-*"):
+                if file not in current:
+                    file.unlink()
+        self.meet()
+
+    def load(self, folder: Path) -> tuple[list[dict[str, Any]], int]:
+        """This rank's own state, or those of all ranks if there were more or fewer of them; and how many there were.
+
+        Raises UserError.
+        """
+        first = checkpoint.load(folder / checkpoint.RESUME, "cpu")
+        count = int(first.get("ranks", 1))
+        wanted = [self.rank] if count == self.count else range(count)
+        step = first["recorder"]["step"] if "recorder" in first else 0
+        return [checkpoint.load(folder / _part(rank, step), "cpu") if rank else first for rank in wanted], count
+
+
+ALONE = Ranks()
+
+
+def _part(rank: int, step: int) -> Path:
+    return Path(checkpoint.RESUME).parent / f"rank-{rank}-step-{step}.pt"
+
+
+class Statistics:
+    """The normalisers of all ranks, kept alike: what the environments showed is added up before it is merged."""
+
+    def __init__(self, agent: SAC, ranks: Ranks) -> None:
+        self.agent, self.ranks = agent, ranks
+        self.shown: list[tuple[Tensor, ...]] = []
+
+    def observe(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
+        """As `ActorCritic.observe`; with other ranks, from the next `share` on."""
+        if self.ranks.count == 1:
+            self.agent.observe(vector, goal, achieved_goal)
+        else:
+            self.shown.append((vector, goal, achieved_goal))
+
+    def share(self) -> None:
+        """To be called by all ranks, once a step."""
+        if self.ranks.count == 1:
+            return
+        rows = torch.cat([torch.cat(parts, dim=1) for parts in self.shown]).to(torch.float64)  # (R, V + 2 G)
+        self.shown.clear()
+        sums = torch.cat([rows.new_tensor([len(rows)]), rows.sum(0), rows.square().sum(0)])
+        self.ranks.sum(sums)
+        count, rest = sums[0], sums[1:] / sums[0]
+        mean, square = rest.chunk(2)
+        variance = (square - mean.square()).clamp(min=0)
+        agent = self.agent
+        normalizers = (agent.vector_normalizer, agent.goal_normalizer, agent.achieved_normalizer)
+        sizes = [len(one.shift) for one in normalizers]
+        for normalizer, *moments in zip(normalizers, mean.split(sizes), variance.split(sizes), strict=True):
+            normalizer.merge(count, *moments)

@@ -27,7 +27,7 @@ from training.progress import Progress
 from training.ranks import Ranks
 from training.recorder import Recorder
 from training.session import Session, check
-from training.shares import restore
+from training.shares import open_run, restore
 from training.smoke import smoke
 
 
@@ -162,24 +162,16 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
     check(config)
     ranks.share(config)  # can it be divided?
     ranks.join()
-    leads, lock = ranks.rank == 0, None
-    try:
-        folder = Path(config.resume or run_folder.free_folder(config)) if leads else Path()
-        lock = run_folder.Lock(folder) if config.resume and leads else None
-    except UserError:
-        ranks.tell("")
-        raise
-    if not (told := ranks.tell(str(folder))):  # rank 0 says why
+    if (opened := open_run(config, ranks)) is None:
         return 2
-    folder = Path(told)
-    states, saved_ranks = ranks.load(folder) if config.resume else ([], ranks.count)
+    folder, leads = opened.folder, ranks.rank == 0
     session, recorder = Session(dataclasses.replace(config, run_dir=str(folder)), ranks), Recorder()
     try:
-        lock = lock or (run_folder.Lock(folder) if leads else None)
-        if states:
-            for note in restore(session, recorder, states, saved_ranks):
+        if leads and opened.lock is None:
+            opened.lock = run_folder.Lock(folder)
+        if opened.states:
+            for note in restore(session, recorder, opened):
                 console.print(note, soft_wrap=True)
-            states.clear()
         else:
             session.start()
         logger = say_what_it_is(session, folder, recorder.step, console) if leads else None
@@ -194,7 +186,6 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
         if logger is not None:
             finish(session, recorder, folder, console)
             logger.close()
-        del lock
         return 0
     finally:
         session.close()

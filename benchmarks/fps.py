@@ -193,7 +193,7 @@ def report_of(options: Options) -> dict[str, Any]:
     ]
     if options.only in (None, "end-to-end"):
         runs = [parts.end_to_end(each, whole) for each in settings]
-        report |= {key: runs[0][key] for key in runs[0] if "_per_second" in key}
+        report |= {key: runs[0][key] for key in runs[0] if "_per_second" in key or key == "sb3_recommended"}
         report["end_to_end"] = runs
     for name, part in (("envs", parts.envs), ("replay", parts.replay), ("update", parts.update)):
         if options.only in (None, name):

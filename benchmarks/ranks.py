@@ -33,8 +33,6 @@ class Options:
     """Passes of the encoder (from state: updates) in a round."""
     json: bool = False
     """Print one JSON object instead of a line."""
-    worker: tyro.conf.Suppress[bool] = False
-    """One of the processes that are measured."""
 
 
 def measure(options: Options) -> None:
@@ -76,7 +74,7 @@ def report_of(options: Options) -> dict[str, Any]:
             torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
             command = [*torchrun, "-m", "benchmarks.ranks", options.preset, "--updates", str(options.updates)]
             done = subprocess.run(
-                [*command, "--worker"], stdout=subprocess.PIPE, text=True, check=True, env=dict(os.environ)
+                command, stdout=subprocess.PIPE, text=True, check=True, env=dict(os.environ)
             )
             values.append(float(done.stdout.strip().splitlines()[-1]))
     speedup = statistics.median(one / two for one, two in zip(found[1], found[RANKS], strict=True))
@@ -86,7 +84,7 @@ def report_of(options: Options) -> dict[str, Any]:
 
 def main(arguments: Sequence[str]) -> int:
     options = tyro.cli(Options, args=arguments, prog="python -m benchmarks.ranks", description=__doc__)
-    if options.worker:
+    if "RANK" in os.environ:  # one of the processes that are measured
         measure(options)
         return 0
     try:

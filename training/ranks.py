@@ -155,16 +155,14 @@ class Ranks:
                     file.unlink()
         self.meet()
 
-    def load(self, folder: Path) -> tuple[list[dict[str, Any]], int]:
-        """This rank's own state, or those of all ranks if there were more or fewer of them; and how many there were.
+    def load(self, folder: Path, count: int, step: int) -> list[dict[str, Any]]:
+        """This rank's own state of `step`, or those of all ranks if there were more or fewer of them: `count`.
 
         Raises UserError.
         """
-        first = checkpoint.load(folder / checkpoint.RESUME, "cpu")
-        count = int(first.get("ranks", 1))
         wanted = [self.rank] if count == self.count else range(count)
-        step = first["recorder"]["step"] if "recorder" in first else 0
-        return [checkpoint.load(folder / _part(rank, step), "cpu") if rank else first for rank in wanted], count
+        files = [folder / (_part(rank, step) if rank else checkpoint.RESUME) for rank in wanted]
+        return [checkpoint.load(file, "cpu") for file in files]
 
 
 ALONE = Ranks()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,25 +13,61 @@ import torch
 import envs
 from replay import lanes
 from training import checkpoint, run_folder
+from training.config import Config
 from training.errors import UserError
+from training.ranks import Ranks
 from training.recorder import Recorder
 from training.session import Session
 
 
-def restore(session: Session, recorder: Recorder, states: list[dict[str, Any]], saved_ranks: int) -> list[str]:
+@dataclass
+class Opened:
+    """A run's folder, and what was saved there, if it goes on."""
+
+    folder: Path
+    lock: run_folder.Lock | None  # rank 0's
+    states: list[dict[str, Any]]  # this rank's own, or those of all ranks if there were more or fewer
+    ranks: int  # that were
+
+
+def open_run(config: Config, ranks: Ranks) -> Opened | None:
+    """Rank 0 looks for the folder and tells the others. Raises UserError; returns None where another rank did."""
+    told, lock, states = "", None, []
+    if ranks.rank == 0:
+        try:
+            folder = Path(config.resume or run_folder.free_folder(config))
+            count, step = ranks.count, 0
+            if config.resume:
+                lock = run_folder.Lock(folder)
+                first = checkpoint.load(folder / checkpoint.RESUME, "cpu")
+                count, step = int(first.get("ranks", 1)), int(first.get("recorder", {}).get("step", 0))
+                states = [first]
+            told = json.dumps([str(folder), count, step])
+        finally:  # also where it raises: the others wait
+            told = ranks.tell(told)
+    elif not (told := ranks.tell("")):
+        return None
+    name, count, step = json.loads(told)
+    if config.resume and (ranks.rank or count != ranks.count):
+        states = ranks.load(Path(name), count, step)
+    return Opened(Path(name), lock, states, count)
+
+
+def restore(session: Session, recorder: Recorder, opened: Opened) -> list[str]:
     """Returns what does not go on as it was, in sentences; raises UserError if the states are not of this session."""
     ranks, config, notes = session.ranks, session.config, []
     try:
-        recorder.load_state_dict(states[0]["recorder"], session.device)
+        recorder.load_state_dict(opened.states[0]["recorder"], session.device)
         if config.resume_without_replay:
             recorder.replay_began = recorder.step
-        state = states[0]["session"]
-        if saved_ranks != ranks.count:
-            state = dealt_anew([one["session"] for one in states], ranks.rank, ranks.count)
+        state = opened.states[0]["session"]
+        if opened.ranks != ranks.count:
+            state = dealt_anew([one["session"] for one in opened.states], ranks.rank, ranks.count)
             notes.append(
-                f"The run had {saved_ranks} ranks and has {ranks.count} now: its episodes were dealt out anew, and it "
+                f"The run had {opened.ranks} ranks and has {ranks.count} now: its episodes were dealt out anew, and it "
                 "does not go on bit for bit."
             )
+        opened.states.clear()
         if not session.load_state_dict(state, recorder.step):
             empty = config.resume_without_replay
             reason = "The replay starts empty" if empty else f"{config.env_id} cannot be saved in mid-episode"

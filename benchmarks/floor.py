@@ -52,18 +52,19 @@ class Part(NamedTuple):
     measured: float
 
 
-def seconds_of(work: Callable[[], Any], device: torch.device, rounds: int = 7, least: float = 0.15) -> float:
-    """Median over `rounds` of at least `least` seconds each."""
-    work()
-    found = []
-    for _ in range(rounds):
-        begun, count = time.perf_counter(), 0
-        while time.perf_counter() - begun < least:
-            work()
-            count += 1
-        synchronize(device)
-        found.append((time.perf_counter() - begun) / count)
-    return statistics.median(found)
+def seconds_of(*works: Callable[[], Any], device: torch.device, rounds: int = 9, least: float = 0.15) -> list[float]:
+    """Of each, the median over `rounds` of at least `least` seconds, in turn."""
+    found: list[list[float]] = [[] for _ in works]
+    for number in range(rounds + 1):
+        for work, values in zip(works, found, strict=True):
+            begun, count = time.perf_counter(), 0
+            while time.perf_counter() - begun < least:
+                work()
+                count += 1
+            synchronize(device)
+            if number:  # the first one warms up
+                values.append((time.perf_counter() - begun) / count)
+    return [statistics.median(values) for values in found]
 
 
 @torch.no_grad()
@@ -73,11 +74,9 @@ def measured_rates(device: torch.device, bfloat16: bool) -> Rates:
     kernel = torch.randn(32, 32, 3, 3, device=device).to(dtype, memory_format=torch.channels_last)
     square = torch.randn(512, 512, device=device).to(dtype)
     source, target = (torch.ones(1 << 26, dtype=torch.uint8, device=device) for _ in range(2))
-    return Rates(
-        2 * CHUNK * 42 * 42 * 32 * 32 * 9 / seconds_of(lambda: F.conv2d(maps, kernel, padding=1), device),
-        2 * 512**3 / seconds_of(lambda: square @ square, device),
-        2 * source.nbytes / seconds_of(lambda: target.copy_(source), device),
-    )
+    works = (lambda: F.conv2d(maps, kernel, padding=1), lambda: square @ square, lambda: target.copy_(source))
+    counts = (2 * CHUNK * 42 * 42 * 32 * 32 * 9, 2 * 512**3, 2 * source.nbytes)
+    return Rates(*(count / taken for count, taken in zip(counts, seconds_of(*works, device=device), strict=True)))
 
 
 class Learner:
@@ -107,9 +106,8 @@ class Learner:
 
         whole = lambda: agent.update(*batches)  # noqa: E731
         encode = lambda: agent.encode(batches[0])  # noqa: E731
-        seconds = [
-            seconds_of(work, self.device) for work in (lambda: self.session.minibatches(1), encode, behind, whole)
-        ]
+        sample = lambda: self.session.minibatches(1)  # noqa: E731
+        seconds = seconds_of(sample, encode, behind, whole, device=self.device)
         flops = [flops_of(work) for work in (encode, behind, whole)]
         owned = sum(p.numel() for name in ("critic", "actor") for p in getattr(agent, name).parameters())
         targets = sum(p.numel() for p in agent.target_parameters)
@@ -174,7 +172,8 @@ def environment_step(config: Config) -> dict[str, float]:
         vec = envs.make_vec(config.env_id, config.num_envs, workers=workers, view=view, seed=0)
         vec.reset()
         number = iter(range(10**9))
-        found = seconds_of(lambda: vec.step(actions[next(number) % len(actions)]), torch.device("cpu"), least=0.4)
+        step = lambda: vec.step(actions[next(number) % len(actions)])  # noqa: E731
+        (found,) = seconds_of(step, device=torch.device("cpu"), least=0.4)
         vec.close()
         return 1e3 * found / config.num_envs
 

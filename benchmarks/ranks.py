@@ -73,9 +73,7 @@ def report_of(options: Options) -> dict[str, Any]:
         for count, values in found.items():
             torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
             command = [*torchrun, "-m", "benchmarks.ranks", options.preset, "--updates", str(options.updates)]
-            done = subprocess.run(
-                command, stdout=subprocess.PIPE, text=True, check=True, env=dict(os.environ)
-            )
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=dict(os.environ))
             values.append(float(done.stdout.strip().splitlines()[-1]))
     speedup = statistics.median(one / two for one, two in zip(found[1], found[RANKS], strict=True))
     medians = {f"milliseconds_with_{count}": statistics.median(values) for count, values in found.items()}

@@ -50,7 +50,10 @@ def load(path: Path, device: torch.device | str) -> dict[str, Any]:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # pickle, zip and torch each have their own
         raise UserError(f"{path} is corrupt or not a checkpoint ({type(error).__name__}): use another one.") from None
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    found = state.get("format") if isinstance(state, dict) else None
+    if str(found).startswith("pixel-push-") and found != FORMAT:
+        raise UserError(f"{path} is of another version of this program ({found}): use the commit that its run names.")
+    if found != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this program: name the folder of one of its runs.")
     return state
 

@@ -118,10 +118,7 @@ BAD = {
     "a flipped bit": (GOOD[:20_000] + bytes([GOOD[20_000] ^ 1]) + GOOD[20_001:], "is corrupt or not a checkpoint"),
     "another program's": (saved({"model": torch.ones(3)}), "is not a checkpoint of this program"),
     "a bare tensor": (saved(torch.ones(3)), "is not a checkpoint of this program"),
-    "an older version's": (
-        saved({"format": "pixel-push-1"}),
-        r"is of another version of this program \(pixel-push-1\)",
-    ),
+    "an older version's": (saved({"format": "pixel-push-1"}), "is of another version of this program"),
     "code": (pickle.dumps(Trap()), "is corrupt or not a checkpoint"),
     "code in torch's format": (saved({"format": checkpoint.FORMAT, "trap": Trap()}), "is corrupt or not a checkpoint"),
     "code in torch's old format": (saved(Trap(), _use_new_zipfile_serialization=False), "is corrupt"),

@@ -7,9 +7,16 @@ from pathlib import Path
 
 
 def peak_bytes(process: int | None = None) -> int:
-    """The sum of each one's own peak (VmHWM), of those that are alive. Linux only."""
-    process = os.getpid() if process is None else process
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    own = sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-    children = (thread / "children" for thread in Path(f"/proc/{process}/task").iterdir())
-    return own + sum(peak_bytes(int(child)) for file in children for child in file.read_text().split())
+    """The sum of each one's own peak (VmHWM), of those that are alive, without counting twice what they share: of that,
+    as of now, each has its part (Pss) of what it can see (Rss). Linux only."""
+    folder = Path(f"/proc/{os.getpid() if process is None else process}")
+    sizes = _sizes(folder / "status") | _sizes(folder / "smaps_rollup")
+    own = sizes["VmHWM"] - (sizes["Rss"] - sizes["Pss"])
+    children = ((thread / "children").read_text().split() for thread in (folder / "task").iterdir())
+    return own + sum(peak_bytes(int(child)) for of_thread in children for child in of_thread)
+
+
+def _sizes(file: Path) -> dict[str, int]:
+    """Lines as "VmHWM:  123 kB", in bytes."""
+    words = (line.split() for line in file.read_text().splitlines())
+    return {line[0].rstrip(":"): 1024 * int(line[1]) for line in words if len(line) == 3 and line[2] == "kB"}

@@ -138,7 +138,7 @@ def _stripped(model: mujoco.MjModel, view: View, tiles: int, hide: Sequence[str]
     """A copy of the model without what is not to be drawn, with a frame buffer for `tiles` pictures."""
     model = copy.copy(model)
     model.vis.quality.offsamples = 4 if view.msaa else 0
-    model.vis.quality.shadowsize = 0  # the light casts none, and a map of them takes 64 MB
+    model.vis.quality.shadowsize = 1  # the light casts none, and a map of the default size takes 64 MB
     model.vis.global_.offwidth, model.vis.global_.offheight = view.render_size, view.render_size * tiles
     for name in hide:
         model.geom_rgba[model.geom_bodyid == model.body(name).id, 3] = 0.0

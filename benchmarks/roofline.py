@@ -28,7 +28,7 @@ def report_of(arguments: Sequence[str]) -> dict[str, Any]:
     from training import cli
     from training.session import check
 
-    config = cli.parse(arguments)
+    config, load = cli.parse(arguments), os.getloadavg()[0]
     check(config)
     learner = floor.Learner(config)
     session = learner.session
@@ -45,7 +45,7 @@ def report_of(arguments: Sequence[str]) -> dict[str, Any]:
         "device": str(session.device),
         "threads": session.config.threads,
         "dtype": "bfloat16" if session.accelerated else "float32",
-        "load_before": os.getloadavg()[0],
+        "load_before": load,
         "rates": {name: round(value / 1e9, 1) for name, value in vars(rates).items()},
         "update": [part._asdict() for part in parts],
         "share_of_floor": whole.floor / whole.measured,

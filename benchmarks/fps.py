@@ -8,7 +8,8 @@ in float32, and one more line shows our faster dtype (`--accelerate auto`), whic
 From pixels (`--obs chapter`) both sides see four 84x84 pictures, proprioception, achieved and desired goal, and have
 the book's encoder (four 3x3 convolutions, SpatialSoftmax, LayerNorm, Tanh), batches of 256 pairs of pictures and one
 update of actor and critic for each pass of the encoder. SB3 has an encoder each for actor, critic and target critic,
-which is its default, and the book's wrapper: 480x480, resized with PIL, in DummyVecEnv. We have one encoder, trained by
+which is its default, and the book's wrapper: 480x480, resized with PIL, in DummyVecEnv; or, apart from that
+(`sb3_recommended`), pictures drawn at 84x84 in SubprocVecEnv. We have one encoder, trained by
 the critic, and draw at 84x84. A line for our own recipe, with other cameras, another encoder and eight updates of actor
 and critic for each of its passes, is marked so.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import replace
 
-from benchmarks import measure, ours, sb3, stepping
+from benchmarks import measure, ours, sb3, sb3_counts, stepping
 from benchmarks.alternate import Remote
 from benchmarks.measure import FAST, OURS, Report, Timing, against, medians, run_all
 from benchmarks.pictures import drawn
@@ -74,14 +74,14 @@ def envs(settings: Settings, timing: Timing) -> Report:
 
 def replay(settings: Settings, _: Timing) -> Report:
     """Bytes only."""
-    few, many = ours.bytes_per_transition(settings), sb3.bytes_per_transition(settings)
+    few, many = ours.bytes_per_transition(settings), sb3_counts.bytes_per_transition(settings)
     return {"bytes_per_transition": {"ours": few, "sb3": many, "ratio": many / few}}
 
 
 def update(settings: Settings, timing: Timing) -> Report:
     """One update of actor and critic a pass of the book's encoder; and our own recipe, with several."""
     slots = 10
-    passes = ours.encoder_passes(settings), sb3.encoder_passes(replace(settings, buffer_size=slots))
+    passes = ours.encoder_passes(settings), sb3_counts.encoder_passes(replace(settings, buffer_size=slots))
     counted = {"encoder_passes_per_update": {"ours": passes[0], "sb3": passes[1]}}
     return measure.update(settings, timing, preset="push-pixels", slots=slots) | counted
 

@@ -211,38 +211,10 @@ class Updating:
         self.vec.close()
 
 
-def encoder_passes(settings: Settings) -> float:
-    """Batches of pictures that go through an encoder in one update."""
-    updating, rows = Updating(settings), 0
-    model = updating.model
-
-    def count(_module: Any, _inputs: Any, output: torch.Tensor) -> None:
-        nonlocal rows
-        rows += len(output)
-
-    for module in model.policy.modules():
-        if isinstance(module, Manipulation):
-            module.register_forward_hook(count)
-    model.train(1, settings.batch_size)
-    updating.close()
-    return rows / settings.batch_size
-
-
 def synchronize(device: torch.device) -> None:
     """Wait for work that was only queued."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def bytes_per_transition(settings: Settings) -> float:
-    """Of the arrays of its replay."""
-    vec = make_envs(replace(settings, num_envs=1), subprocesses=False)
-    model = build(replace(settings, num_envs=1, buffer_size=100), vec)
-    buffer: Any = model.replay_buffer
-    tables = [*buffer.observations.values(), *buffer.next_observations.values()]
-    tables += [array for array in vars(buffer).values() if isinstance(array, np.ndarray)]
-    vec.close()
-    return sum(table.nbytes for table in tables) / buffer.buffer_size
 
 
 def fill(buffer: HerReplayBuffer, transitions: int) -> None:

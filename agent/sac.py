@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from agent.actor_critic import ActorCritic, Heads, tiled
 from agent.routing import ROUTINGS
 from agent.sights import Sights
+from agent.threads import threads
 from encoders import Encoded
 from replay.batch import Batch
 
@@ -68,6 +69,7 @@ class SAC(ActorCritic):
         self.target_entropy = -float(heads.action_size)
         initial = 0.0 if self.learns_alpha else math.log(float(alpha))
         self.log_alpha = torch.tensor(initial, device=self.device, requires_grad=self.learns_alpha)
+        self.head_threads: int | None = None  # of further updates of the heads; None for as many as of the first
         self._make_optimizers(learning_rate, encoder_learning_rate or learning_rate)
 
     def _make_optimizers(self, learning_rate: float, encoder_learning_rate: float) -> None:
@@ -102,8 +104,9 @@ class SAC(ActorCritic):
         sights = self.encode(batch)
         metrics = self.update_heads(batch, sights)
         detached = sights.detach()
-        for other in more:
-            self.update_heads(other, detached)
+        with threads(self.head_threads):
+            for other in more:
+                self.update_heads(other, detached)
         return metrics
 
     def encode(self, batch: Batch) -> Sights:

@@ -126,6 +126,12 @@ class Blocks:
         if command == "gl_renderer":
             self._replies[0] = answer
 
+    def give_way(self) -> None:
+        """Lower the priority of all worker processes."""
+        for block in self._processes:
+            if isinstance(block, RemoteBlock):
+                block.give_way()
+
     def stop(self, at_once: bool = False) -> None:
         """Close all environments and end the workers, whatever they are doing; a second call does nothing."""
         if self._release.detach():

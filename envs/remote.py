@@ -23,6 +23,7 @@ from envs.view import View
 HANG_SECONDS = 60.0  # a worker that has not answered for so long is given up
 DRAWING_SECONDS = 25.0  # one that draws: GPU drivers are known to hang
 STOP_SECONDS = 5.0  # how long a worker may take to leave by itself
+NICENESS = 15  # of a worker that gives way
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 
 
@@ -107,6 +108,11 @@ class RemoteBlock:
         row, text = value
         where = "could not build its environments" if row is None else f"got an exception from environment {row}"
         raise WorkerError(f"{self._name} {where}:\n{text}")
+
+    def give_way(self) -> None:
+        """Lower the priority of the process and its threads, which are a group of their own."""
+        with contextlib.suppress(OSError):  # it is lower already; or dead, as the next command will say
+            os.setpriority(os.PRIO_PGRP, self.process.pid, NICENESS)
 
     def close(self, at_once: bool = False) -> None:
         """Let the worker go; `at_once` kills it."""

@@ -175,6 +175,10 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         self._submit("gl_renderer")
         return self._collect()[0]
 
+    def give_way(self) -> None:
+        """From now on, workers run where this process, or another, does not want the core."""
+        self._blocks.give_way()
+
     def render(self) -> tuple[Any, ...]:
         """One picture of each environment, None without a render mode."""
         return self.call("render")

@@ -25,6 +25,18 @@ def resolved(config: Config, device: torch.device, cores: int) -> Config:
     )
 
 
+def head_threads(config: Config, device: torch.device) -> int | None:
+    """Of those updates of actor and critic that do not touch the encoder; None for as many as the encoder has.
+
+    Environments that share a CPU with a learner whose encoder takes all of it had better run while the learner does
+    what gains little from the last core: those updates leave it to them. Not by the number of workers, which changes no
+    bit of a run.
+    """
+    assert config.threads is not None
+    shared = device.type == "cpu" and config.threads > 1 and config.head_updates > 1
+    return config.threads - 1 if shared else None
+
+
 def threads_and_workers(cores: int, device: torch.device, pixels: bool) -> tuple[int, int]:
     """Threads of the learner, and processes that step the environments.
 

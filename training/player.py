@@ -101,6 +101,7 @@ class Player:
             accelerate.use_bfloat16(self.agent)
         if self.device.type == "cpu":
             accelerate.fit_cache(self.agent)
+        self.agent.head_threads = auto.head_threads(config, self.device)
         actions: Any = self.eval_envs.single_action_space
         self.policy = Policy(self.agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agent.actor_critic import ActorCritic, Heads, tiled
+from agent.adam import Adam
 from agent.routing import ROUTINGS
 from agent.sights import Sights
 from agent.threads import threads
@@ -75,19 +76,17 @@ class SAC(ActorCritic):
     def _make_optimizers(self, learning_rate: float, encoder_learning_rate: float) -> None:
         on_gpu = self.device.type == "cuda"  # where a graph may be made of the update
 
-        def adam(module: nn.Module, encoder: nn.Module | None) -> torch.optim.Adam:
+        def adam(module: nn.Module, encoder: nn.Module | None) -> Adam:
             groups: list[dict[str, Any]] = [{"params": list(module.parameters())}]
             if encoder is not None and (own := list(encoder.parameters())):
                 groups.append({"params": own, "lr": encoder_learning_rate})
-            return torch.optim.Adam(groups, lr=learning_rate, fused=True, capturable=on_gpu)
+            return Adam(groups, lr=learning_rate, fused=True, capturable=on_gpu)
 
         actor_alone = self.routing.actor_trains and not self.routing.critic_trains
         self.critic_optimizer = adam(self.critic, None if actor_alone else self.encoder)
         self.actor_optimizer = adam(self.actor, self.encoder if actor_alone else self.actor_encoder)
         self.temperature_optimizer = (
-            torch.optim.Adam([self.log_alpha], lr=learning_rate, fused=True, capturable=on_gpu)
-            if self.learns_alpha
-            else None
+            Adam([self.log_alpha], lr=learning_rate, fused=True, capturable=on_gpu) if self.learns_alpha else None
         )
 
     # ------------------------------------------------------------------ learning

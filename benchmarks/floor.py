@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import envs
 from agent.accelerate import CHUNK
+from agent.threads import threads
 from benchmarks.ours import fill, synchronize
 from replay.batch import PER_GOAL, Batch
 from training.config import Config
@@ -101,8 +102,10 @@ class Learner:
         sights = agent.encode(batches[0]).detach()
 
         def behind() -> None:
-            for batch in batches:
-                agent.update_heads(batch, sights)
+            agent.update_heads(batches[0], sights)
+            with threads(agent.head_threads):
+                for batch in batches[1:]:
+                    agent.update_heads(batch, sights)
 
         whole = lambda: agent.update(*batches)  # noqa: E731
         encode = lambda: agent.encode(batches[0])  # noqa: E731

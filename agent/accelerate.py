@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from agent.networks import MLP
 from agent.sac import SAC
+from agent.sights import Sights
 from encoders import PixelEncoder
 from encoders.convolutions import Convolutions
 from encoders.heads import FlatTrunk
+from replay.batch import Batch
 
 CHUNK = 64  # pictures
 
@@ -38,6 +41,73 @@ def fit_cache(agent: SAC) -> None:
     for module in _modules(agent):
         if isinstance(module, PixelEncoder):
             module.chunk = CHUNK
+
+
+def leave_a_core(agent: SAC, threads: int) -> None:
+    """Have all updates of actor and critics but the first, which is the encoder's too, use one of `threads` fewer."""
+    agent.update_heads_again = partial(_with_threads, threads - 1, threads, agent)  # type: ignore[method-assign]
+
+
+def _with_threads(fewer: int, threads: int, agent: SAC, batches: Sequence[Batch], sights: Sights) -> None:
+    torch.set_num_threads(fewer)
+    try:
+        SAC.update_heads_again(agent, batches, sights)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def bare_steps(agent: SAC) -> None:
+    """Have the optimizers step by torch's kernel alone.
+
+    Networks as small as these take longer to be sorted by device and dtype, and to be noted for profilers, than to be
+    moved. What is computed is the same to the last bit; hooks after a step are not called.
+    """
+    for optimizer in agent.parts(agent.OPTIMIZERS).values():
+        optimizer.step = partial(_step, optimizer)
+        optimizer.zero_grad = partial(_forget_gradients, optimizer)
+
+
+@torch.no_grad()
+def _step(adam: torch.optim.Adam) -> None:
+    """A step of every parameter that has a gradient (Kingma & Ba 2015)."""
+    for hook in adam._optimizer_step_pre_hooks.values():
+        hook(adam, (), {})
+    for group in adam.param_groups:
+        moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+        if not moved:
+            continue
+        states = [adam.state[parameter] or _begin(adam, parameter) for parameter in moved]
+        steps = [state["step"] for state in states]
+        torch._foreach_add_(steps, 1)
+        beta1, beta2 = group["betas"]
+        torch._fused_adam_(
+            moved,
+            [parameter.grad for parameter in moved],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            steps,
+            lr=group["lr"],
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=0.0,
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+def _begin(adam: torch.optim.Adam, parameter: Tensor) -> dict[str, Tensor]:
+    """The state before a parameter's first step."""
+    moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
+    adam.state[parameter] = {"step": torch.zeros((), dtype=torch.float32), **moments}
+    return adam.state[parameter]
+
+
+def _forget_gradients(adam: torch.optim.Adam) -> None:
+    for group in adam.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = None
 
 
 def _modules(agent: SAC) -> Iterator[nn.Module]:

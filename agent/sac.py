@@ -18,10 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agent.actor_critic import ActorCritic, Heads, tiled
-from agent.adam import Adam
 from agent.routing import ROUTINGS
 from agent.sights import Sights
-from agent.threads import threads
 from encoders import Encoded
 from replay.batch import Batch
 
@@ -70,23 +68,24 @@ class SAC(ActorCritic):
         self.target_entropy = -float(heads.action_size)
         initial = 0.0 if self.learns_alpha else math.log(float(alpha))
         self.log_alpha = torch.tensor(initial, device=self.device, requires_grad=self.learns_alpha)
-        self.head_threads: int | None = None  # of further updates of the heads; None for as many as of the first
         self._make_optimizers(learning_rate, encoder_learning_rate or learning_rate)
 
     def _make_optimizers(self, learning_rate: float, encoder_learning_rate: float) -> None:
         on_gpu = self.device.type == "cuda"  # where a graph may be made of the update
 
-        def adam(module: nn.Module, encoder: nn.Module | None) -> Adam:
+        def adam(module: nn.Module, encoder: nn.Module | None) -> torch.optim.Adam:
             groups: list[dict[str, Any]] = [{"params": list(module.parameters())}]
             if encoder is not None and (own := list(encoder.parameters())):
                 groups.append({"params": own, "lr": encoder_learning_rate})
-            return Adam(groups, lr=learning_rate, fused=True, capturable=on_gpu)
+            return torch.optim.Adam(groups, lr=learning_rate, fused=True, capturable=on_gpu)
 
         actor_alone = self.routing.actor_trains and not self.routing.critic_trains
         self.critic_optimizer = adam(self.critic, None if actor_alone else self.encoder)
         self.actor_optimizer = adam(self.actor, self.encoder if actor_alone else self.actor_encoder)
         self.temperature_optimizer = (
-            Adam([self.log_alpha], lr=learning_rate, fused=True, capturable=on_gpu) if self.learns_alpha else None
+            torch.optim.Adam([self.log_alpha], lr=learning_rate, fused=True, capturable=on_gpu)
+            if self.learns_alpha
+            else None
         )
 
     # ------------------------------------------------------------------ learning
@@ -102,11 +101,13 @@ class SAC(ActorCritic):
         """
         sights = self.encode(batch)
         metrics = self.update_heads(batch, sights)
-        detached = sights.detach()
-        with threads(self.head_threads):
-            for other in more:
-                self.update_heads(other, detached)
+        self.update_heads_again(more, sights.detach())
         return metrics
+
+    def update_heads_again(self, batches: Sequence[Batch], sights: Sights) -> None:
+        """For each of `batches` one more step of everything behind the encoder, on features that are detached."""
+        for batch in batches:
+            self.update_heads(batch, sights)
 
     def encode(self, batch: Batch) -> Sights:
         """Every picture once, and with gradient only where the routing has one of the losses train the encoder."""

@@ -19,7 +19,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import envs
 from agent.accelerate import CHUNK
-from agent.threads import threads
 from benchmarks.ours import fill, synchronize
 from replay.batch import PER_GOAL, Batch
 from training.config import Config
@@ -103,9 +102,7 @@ class Learner:
 
         def behind() -> None:
             agent.update_heads(batches[0], sights)
-            with threads(agent.head_threads):
-                for batch in batches[1:]:
-                    agent.update_heads(batch, sights)
+            agent.update_heads_again(batches[1:], sights)
 
         whole = lambda: agent.update(*batches)  # noqa: E731
         encode = lambda: agent.encode(batches[0])  # noqa: E731

@@ -23,7 +23,7 @@ from envs.view import View
 HANG_SECONDS = 60.0  # a worker that has not answered for so long is given up
 DRAWING_SECONDS = 25.0  # one that draws: GPU drivers are known to hang
 STOP_SECONDS = 5.0  # how long a worker may take to leave by itself
-NICENESS = 15  # of a worker that gives way
+NICENESS, LOWEST = 15, 19  # how much nicer a worker is that gives way; the nicest there is
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 
 
@@ -111,8 +111,9 @@ class RemoteBlock:
 
     def give_way(self) -> None:
         """Lower the priority of the process and its threads, which are a group of their own."""
-        with contextlib.suppress(OSError):  # it is lower already; or dead, as the next command will say
-            os.setpriority(os.PRIO_PGRP, self.process.pid, NICENESS)
+        lower = min(LOWEST, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+        with contextlib.suppress(ProcessLookupError):  # the next command will say that it is dead
+            os.setpriority(os.PRIO_PGRP, self.process.pid, lower)
 
     def close(self, at_once: bool = False) -> None:
         """Let the worker go; `at_once` kills it."""

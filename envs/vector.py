@@ -176,7 +176,8 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         return self._collect()[0]
 
     def give_way(self) -> None:
-        """From now on, workers run where this process, or another, does not want the core."""
+        """From now on, workers run where nothing else, this process above all, wants the core."""
+        self._check_open()
         self._blocks.give_way()
 
     def render(self) -> tuple[Any, ...]:

@@ -25,16 +25,15 @@ def resolved(config: Config, device: torch.device, cores: int) -> Config:
     )
 
 
-def head_threads(config: Config, device: torch.device) -> int | None:
-    """Of those updates of actor and critic that do not touch the encoder; None for as many as the encoder has.
+def leaves_a_core(config: Config, device: torch.device) -> bool:
+    """Whether updates of actor and critics that do not touch the encoder leave a core to the environments.
 
-    Environments that share a CPU with a learner whose encoder takes all of it had better run while the learner does
-    what gains little from the last core: those updates leave it to them. Not by the number of workers, which changes no
-    bit of a run.
+    Where the encoder takes all of a CPU, the environments had better run while the learner does what gains little from
+    the last core. By the run's configuration alone, so that the number of workers, or of cores, changes no bit of it:
+    where cores are idle anyway, or no worker waits for one, this costs a little.
     """
     assert config.threads is not None
-    shared = device.type == "cpu" and config.threads > 1 and config.head_updates > 1
-    return config.threads - 1 if shared else None
+    return device.type == "cpu" and config.threads > 1 and config.head_updates > 1
 
 
 def threads_and_workers(cores: int, device: torch.device, pixels: bool) -> tuple[int, int]:

@@ -97,11 +97,15 @@ class Player:
             seed=self.seeds["agent"],
         )
         self.accelerated = config.accelerate != "off" and accelerate.has_bfloat16(self.device)
+        self.leaves_a_core = self.accelerated and auto.leaves_a_core(config, self.device)
         if self.accelerated:
             accelerate.use_bfloat16(self.agent)
+        if self.accelerated and self.device.type == "cpu":
+            accelerate.bare_steps(self.agent)
+        if self.leaves_a_core:
+            accelerate.leave_a_core(self.agent, config.threads)
         if self.device.type == "cpu":
             accelerate.fit_cache(self.agent)
-        self.agent.head_threads = auto.head_threads(config, self.device)
         actions: Any = self.eval_envs.single_action_space
         self.policy = Policy(self.agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
 

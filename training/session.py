@@ -66,7 +66,7 @@ class Session(Player):
         self.replay_device, self.memory_report = self._place_replay()
         ranks.meet()  # before anyone takes what all have counted
         self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
-        if self.agent.head_threads is not None:
+        if self.leaves_a_core:
             self.train_envs.give_way()
         self.gl_renderer = self.train_envs.gl_renderer()  # what draws the pictures; None where there are none
         try:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from agent import SAC
-from agent.accelerate import use_bfloat16
+from agent.accelerate import bare_steps, use_bfloat16
 from agent.networks import MLP
 from replay import Batch
-from tests.agent.small import features_of, random_batch, small_agent, state_tensors
+from tests.agent.small import features_of, random_batch, same, small_agent, state_tensors
 from training import player as players
 from training.config import Config
 
@@ -95,3 +95,41 @@ def test_a_copy_computes_with_its_own_weights() -> None:
     inputs = torch.randn(4, next(other.parameters()).shape[1])
     nn.init.zeros_(other.middle[0].weight)  # type: ignore[arg-type]
     assert not other(inputs).equal(agent.critic.q1(inputs))
+
+
+@pytest.mark.parametrize("routing", ["critic", "both"])
+def test_bare_steps_are_torchs_to_the_last_bit(routing: str) -> None:
+    """Also where an encoder, or only its goal head, has no gradient, has one later than the rest, and after loading."""
+    torchs, bare = (small_agent(routing, alpha="auto", goal_loss=1.0, encoder_learning_rate=3e-4) for _ in range(2))
+    bare_steps(bare)
+    for number in range(8):
+        for agent in (torchs, bare):
+            batch, other = random_batch(number), random_batch(100 + number)
+            if number:
+                agent.update(batch, other)
+            else:  # nothing reaches the encoder
+                agent.update_heads(batch, agent.encode(batch).detach())
+        assert same(state_tensors(torchs), state_tensors(bare))
+        if number == 4:
+            states = [copy.deepcopy(agent.state_dict()) for agent in (torchs, bare)]
+            for agent, state in zip((bare, torchs), states, strict=True):
+                agent.load_state_dict(state)
+    assert not same(state_tensors(bare), state_tensors(small_agent(routing, alpha="auto", goal_loss=1.0)))
+
+
+def test_what_comes_before_a_bare_step_sees_and_may_change_the_gradients() -> None:
+    agent = small_agent()
+    bare_steps(agent)
+    before = [one.detach().clone() for one in agent.actor.parameters()]
+
+    def average(*_: Any) -> None:  # as ranks do
+        for one in agent.actor.parameters():
+            assert one.grad is not None and one.grad.any()
+            one.grad.zero_()
+
+    agent.actor_optimizer.register_step_pre_hook(average)
+    agent.update(random_batch())
+    assert same(list(agent.actor.parameters()), before)
+    assert all(one.grad is not None for one in agent.actor.parameters())
+    agent.actor_optimizer.zero_grad()
+    assert all(one.grad is None for one in agent.actor.parameters())

@@ -28,8 +28,9 @@ def learned(folder: str, *flags: str) -> int:
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_stopped_run_goes_on_bit_for_bit(on_disk: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    where = ["--replay-on-disk"] if on_disk else []
-    assert learned("whole", "--total-steps", "320", *where) == 0
+    """Also where workers give way, and updates behind the encoder have fewer threads; by any number of workers."""
+    where = ["--replay-on-disk", "--threads", "2"] if on_disk else []
+    assert learned("whole", "--total-steps", "320", *where, *(["--workers", "1"] if on_disk else [])) == 0
     with monkeypatch.context() as patch:
         at_step(patch, 210, stop)
         assert learned("run", "--total-steps", "320", *where) == 128 + 15

@@ -1,16 +1,21 @@
 """The training loop of this working tree beside that of another commit: `python -m benchmarks.revisions REV [PRESET]`.
 
-Each runs its own `train.py` for a few thousand steps, in alternating rounds, and is read off from its metrics.csv: env
-steps a second while it learns, evaluations left out. So any commit will do whose train.py has the flags used here.
+Each runs its own `train.py`, with the packages installed here, for a few thousand steps, in alternating rounds. What
+counts is in its metrics.csv: env steps a second while it learns, evaluations left out. So any commit will do whose
+train.py has the preset, the flags used here and these columns.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,9 +25,13 @@ from typing import Any
 import tyro
 
 HERE = Path(__file__).parents[1]
-LEARNING_STARTS, ROW = 1000, 400  # env steps; the first row of a run, which warms up, does not count
-FLAGS = ("--learning-starts", str(LEARNING_STARTS), "--log-every", str(ROW), "--eval-every", "1000000",
-         "--eval-episodes", "2", "--final-episodes", "2", "--no-video")  # fmt: skip
+BEGINS, ROW = 1200, 400  # env steps: what comes before does not count; of a row of the log
+FLAGS = ("--learning-starts", "1000", "--log-every", str(ROW), "--eval-every", "1000000", "--eval-episodes", "2",
+         "--final-episodes", "2", "--no-video")  # fmt: skip
+
+
+class NotMeasured(RuntimeError):
+    """There is no such commit, or its runs cannot be measured."""
 
 
 @dataclass(frozen=True)
@@ -33,52 +42,74 @@ class Options:
     """What is learned."""
     rounds: int = 3
     """Runs of each."""
-    steps: int = 3000
-    """Environment steps of a run, of which the first 1400 do not count."""
+    steps: int = 3200
+    """Environment steps of a run, of which the first 1200 do not count."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
 
+def git(*words: str) -> bytes:
+    """Raises NotMeasured with git's own words."""
+    try:
+        done = subprocess.run(["git", *words], cwd=HERE, capture_output=True)
+    except OSError as error:
+        raise NotMeasured(f"git cannot be run ({error}).") from None
+    if done.returncode:
+        raise NotMeasured(f"git {words[0]} {words[-1]} failed: {' '.join(done.stderr.decode().split())}")
+    return done.stdout
+
+
 def steps_per_second(tree: Path, options: Options, run: Path) -> float:
-    """Of one run of the code in `tree`; the median of its rows. Raises CalledProcessError if it fails."""
+    """Of one run of the code in `tree`: the median of its rows. Raises NotMeasured."""
     command = [sys.executable, "train.py", options.preset, "--total-steps", str(options.steps), "--run-dir", str(run)]
-    subprocess.run([*command, *FLAGS], cwd=tree, check=True, stdout=sys.stderr)
+    if code := subprocess.run([*command, *FLAGS], cwd=tree, stdout=sys.stderr).returncode:
+        raise NotMeasured(f"train.py of {tree} ended with exit code {code}.")
     with (run / "metrics.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if int(row["step"]) > LEARNING_STARTS + ROW]
+        rows = [row for row in csv.DictReader(file) if int(row["step"]) > BEGINS]
+    if not rows or "steps_per_second" not in rows[0]:
+        raise NotMeasured(f"train.py of {tree} writes no steps_per_second into metrics.csv.")
+    shutil.rmtree(run)
     return statistics.median(float(row["steps_per_second"]) for row in rows)
 
 
 def report_of(options: Options) -> dict[str, Any]:
-    """Raises CalledProcessError if there is no such commit, or a run fails."""
+    """Raises NotMeasured."""
+    load = os.getloadavg()[0]
+    commits = {name: git("rev-parse", "--verify", f"{revision}^{{commit}}").decode().strip()
+               for name, revision in (("this", "HEAD"), ("other", options.revision))}  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        other = Path(folder) / "other"
-        other.mkdir()
-        archive = subprocess.run(
-            ["git", "archive", options.revision], cwd=HERE, check=True, stdout=subprocess.PIPE
-        ).stdout
-        subprocess.run(["tar", "-x"], cwd=other, input=archive, check=True)
-        trees = {"this": HERE, "other": other}
+        trees = {"this": HERE, "other": Path(folder) / "other"}
+        with tarfile.open(fileobj=io.BytesIO(git("archive", commits["other"]))) as archive:
+            archive.extractall(trees["other"], filter="data")
         rates: dict[str, list[float]] = {name: [] for name in trees}
         for number in range(options.rounds):
-            for name, tree in trees.items():
-                rates[name].append(steps_per_second(tree, options, Path(folder) / f"{name}-{number}"))
+            for name in sorted(trees, reverse=number % 2 == 0):  # neither is always the first
+                rates[name].append(steps_per_second(trees[name], options, Path(folder) / "run"))
     ratios = [mine / its for mine, its in zip(rates["this"], rates["other"], strict=True)]
-    return {**asdict(options), "env_steps_per_second": rates, "ratio": statistics.median(ratios)}
+    return {
+        **asdict(options),
+        "commits": commits,
+        "uncommitted_changes": bool(git("status", "--porcelain", "--untracked-files=no")),
+        "cores": os.cpu_count(),
+        "load_before": load,
+        "env_steps_per_second": rates,
+        "ratio": statistics.median(ratios),
+    }
 
 
 def main(arguments: Sequence[str]) -> int:
     options = tyro.cli(Options, args=arguments, prog="python -m benchmarks.revisions", description=__doc__)
-    if options.rounds < 1 or options.steps < LEARNING_STARTS + 2 * ROW:
-        least = f"at least 1 round and {LEARNING_STARTS + 2 * ROW} steps"
-        print(
-            f"benchmarks.revisions: {options.rounds} rounds of {options.steps} steps: ask for {least}.", file=sys.stderr
-        )
+    if options.rounds < 1 or options.steps < BEGINS + ROW:
+        asked = f"{options.rounds} rounds of {options.steps} steps"
+        print(f"benchmarks.revisions: {asked}: ask for at least 1 of {BEGINS + ROW}.", file=sys.stderr)
         return 2
     try:
         report = report_of(options)
-    except subprocess.CalledProcessError as error:
+    except NotMeasured as error:
         print(f"benchmarks.revisions: {error}", file=sys.stderr)
-        return 1
+        return 2
+    except KeyboardInterrupt:
+        return 130
     if options.json:
         print(json.dumps(report, indent=2))
         return 0

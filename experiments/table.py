@@ -69,6 +69,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         "push-pixels-chapter", "", "Push from the chapter's observations, the encoder trained by the critic."
     ),
     "reach-pixels": Experiment("reach-pixels", "", "Reach from pixels and the goal alone."),
+    "reach-pixels-critic": Experiment(
+        "reach-pixels",
+        "--routing critic --goal-loss 0 --goal-input off --shift-pad 4 --encoder-learning-rate 2e-4 "
+        "--goals-per-image 4 --head-updates 4",
+        "The same without the regression of the gripper's position: what the critic alone teaches the eyes.",
+    ),
     "push-no-her": Experiment(
         "push", "--her-strategy none", "Push without hindsight, at the same budget: what hindsight is worth."
     ),

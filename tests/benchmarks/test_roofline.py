@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import floor, revisions, roofline
+from benchmarks import floor, roofline
 from encoders import shapes
 from training import cli
 
@@ -71,11 +71,3 @@ def test_the_report_is_one_json_object(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "actor and critics" in capsys.readouterr().out
     assert roofline.main(["reach", "--gamma", "2"]) == 2
     assert "--gamma is 2.0" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("arguments", "code"), [(["HEAD", "--steps", "5"], 2), (["no-such-commit"], 1)])
-def test_another_commit_that_cannot_be_measured_gets_a_sentence(
-    arguments: list[str], code: int, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert revisions.main(arguments) == code
-    assert "benchmarks.revisions: " in capfd.readouterr().err

@@ -139,11 +139,12 @@ class Compute:
     """Where the replay lives: cpu, or auto (with the learner if it fits there, else cpu)."""
     threads: int | None = None
     """Of the learner on a CPU, of each rank; None chooses one from state, and from pixels as many as there are cores,
-    eight at most."""
+    eight at most. Of several --head-updates all but the first leave one of them to the environments' processes, which
+    run at a lower priority then (not with --accelerate off)."""
     accelerate: Literal["off", "auto", "max"] = "auto"
     """off computes in plain float32; auto computes convolutions, the flat trunk, and hidden layers but the first, in
-    bfloat16 where the processor can; max also makes one CUDA graph of sampling and update: for a Fetch task, on one
-    GPU that has the replay."""
+    bfloat16 where the processor can, and there has a CPU step the optimizers by their kernel alone; max also makes one
+    CUDA graph of sampling and update: for a Fetch task, on one GPU that has the replay."""
 
 
 @dataclass(frozen=True)

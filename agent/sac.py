@@ -154,13 +154,15 @@ class SAC(ActorCritic):
         q1, q2 = self.critic(tiled(features, len(goal)), goal, batch.action)
         loss = (F.mse_loss(q1, target) + F.mse_loss(q2, target)) / 2
         metrics = {"critic_loss": loss.detach(), "q": q1.detach().mean(), "target_q": target.mean()}
+        reaches_encoder = features.requires_grad
         if encoded.estimate is not None and encoded.estimate.requires_grad:
+            reaches_encoder = True
             goal_loss, error = self.regression(batch, encoded.estimate)
             metrics |= {"goal_loss": goal_loss.detach(), "replay_error_cm": error}
             loss = loss + self.goal_loss * goal_loss
         self.critic_optimizer.zero_grad()
         loss.backward()
-        if encoded.features.requires_grad or encoded.estimate is not None:
+        if reaches_encoder:
             metrics |= self.gradient_norms("encoder")  # now: further updates of the heads clear it
         self.critic_optimizer.step()
         return metrics
@@ -197,7 +199,10 @@ class SAC(ActorCritic):
             self.critic_optimizer.step()  # of what it owns, only the encoder has a gradient now
         self._freeze_critic(False)
         entropy = -log_prob.detach().mean()
-        return {"actor_loss": loss.detach(), "entropy": entropy}, entropy
+        metrics = {"actor_loss": loss.detach(), "entropy": entropy}
+        if shared and not self.routing.critic_trains and features.requires_grad:
+            metrics |= self.gradient_norms("encoder")
+        return metrics, entropy
 
     def _freeze_critic(self, frozen: bool) -> None:
         for parameter in self.critic_parameters:

@@ -13,6 +13,7 @@ from torch.distributions import Normal, TanhTransform, TransformedDistribution
 
 from agent import SAC
 from agent.networks import TwinCritic
+from agent.routing import ROUTINGS
 from replay import Batch
 from tests.agent.small import ACTION, coming_noise, features_of, gradients, random_batch, small_agent
 
@@ -126,6 +127,19 @@ def test_the_gradients_are_those_of_the_written_equations() -> None:
     reported = {name: float(norm) for name, norm in agent.gradient_norms("encoder", "critic", "actor").items()}
     assert float(metrics["encoder_grad_norm"]) == reported["encoder_grad_norm"]
     assert reported == pytest.approx({f"{name}_grad_norm": norm for name, norm in norms.items()}, rel=1e-5)
+
+
+@pytest.mark.parametrize("routing", list(ROUTINGS))
+def test_every_update_reports_the_same_and_of_the_encoder_the_gradient_that_moved_it(routing: str) -> None:
+    """A log adds up what updates report: a first one that reports less, or a gradient of long ago, would break it."""
+    agent, reported = small_agent(routing), []
+    for seed in range(3):
+        metrics = agent.update(random_batch(seed))
+        reported.append(set(metrics))
+        if routing != "both":  # there a second step, by the actor's loss, has overwritten it
+            moved = torch.stack([gradient.norm() for gradient in gradients(agent.encoder)]).norm()
+            torch.testing.assert_close(metrics["encoder_grad_norm"], moved)
+    assert reported == [reported[0]] * 3
 
 
 # ---------------------------------------------------------------------- the temperature

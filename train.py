@@ -82,7 +82,7 @@ class Run:
 
     def after_step(self) -> None:
         config, ranks, due = self.session.config, self.session.ranks, self.recorder.due
-        self.session.statistics.share()
+        self.session.statistics.merge()
         self.stopping = ranks.agree(self.signalled)
         last = self.recorder.step >= config.total_steps
         evaluating = last or due(config.eval_every, config.num_envs)
@@ -151,6 +151,9 @@ def say_what_it_is(session: Session, folder: Path, step: int, console: Console) 
     config = dataclasses.replace(session.config, run_dir=str(folder), resume=None, resume_without_replay=False)
     console.print(session.memory_report, soft_wrap=True)
     versions = run_folder.describe(folder, config, session)
+    if config.accelerate == "max" and session.captured is None:
+        message = f"--accelerate max is auto here, without a CUDA graph of the update: {session.not_captured}."
+        console.print(message, soft_wrap=True)
     if session.gl_renderer is not None and session.device.type == "cuda" and envs.is_software(session.gl_renderer):
         message = f"The learner is on {session.device}, but pictures are drawn on the CPU ({session.gl_renderer})."
         console.print(message, soft_wrap=True)
@@ -160,7 +163,7 @@ def say_what_it_is(session: Session, folder: Path, step: int, console: Console) 
 def train(config: Config, ranks: Ranks, console: Console) -> int:
     """Run a configuration to its end, or to a signal; returns the exit code."""
     check(config)
-    ranks.share(config)  # can it be divided?
+    ranks.part_of(config)  # raises if it cannot be divided
     ranks.join()
     if (opened := open_run(config, ranks)) is None:
         return 2

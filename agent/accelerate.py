@@ -122,11 +122,11 @@ def _modules(agent: SAC) -> Iterator[nn.Module]:
     return (module for network in networks if network is not None for module in network.modules())
 
 
-def set_up(device: torch.device, threads: int) -> None:
-    """Set up this process for a learner on `device`, with so many threads on a CPU."""
-    if device.type == "cpu":
-        torch.set_num_threads(threads)
-        keep_memory()
+def set_up(threads: int) -> None:
+    """Set up this process for a learner: so many threads for what a CPU computes, and float32 that is float32."""
+    torch.set_num_threads(threads)
+    keep_memory()
+    torch.backends.cudnn.allow_tf32 = False  # by default a GPU's convolutions round weights to 10 bits
 
 
 def keep_memory() -> None:

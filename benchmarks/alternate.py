@@ -18,13 +18,12 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 Counts = dict[str, float]
 """What was counted in some time, by name, and that time as "seconds"."""
 Rates = dict[str, list[float]]
 """By name, the count per second of each round."""
-Work = TypeVar("Work")
 
 
 class Contender(Protocol):

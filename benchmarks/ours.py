@@ -115,7 +115,7 @@ class Sampling:
     def __init__(self, settings: Settings, together: int) -> None:
         self.settings, self.together = settings, together
         self.device = torch_device(settings.device)
-        accelerate.set_up(self.device, settings.threads)
+        accelerate.set_up(settings.threads)
         example = envs.make_vec(settings.env_id, 1, workers=0)
         space = example.single_observation_space
         capacity = settings.transitions // EPISODE * (EPISODE + 1)  # an episode's last observation takes a slot too

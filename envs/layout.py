@@ -76,6 +76,11 @@ def fetch_fields(size: int) -> dict[str, slice]:
     raise ValueError(f"An observation of {size} numbers is not a Fetch task's (25, or 10 in Reach): it has no names.")
 
 
+def has_object(size: int) -> bool:
+    """Whether observations of `size` numbers are those of a Fetch task with an object."""
+    return size == sum(count for _, count in OBJECT_FIELDS)
+
+
 def take(observation: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """The named fields of Fetch observations (..., 25 or 10), concatenated along the last axis."""
     fields = fetch_fields(observation.shape[-1])

@@ -22,29 +22,28 @@ with contextlib.redirect_stderr(io.StringIO()):  # the import prints notes about
 
 from envs.fetch import FetchEnv, is_fetch
 from envs.infos import FLAGS
-from envs.layout import LAYOUTS, fetch_fields
+from envs.layout import LAYOUTS, has_object
 
 gym.register_envs(gymnasium_robotics)
 
 GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
 
 
-def make_env(
-    env_id: str | EnvSpec, *, render_mode: str | None = None, fast: bool = True, **kwargs: Any
-) -> gym.Env[Any, Any]:
+def make_env(env_id: str | EnvSpec, *, render_mode: str | None = None, **kwargs: Any) -> gym.Env[Any, Any]:
     """Build one environment that truncates after its spec's `max_episode_steps`.
+
+    It is what `gymnasium.make` gives without the passive checker; for the four Fetch tasks a `FetchEnv`: the same
+    numbers, bit for bit, sooner.
 
     Args:
         env_id: a registered id ("FetchPush-v4", "module:Name-v0") or a spec.
         render_mode: as in `gymnasium.make`.
-        fast: False gives exactly `gymnasium.make`. True leaves out gymnasium's passive checker and, for the four
-            Fetch tasks, returns a `FetchEnv`: the same numbers, bit for bit, sooner.
         **kwargs: passed on to the environment's constructor.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        stock = gym.make(env_id, render_mode=render_mode, disable_env_checker=True if fast else None, **kwargs)
-    return FetchEnv(stock) if fast and is_fetch(stock) else stock
+        stock = gym.make(env_id, render_mode=render_mode, disable_env_checker=True, **kwargs)
+    return FetchEnv(stock) if is_fetch(stock) else stock
 
 
 def goal_spaces(env: gym.Env[Any, Any]) -> tuple[gym.spaces.Dict, gym.spaces.Box]:
@@ -104,11 +103,11 @@ def check_goal_env(env_id: str) -> None:
 def check_layout(name: str, env_id: str) -> None:
     """Raise ValueError, with the reason, if a task cannot be observed through the layout `name`."""
     layout, env = LAYOUTS[name], make_env(env_id)
-    is_fetch, size = isinstance(env, FetchEnv), env.observation_space["observation"].shape[-1]  # type: ignore[index]
+    fetch, size = isinstance(env, FetchEnv), env.observation_space["observation"].shape[-1]  # type: ignore[index]
     env.close()
-    if not is_fetch and (layout.pixels or "proprioception" in layout.vector):
+    if not fetch and (layout.pixels or "proprioception" in layout.vector):
         raise ValueError(f"The layout '{name}' is made for the Fetch tasks: use state.")
-    if is_fetch and name in ("honest", "honest-blind") and "object_pos" not in fetch_fields(size):
+    if fetch and name in ("honest", "honest-blind") and not has_object(size):
         raise ValueError(
             f"The layout '{name}' hides the achieved goal, but in Reach that is the gripper's position, which "
             "proprioception holds: use pixels-only."

@@ -15,7 +15,7 @@ from training.config import Config
 from training.errors import RunFailed, UserError
 from training.logger import Row
 
-FILES = (run_folder.CONFIG, "versions.json", logger.CSV, finish.EVAL)
+FILES = (run_folder.CONFIG, run_folder.VERSIONS, logger.CSV, finish.EVAL)
 CONDITIONS = "conditions.json"  # {"runs_at_once": N}, where known: what the run's seconds were measured beside
 
 # May differ between runs of one experiment: what the project calls the same run (Config.MUTABLE), the seed, and what
@@ -152,7 +152,7 @@ def _read_one(folder: Path) -> Result:
     try:
         rows = logger.read_rows(folder)
         final = json.loads((folder / finish.EVAL).read_text())
-        versions = json.loads((folder / "versions.json").read_text())
+        versions = json.loads((folder / run_folder.VERSIONS).read_text())
         result = Result(config, rows, final, int(versions["threads"]), read_conditions(folder))
         evaluated = any("eval_success" in row for row in rows)
         whole = evaluated and all(key in final for key in ("success_rate", "episodes", "updates", "wall_seconds"))

@@ -86,7 +86,7 @@ def run(arguments: Arguments) -> None:
         saturated = seen(player, torch.from_numpy(found["pixels"])).abs() > SATURATED
         console.print(f"saturated (beyond {SATURATED}): {saturated.float().mean():.1%} of the encoder's numbers")
         console.print(f"not a number: {int(values.isnan().sum())} of {values.numel()}")
-        if "object_pos" in envs.fetch_fields(player.eval_envs.single_observation_space["observation"].shape[0]):  # type: ignore[index]
+        if envs.has_object(player.eval_envs.single_observation_space["observation"].shape[0]):  # type: ignore[index]
             noise, motion, count = noise_against_motion(player, found["poses"], found["next_poses"])
             if not count:
                 console.print("the object moved in none of these steps: try more --steps, or a trained run")

@@ -39,7 +39,7 @@ class Storage:
 
     Time counts a lane's observations from 0 and never wraps; the slot of time t is t mod slots. All tables are flat,
     (slots * lanes, ...), so that one `index_select` gathers a batch. Sizes and cursors are device tensors that are
-    changed in place, so that a captured graph would see them.
+    changed in place, so that a captured graph sees them.
     """
 
     def __init__(self, room: Room) -> None:

@@ -50,7 +50,7 @@ class Collector:
         self.errors: deque[Tensor] = deque(maxlen=ROLLING)  # of the estimated achieved goals at each step, metres
         self.episodes = 0
         size = vec.single_observation_space["observation"].shape[-1]  # type: ignore[index]
-        has_object = vec.restorable and "object_rel_pos" in envs.fetch_fields(size)  # type: ignore[attr-defined]
+        has_object = vec.restorable and envs.has_object(size)  # type: ignore[attr-defined]
         self.guides = has_object and explorer.guided_episodes > 0
         # What the next actions depend on, set by reset().
         self.frames = policy.watch()

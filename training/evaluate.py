@@ -11,7 +11,6 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 import envs
-from envs.layout import OBJECT_FIELDS
 from training.policy import Blindfold, Policy
 
 FALL = 0.05  # metres
@@ -77,7 +76,7 @@ def evaluate(
     obs, _ = vec.reset(seed=seed)
     play, opens = policy.player(blindfold), np.ones(vec.num_envs, bool)
     errors, fallen, height = [], [], np.zeros(vec.num_envs)
-    has_object = obs["observation"].shape[-1] == sum(size for _, size in OBJECT_FIELDS)  # in Reach it is the hand
+    has_object = envs.has_object(obs["observation"].shape[-1])  # in Reach the achieved goal is where the hand is
     while played.min() < per_env:
         action = play(obs, opens)
         if policy.agent.located is not None:

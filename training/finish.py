@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -28,8 +27,8 @@ def first_of_two(rows: list[Row], level: float) -> Row | None:
     return None
 
 
-def finish(session: Session, recorder: Recorder, folder: Path, console: Console) -> dict[str, Any]:
-    """Write eval.json and the video; returns what eval.json holds."""
+def finish(session: Session, recorder: Recorder, folder: Path, console: Console) -> None:
+    """Write eval.json and the video, and print a table."""
     config, wall_seconds = session.config, recorder.seconds
     seed = session.seeds["final_evaluation"]
     playing = session.eval_envs, session.policy, config.final_episodes, seed
@@ -68,4 +67,3 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
             ("run", f"{folder}"),
         ],
     )
-    return result

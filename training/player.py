@@ -59,7 +59,7 @@ class Player:
         self.device, self.ranks = ranks.device(torch_device(config.device)), ranks
         self.config = config = auto.resolved(config, self.device, envs.cores() // ranks.on_this_machine)
         assert config.threads is not None
-        accelerate.set_up(self.device, config.threads)
+        accelerate.set_up(config.threads)
         self.seeds = seeds(config.seed, ranks.rank)
         # No more than there are episodes, but two: one may be shown the other's pictures.
         side_by_side = max(2, min(EVAL_ENVS, max(config.eval_episodes, config.final_episodes)))
@@ -74,13 +74,13 @@ class Player:
         self.agent = SAC(
             self._encoders(),
             Heads(
-                self.vector_size,
-                self.goal_size,
-                self.action_size,
-                config.hidden_width,
-                config.hidden_depth,
-                config.layer_norm,
-                config.normalize,
+                vector_size=self.vector_size,
+                goal_size=self.goal_size,
+                action_size=self.action_size,
+                width=config.hidden_width,
+                depth=config.hidden_depth,
+                layer_norm=config.layer_norm,
+                normalize=config.normalize,
             ),
             routing=config.routing,
             target_encoder=config.target_encoder,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import envs
 from agent.routing import ROUTINGS
-from replay.hindsight import STRATEGIES
 
 if TYPE_CHECKING:
     from training.config import Config
@@ -57,8 +56,6 @@ def problems(config: Config) -> list[str]:
         found.append("--smoke begins a run of its own: leave out --resume.")
     if config.resume_without_replay and not config.resume:
         found.append("--resume-without-replay says how to resume: name the run with --resume.")
-    if config.her_strategy not in STRATEGIES:
-        found.append(f"--her-strategy is {config.her_strategy}: choose {', '.join(STRATEGIES)}.")
     if config.alpha != "auto":
         need("alpha", 0, 1e6, low_open=True)
     if config.workers is not None:

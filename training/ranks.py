@@ -35,17 +35,20 @@ class Ranks:
     rank: int = 0
     count: int = 1
     on_this_machine: int = 1
+    place: int = 0  # among those on this machine
 
     @staticmethod
     def from_environment() -> Ranks:
         """As torchrun sets it; alone without."""
-        default = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_WORLD_SIZE": 1}
+        default = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_WORLD_SIZE": 1, "LOCAL_RANK": 0}
         return Ranks(*(int(os.environ.get(name, value)) for name, value in default.items()))
 
     def join(self) -> None:
         """Connect with the others; once."""
         if self.count == 1 or dist.is_initialized():
             return
+        if self.place < torch.cuda.device_count():  # before anything else takes memory of the first one
+            torch.cuda.set_device(self.place)
         dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
 
     @property
@@ -61,19 +64,19 @@ class Ranks:
 
     def device(self, device: torch.device) -> torch.device:
         """This rank's own, of those of the machine. Raises UserError if there are too few, or one was named for all."""
-        if self.count == 1 or device.type != "cuda":
+        if device.type != "cuda":
             return device
+        if self.count > 1:
+            if device.index is not None:
+                raise UserError(f"--device {device} is one for {self.count} ranks: leave it to auto.")
+            if self.on_this_machine > (there := torch.cuda.device_count()):
+                raise UserError(f"{self.on_this_machine} ranks need as many GPUs, and there are {there}.")
+            device = torch.device("cuda", self.place)
         if device.index is not None:
-            raise UserError(f"--device {device} is one for {self.count} ranks: leave it to auto.")
-        if self.on_this_machine > torch.cuda.device_count():
-            raise UserError(
-                f"{self.on_this_machine} ranks need as many GPUs, and there are {torch.cuda.device_count()}."
-            )
-        mine = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(mine)
-        return mine
+            torch.cuda.set_device(device)  # streams and graphs are made on the current one
+        return device
 
-    def share(self, config: Config) -> Config:
+    def part_of(self, config: Config) -> Config:
         """What one rank has of `config`. Raises UserError if it cannot be divided."""
         for name in DIVIDED:
             if getattr(config, name) % self.count:
@@ -180,13 +183,13 @@ class Statistics:
         self.shown: list[tuple[Tensor, ...]] = []
 
     def observe(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
-        """As `ActorCritic.observe`; with other ranks, from the next `share` on."""
+        """As `ActorCritic.observe`; with other ranks, from the next `merge` on."""
         if self.ranks.count == 1:
             self.agent.observe(vector, goal, achieved_goal)
         else:
             self.shown.append((vector, goal, achieved_goal))
 
-    def share(self) -> None:
+    def merge(self) -> None:
         """To be called by all ranks, once a step."""
         if self.ranks.count == 1:
             return

@@ -58,11 +58,11 @@ def check(config: Config) -> None:
 
 
 class Session(Player):
-    """The same with everything that learning needs."""
+    """A `Player` with everything that learning needs."""
 
     def __init__(self, config: Config, ranks: Ranks = ALONE) -> None:
         super().__init__(config, ranks=ranks)
-        self.share = config = ranks.share(self.config)  # this rank's
+        self.part = config = ranks.part_of(self.config)  # this rank's
         self.replay_device, self.memory_report = self._place_replay()
         ranks.meet()  # before anyone takes what all have counted
         self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
@@ -80,13 +80,13 @@ class Session(Player):
             self.policy,
             self.ring,
             Explorer(
-                config.num_envs,
-                self.action_size,
-                config.random_actions,
-                config.guided_episodes,
-                self._grasps(),
-                self.device,
-                self.seeds["exploration"],
+                num_envs=config.num_envs,
+                action_size=self.action_size,
+                random_actions=config.random_actions,
+                guided_episodes=config.guided_episodes,
+                grasps=self._grasps(),
+                device=self.device,
+                seed=self.seeds["exploration"],
             ),
             self.statistics.observe,
         )
@@ -94,22 +94,27 @@ class Session(Player):
         self.config = replace(
             self.config,
             workers=self.train_envs.workers,
-            device=str(self.device),
+            device=str(self.device) if ranks.count == 1 else self.device.type,  # each rank has one of its own
             accelerate="off" if config.accelerate == "auto" and not self.accelerated else config.accelerate,
         )
-        self.captured = self._captured()
-
-    def _captured(self) -> Captured | None:
-        """The update as a CUDA graph, where that was asked for and can be: by one rank, with a replay on the GPU, and
-        rewards of tensors."""
-        on_gpu = self.device.type == "cuda" and self.replay_device == self.device
-        if self.share.accelerate != "max" or not on_gpu or not self.train_envs.restorable or self.ranks.count > 1:
-            return None
         generators = (self.agent.generator, self.ring.generator)
-        return Captured(lambda: self.agent.update(*self.minibatches(1)[0]), generators)
+        self.captured = None
+        if config.accelerate == "max" and self.not_captured is None:
+            self.captured = Captured(lambda: self.agent.update(*self.minibatches(1)[0]), generators)
+
+    @property
+    def not_captured(self) -> str | None:
+        """Why the update cannot be a CUDA graph here, if it cannot."""
+        if self.device.type != "cuda":
+            return "the learner is on a CPU"
+        if self.replay_device != self.device:
+            return f"the replay is on {self.replay_device}"
+        if not self.train_envs.restorable:
+            return f"the reward of {self.config.env_id} is computed by numpy"
+        return "several ranks wait for one another" if self.ranks.count > 1 else None
 
     def _make_ring(self) -> Ring:
-        config = self.share
+        config = self.part
         return Ring(
             Room(
                 config.buffer_size,
@@ -163,7 +168,7 @@ class Session(Player):
         if sentence := self._missing_on_disk():
             self.close()
             raise UserError(sentence)
-        config, ranks = self.share, self.ranks
+        config, ranks = self.part, self.ranks
         need_beside = learner_need(config, ranks.count)
         one = observation_bytes(config, self.vector_size, self.goal_size, self.action_size)
         need, cpu = one * config.buffer_size, torch.device("cpu")
@@ -192,11 +197,11 @@ class Session(Player):
     def start(self) -> None:
         self.ranks.attach(self.agent)
         self.collector.reset()
-        self.statistics.share()
+        self.statistics.merge()
 
     def minibatches(self, updates: int) -> list[list[Batch]]:
         """For each update the batches that it takes: one, or one for each of its steps behind the encoder."""
-        config, ring = self.share, self.ring
+        config, ring = self.part, self.ring
         if not config.layout.pixels:  # drawn in one call
             batches = ring.sample(updates * config.batch_size).to(self.device).split(config.batch_size)
             return [[batch] for batch in batches]

@@ -106,4 +106,4 @@ def test_what_cannot_be_divided_is_refused_once() -> None:
     sentence = "train.py: --num-envs 5 cannot be divided among 2 ranks: choose a multiple of 2."
     assert done.stderr.count(sentence) == 1
     with pytest.raises(UserError, match="--batch-size 256 cannot be divided among 3 ranks"):
-        Ranks(0, 3).share(dataclasses.replace(PRESETS["push"], num_envs=9))
+        Ranks(0, 3).part_of(dataclasses.replace(PRESETS["push"], num_envs=9))

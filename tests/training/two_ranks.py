@@ -39,7 +39,7 @@ def main(routing: str) -> None:
         rows = half(seen, ranks.rank)
         statistics.observe(rows.vector[:5], rows.goal[:5], rows.goal[:5])  # in two parts, as when episodes end
         statistics.observe(rows.vector[5:], rows.goal[5:], rows.goal[5:])
-        statistics.share()
+        statistics.merge()
         noise = torch.randn(2, ROWS, ACTION, generator=torch.Generator().manual_seed(number))  # target's, then actor's
         for agent, rows_of_noise in ((whole, noise), (mine, noise.chunk(2, dim=1)[ranks.rank])):
             coming = iter(rows_of_noise)

@@ -62,11 +62,12 @@ def run(arguments: Arguments) -> None:
     try:
         step = player.load(file)
         seed = player.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
+        points = None if arguments.keypoints is None else keypoints(player.agent, config.frame_stack)
         # First, for it may turn out that nothing can be drawn or written:
         if arguments.video is not None:
             film(player, arguments.video, seed)
         if arguments.keypoints is not None:
-            film(player, arguments.keypoints, seed, keypoints(player.agent, config.frame_stack))
+            film(player, arguments.keypoints, seed, points)
         playing = player.eval_envs, player.policy, arguments.episodes, seed
         result = evaluate(*playing).to_dict()
         if arguments.blindfold:
@@ -88,7 +89,7 @@ def film(player: Player, path: Path, seed: int, look: envs.Look | None = None) -
     try:
         envs.record(config.env_id, play, path, episodes=FILMED, seed=seed, view=config.view, look=look)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error}): name another file.") from None
+        raise UserError(f"{path} cannot be written ({error.strerror or error}): name another file.") from None
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -130,8 +130,9 @@ class Run:
     def _evaluate(self) -> Row:
         self._check_weights()
         config = self.session.config
-        seed = self.session.seeds["evaluation"]
-        result = evaluate(self.session.eval_envs, self.session.policy, config.eval_episodes, seed)
+        with self.session.evaluating() as vec:
+            seed = self.session.seeds["evaluation"]
+            result = evaluate(vec, self.session.policy, config.eval_episodes, seed)
         model = {"policy": self.session.agent.policy_state(), "step": self.recorder.step}
         checkpoint.save(model, self.folder / checkpoint.MODEL)
         if result.success_rate > self.recorder.best:
@@ -201,6 +202,8 @@ def main(arguments: Sequence[str]) -> int:
         if ranks.rank:  # rank 0 looks at the request first: what is wrong with it is said once
             ranks.join()
         config = cli.parse(arguments)
+        if config.smoke:
+            check(config)  # before it is cut down
         for part in smoke(config) if config.smoke else [config]:
             if code := train(part, ranks, console):
                 return code

@@ -19,6 +19,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from envs.view import View
+from envs.watchdog import ADVICE, HANGS
 
 HANG_SECONDS = 60.0  # a worker that has not answered for so long is given up
 DRAWING_SECONDS = 25.0  # one that draws: GPU drivers are known to hang
@@ -141,6 +142,8 @@ class RemoteBlock:
             code = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             return WorkerError(f"{self._name} closed its pipe without ending.")
+        if code == HANGS:
+            return WorkerError(f"{self._name} draws no more, its graphics driver hangs: {ADVICE}.")
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return WorkerError(f"{self._name} {how}: start again, with fewer workers if memory was short.")
 

@@ -57,6 +57,7 @@ def record(
 
     Raises:
         RenderError: if no GL library can be loaded, or the environment draws no pictures.
+        OSError: if the film cannot be written there.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +70,7 @@ def record(
     try:
         fps = env.metadata.get("render_fps", 25)
         _first_picture(env, seed)
+        partial.touch()  # what is wrong with the path is better said by the system than by a codec
         with contextlib.closing(imageio.get_writer(partial, format="FFMPEG", fps=fps)) as film:
             artist = None if view is None else Artist(env, view)
             shown = functools.partial(_shown, env, artist, look or (lambda pixels, opens: enlarged(pixels)))

@@ -13,15 +13,18 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+HANGS = 75  # exit code of a worker whose graphics driver hangs
+exit_code = 1  # of this process, when it does
+ADVICE = "try --render-process, or MUJOCO_GL=osmesa in the environment"
 SECONDS = 20.0  # a picture takes milliseconds; the trainer gives up a worker a little later, by itself
 _MESSAGE = (
     "A picture was not drawn within {seconds:.0f} seconds: the graphics driver hangs. What was saved before is intact; "
-    "try --render-process, or MUJOCO_GL=osmesa in the environment."
+    f"{ADVICE}."
 )
 
 
 class Watchdog:
-    """A context: what takes longer than `SECONDS` within it ends the process, with a sentence and exit code 1."""
+    """A context: what takes longer than `SECONDS` within it ends the process, with a sentence and `exit_code`."""
 
     def __init__(self) -> None:
         self._crossings = 0  # of the context's border: odd within it
@@ -45,7 +48,7 @@ class Watchdog:
             seconds = seconds + pause if same and seen % 2 else 0.0
             if seconds >= SECONDS:
                 os.write(2, (_MESSAGE.format(seconds=SECONDS) + "\n").encode())
-                os._exit(1)
+                os._exit(exit_code)
 
 
 WATCHDOG = Watchdog()  # of this process: one thread for all of its renderers

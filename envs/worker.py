@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from envs import watchdog
 from envs.block import EnvBlock
 from envs.view import View
 
@@ -34,6 +35,7 @@ def main(pipe: int, memory: int) -> None:
         memory: file descriptor of the shared memory.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer decides when to stop
+    watchdog.exit_code = watchdog.HANGS  # so that the trainer knows why
     connection = Connection(pipe)
     with contextlib.suppress(EOFError, ConnectionError):
         _serve(connection, memory)

@@ -17,11 +17,12 @@ from training.session import check
 
 
 def player_of(name: str) -> Player:
-    """The agent of a run's folder, or the untrained one of a preset. Raises UserError if it sees no pictures."""
+    """The agent of a run's folder, or the untrained one of what train.py would be told. Raises UserError if it sees no
+    pictures."""
     if (Path(name) / run_folder.CONFIG).is_file():
         config, trained = run_folder.saved_config(Path(name)), True
     else:
-        config, trained = cli.parse([name]), False
+        config, trained = cli.parse(name.split()), False
     if not config.layout.pixels:
         raise UserError(f"{name} sees no pictures (--obs {config.obs}): name a run or a preset that does.")
     config = dataclasses.replace(config, device="cpu")

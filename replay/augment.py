@@ -2,8 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
+
+from replay.batch import Batch
+
+
+class RandomShift:
+    """Shifts the pictures of minibatches, on the device where they are.
+
+    Args:
+        pad: the most pixels in each direction; 0 leaves pictures alone.
+        shared: an observation and the next one are shifted alike; else each by its own.
+        device, seed: of the random numbers.
+    """
+
+    def __init__(self, pad: int, shared: bool, device: torch.device | str = "cpu", seed: int = 0) -> None:
+        self.pad, self.shared = pad, shared
+        self.generator = torch.Generator(device).manual_seed(seed)
+
+    def __call__(self, batch: Batch) -> Batch:
+        if not self.pad or batch.pixels is None or batch.next_pixels is None:
+            return batch
+        offset = random_offsets(len(batch.pixels), self.pad, self.generator)
+        own = offset if self.shared else random_offsets(len(batch.pixels), self.pad, self.generator)
+        return replace(batch, pixels=shift(batch.pixels, offset), next_pixels=shift(batch.next_pixels, own))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Continue from `state_dict()`."""
+        self.generator.set_state(state["generator"].cpu())
 
 
 def shift(pixels: Tensor, offset: Tensor) -> Tensor:

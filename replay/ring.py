@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from replay.augment import random_offsets, shift
 from replay.batch import Batch
 from replay.hindsight import RewardFn, Strategy, first_open, goal_time, relabel
 from replay.storage import OPEN, Room, Storage
@@ -26,8 +25,6 @@ class Ring(Storage):
         relative_goals: hand out goals as seen from the achieved goal, desired - achieved.
         frame_stack: pictures that are handed out together, the latest last; before an episode's first one it is
             repeated.
-        shift_pad: shift pictures at random by up to so many pixels, 0 for not at all.
-        shared_shift: shift an observation and the next one alike; else each by its own.
         seed: of the sampling.
     """
 
@@ -41,8 +38,6 @@ class Ring(Storage):
         goal_tries: int = 1,
         relative_goals: bool = False,
         frame_stack: int = 1,
-        shift_pad: int = 0,
-        shared_shift: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__(room)
@@ -50,7 +45,6 @@ class Ring(Storage):
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries = goal_tries if self.her_ratio else 1
         self.relative_goals, self.frame_stack = relative_goals, frame_stack
-        self.shift_pad, self.shared_shift = shift_pad, shared_shift
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
     def sample(self, batch_size: int, goals: int = 1) -> Batch:
@@ -111,7 +105,6 @@ class Ring(Storage):
         next_goal = goal
         if self.relative_goals:  # in float64, before rounding
             goal, next_goal = goal - achieved.repeat(tiles, 1), goal - next_achieved.repeat(tiles, 1)
-        pixels, next_pixels = self._pictures(lane, time)
         return Batch(
             vector=self._gather("vector", here),
             action=self._gather("action", each),
@@ -120,24 +113,15 @@ class Ring(Storage):
             terminated=self._gather("terminated", each),
             goal=goal.to(torch.float32),
             next_goal=next_goal.to(torch.float32),
-            pixels=pixels,
-            next_pixels=next_pixels,
+            pixels=self._pictures(lane, time),
+            next_pixels=self._pictures(lane, time + 1),
             achieved_goal=achieved.to(torch.float32),
         )
 
-    def _pictures(self, lane: Tensor, time: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """The pictures of observations and of the next ones, shifted."""
-        if "pixels" not in self.tables:
-            return None, None
-        pixels, next_pixels = self._pixels(lane, time), self._pixels(lane, time + 1)
-        if not self.shift_pad:
-            return pixels, next_pixels
-        offset = random_offsets(len(pixels), self.shift_pad, self.generator)
-        own = offset if self.shared_shift else random_offsets(len(pixels), self.shift_pad, self.generator)
-        return shift(pixels, offset), shift(next_pixels, own)
-
-    def _pixels(self, lane: Tensor, time: Tensor) -> Tensor:
+    def _pictures(self, lane: Tensor, time: Tensor) -> Tensor | None:
         """The pictures of `lane` at `time` with the ones before them, (P, H, W, stack * C) uint8, the latest last."""
+        if "pixels" not in self.tables:
+            return None
         if self.frame_stack == 1:
             return self._gather("pixels", self._at(time, lane))
         # Neither before the episode's first observation nor before the oldest one that is still stored.

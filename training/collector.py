@@ -98,6 +98,11 @@ class Collector:
             self.ring.begin(lanes, *_rows(self._stored(obs, self.seen.vector), lanes))
             self._begin(lanes.to(self.agent.device))
 
+    def keep_pictures(self) -> None:
+        """Copy those that the next actions depend on, which lie in the environments' memory."""
+        if self.seen is not None and self.seen.pixels is not None:
+            self.seen = self.seen._replace(pixels=self.seen.pixels.clone())
+
     def _see(self, obs: Observation, opens: NDArray[np.bool_]) -> Seen:
         """Take `obs` as what the next actions depend on."""
         self.to_object = self._way_to_object(obs)

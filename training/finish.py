@@ -31,8 +31,9 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
     """Write eval.json and the video, and print a table."""
     config, wall_seconds = session.config, recorder.seconds
     seed = session.seeds["final_evaluation"]
-    playing = session.eval_envs, session.policy, config.final_episodes, seed
-    result = evaluate(*playing).to_dict() | evaluate_blindfolded(*playing)
+    with session.evaluating() as vec:
+        playing = vec, session.policy, config.final_episodes, seed
+        result = evaluate(*playing).to_dict() | evaluate_blindfolded(*playing)
     to_90 = first_of_two(logger.read_rows(folder), 0.9)
     result |= {
         "env_steps": recorder.step,
@@ -44,6 +45,7 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
     run_folder.write_json(folder / EVAL, result)
     video = "not asked for"
     if config.video:
+        session.close()  # no process that draws beside the film's
         try:
             envs.record(
                 config.env_id, session.policy.player(), folder / VIDEO, episodes=FILMED, seed=seed, view=config.view

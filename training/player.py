@@ -26,7 +26,7 @@ from training.ranks import ALONE, Ranks
 def seeds(seed: int, rank: int = 0) -> dict[str, int]:
     """Independent seeds for all that is random in a run: streams of runs 0 and 1, of training and evaluation, and of
     two ranks, have nothing in common (numpy's SeedSequence)."""
-    names = ("envs", "agent", "replay", "exploration", "evaluation", "final_evaluation", "resume", "encoder")
+    names = ("envs", "agent", "replay", "exploration", "evaluation", "final_evaluation", "resume", "encoder", "shift")
     sequence = np.random.SeedSequence(seed, spawn_key=(rank,) if rank else ())
     return dict(zip(names, (int(s) for s in sequence.generate_state(len(names))), strict=True))
 
@@ -61,11 +61,18 @@ class Player:
         assert config.threads is not None
         accelerate.set_up(config.threads)
         self.seeds = seeds(config.seed, ranks.rank)
-        # No more than there are episodes, but two: one may be shown the other's pictures.
+        part = ranks.part_of(config).num_envs
+        # Processes that draw are dear, and on some GPUs hang beside one another: from pixels, the environments of the
+        # training play the evaluations too. Two at least, for one may be shown the other's pictures.
+        self.evaluates_in_training_envs = config.view is not None and part > 1
+        # Others are no more than there are episodes.
         side_by_side = max(2, min(EVAL_ENVS, max(config.eval_episodes, config.final_episodes)))
-        if ranks.rank:  # which evaluates nothing
+        if self.evaluates_in_training_envs:
+            side_by_side = part
+        elif ranks.rank:  # which evaluates nothing
             side_by_side, workers = 1, 0
-        self.eval_envs = make_vec(config, side_by_side, config.workers if workers is None else workers)
+        workers = config.workers if workers is None else workers
+        self.eval_envs = make_vec(config, side_by_side, workers, self.seeds["envs"])
         space = self.eval_envs.single_observation_space
         self.vector_size = envs.vector_size(space, config.layout)
         self.goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]

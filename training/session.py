@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ import torch
 
 import envs
 from agent.captured import Captured
-from replay import Batch, Ring, Room
+from envs import GoalVectorEnv
+from replay import Batch, RandomShift, Ring, Room
 from training import memory
 from training.collector import Collector
 from training.config import Config, problems
 from training.errors import UserError
 from training.explore import Explorer
 from training.needs import learner_need, observation_bytes
+from training.placement import Disk, place_replay
 from training.player import Player, make_vec, torch_device
 from training.ranks import ALONE, Ranks, Statistics
 
@@ -65,7 +68,9 @@ class Session(Player):
         self.part = config = ranks.part_of(self.config)  # this rank's
         self.replay_device, self.memory_report = self._place_replay()
         ranks.meet()  # before anyone takes what all have counted
-        self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
+        self.train_envs = self.eval_envs
+        if not self.evaluates_in_training_envs:
+            self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
         if self.leaves_a_core:
             self.train_envs.give_way()
         self.gl_renderer = self.train_envs.gl_renderer()  # what draws the pictures; None where there are none
@@ -74,6 +79,7 @@ class Session(Player):
         except ValueError as error:  # of pictures on disk
             self.close()
             raise UserError(f"{error}: --resume-without-replay goes on without them, once they are removed.") from None
+        self.shift = RandomShift(config.shift_pad, config.shared_shift, self.device, self.seeds["shift"])
         self.statistics = Statistics(self.agent, ranks)
         self.collector = Collector(
             self.train_envs,
@@ -97,7 +103,7 @@ class Session(Player):
             device=str(self.device) if ranks.count == 1 else self.device.type,  # each rank has one of its own
             accelerate="off" if config.accelerate == "auto" and not self.accelerated else config.accelerate,
         )
-        generators = (self.agent.generator, self.ring.generator)
+        generators = (self.agent.generator, self.ring.generator, self.shift.generator)
         self.captured = None
         if config.accelerate == "max" and self.not_captured is None:
             self.captured = Captured(lambda: self.agent.update(*self.minibatches(1)[0]), generators)
@@ -132,32 +138,20 @@ class Session(Player):
             goal_tries=config.goal_tries,
             relative_goals=config.goals_from_achieved,
             frame_stack=config.frame_stack,
-            shift_pad=config.shift_pad,
-            shared_shift=config.shared_shift,
             seed=self.seeds["replay"],
         )
 
-    def _missing_on_disk(self) -> str | None:
-        """What is wrong with the disk, as one sentence, if pictures are to lie there and are not there yet."""
-        config, view = self.config, self.config.view
-        if view is None or not config.replay_on_disk or config.resume:
-            return None
-        folder = Path(str(config.run_dir)).absolute()
-        there = next(path for path in (folder, *folder.parents) if path.is_dir())
-        one, have = math.prod(view.shape), shutil.disk_usage(there).free
-        if one * config.buffer_size <= have:
-            return None
-        return (
-            f"--replay-on-disk needs {one * config.buffer_size / 2**30:.1f} GiB in {config.run_dir}, but "
-            f"{have / 2**30:.1f} GiB are free there: --buffer-size {int(0.8 * have / one)} would fit."
-        )
-
-    def _replay_file(self) -> Path | None:
+    def _replay_path(self) -> Path | None:
         if not self.config.replay_on_disk:
             return None
         folder = self.config.resume or self.config.run_dir
         assert folder is not None
-        file = Path(folder) / (f"rank-{self.ranks.rank}-{REPLAY}" if self.ranks.rank else REPLAY)
+        return Path(folder) / (f"rank-{self.ranks.rank}-{REPLAY}" if self.ranks.rank else REPLAY)
+
+    def _replay_file(self) -> Path | None:
+        file = self._replay_path()
+        if file is None:
+            return None
         if self.config.resume and not self.config.resume_without_replay and not file.exists():
             raise ValueError(f"{file} is missing")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -165,34 +159,36 @@ class Session(Player):
 
     def _place_replay(self) -> tuple[torch.device, str]:
         """Where the replay goes, and in a sentence what it takes. Raises UserError if it fits nowhere."""
-        if sentence := self._missing_on_disk():
+        one = observation_bytes(self.part, self.vector_size, self.goal_size, self.action_size)
+        try:
+            pictures = self._pictures_on_disk()
+            return place_replay(self.config, self.part, self.ranks, self.device, one, pictures)
+        except UserError:
             self.close()
-            raise UserError(sentence)
-        config, ranks = self.part, self.ranks
-        need_beside = learner_need(config, ranks.count)
-        one = observation_bytes(config, self.vector_size, self.goal_size, self.action_size)
-        need, cpu = one * config.buffer_size, torch.device("cpu")
-        on_cpu = config.replay_device == "cpu" or config.replay_on_disk or self.device == cpu
-        for device in [cpu] if on_cpu else [self.device, cpu]:
-            same = device == self.device or memory.shares_memory(self.device)  # memory that the networks take from too
-            all_take_from_it = ranks.on_this_machine if memory.shares_memory(device) else 1
-            have = max(0, memory.available_bytes(device) // all_take_from_it - same * need_beside)
-            if need <= have:
-                each = " of each rank" if ranks.count > 1 else ""
-                times = memory.times_overwritten(config.total_steps, self.config.buffer_size)
-                return device, (
-                    f"replay: {config.buffer_size} observations{each} in {need / 2**30:.2f} GiB of "
-                    f"{have / 2**30:.1f} GiB free on {device}, overwritten {times}; {int(0.8 * have / one)} would fit"
-                )
-        self.close()
-        raise UserError(
-            f"the replay of {config.buffer_size} observations needs {need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB "
-            f"are free on {device} beside the networks: --buffer-size {ranks.count * int(0.8 * have / one)} would fit."
-        )
+            raise
+
+    def _pictures_on_disk(self) -> Disk | None:
+        """What pictures in a file take, if they are to lie in one that is not there yet."""
+        file = self._replay_path()
+        if file is None or (self.config.resume and file.exists()):
+            return None
+        assert self.config.view is not None
+        return Disk.of(file.parent, math.prod(self.config.view.shape))
 
     def _grasps(self) -> bool:
         """Whether this is a Fetch task whose fingers move."""
         return self.train_envs.restorable and not self.train_envs.get_attr("block_gripper")[0]
+
+    @contextlib.contextmanager
+    def evaluating(self) -> Iterator[GoalVectorEnv]:
+        """Environments to evaluate in; the training goes on afterwards as if nothing had happened."""
+        if self.eval_envs is not self.train_envs:
+            yield self.eval_envs
+            return
+        states = self.train_envs.get_states()
+        self.collector.keep_pictures()
+        yield self.eval_envs
+        self.train_envs.set_states(states)
 
     def start(self) -> None:
         self.ranks.attach(self.agent)
@@ -206,12 +202,14 @@ class Session(Player):
             batches = ring.sample(updates * config.batch_size).to(self.device).split(config.batch_size)
             return [[batch] for batch in batches]
         goals, each = config.head_updates * config.goals_per_image, config.goals_per_image * config.batch_size
-        return [ring.sample(config.batch_size, goals).to(self.device).split(each) for _ in range(updates)]
+        drawn = (ring.sample(config.batch_size, goals).to(self.device) for _ in range(updates))
+        return [self.shift(batch).split(each) for batch in drawn]
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "agent": self.agent.state_dict(),
             "ring": self.ring.state_dict(),
+            "shift": self.shift.state_dict(),
             "collector": self.collector.state_dict(),
         }
 
@@ -219,6 +217,7 @@ class Session(Player):
         """Returns False if open episodes had to be dropped."""
         self._fit_generators(state, step)
         self.agent.load_state_dict(state["agent"])
+        self.shift.load_state_dict(state["shift"])
         self.ranks.attach(self.agent)
         if self.config.resume_without_replay:
             self.ring.forget()
@@ -231,8 +230,8 @@ class Session(Player):
 
     def _fit_generators(self, state: dict[str, Any], step: int) -> None:
         """A device's random numbers cannot go on on a device of another kind, nor on other ranks: they start anew."""
-        parts = (state["agent"], state["ring"], state["collector"]["explorer"])
-        devices = (self.device, self.replay_device, self.device)
+        parts = (state["agent"], state["ring"], state["shift"], state["collector"]["explorer"])
+        devices = (self.device, self.replay_device, self.device, self.device)
         fresh = np.random.SeedSequence([self.seeds["resume"], step, 1]).generate_state(len(parts))
         for part, device, seed in zip(parts, devices, fresh, strict=True):
             generator = torch.Generator(device).manual_seed(int(seed))

@@ -113,5 +113,6 @@ def dealt_anew(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[
     return {
         "agent": states[0]["agent"] | {"generator": None},
         "ring": lanes.cut(ring, mine) | {"generator": None},
+        "shift": {"generator": None},
         "collector": collector,
     }

@@ -182,7 +182,7 @@ from envs import watchdog
 watchdog.SECONDS = 1.0
 with watchdog.WATCHDOG:
     print("drawing", flush=True)
-    until = time.process_time() + 0.5
+    until = time.process_time() + 0.2
     while time.process_time() < until:
         pass
 """

@@ -17,6 +17,7 @@ import pytest
 
 import envs
 from envs import remote
+from envs.watchdog import HANGS
 from tests.envs import unruly
 from tests.envs.unruly import EXIT, HANG, RAISE
 
@@ -71,9 +72,12 @@ def test_a_killed_worker_is_named(env: envs.GoalVectorEnv, pending: bool) -> Non
     env.close()
 
 
-def test_an_exiting_worker_is_named(env: envs.GoalVectorEnv) -> None:
-    with pytest.raises(envs.WorkerError, match=r"Worker 0 .* ended with exit code 3"):
-        env.step(ask(env, 1, EXIT))
+@pytest.mark.parametrize(("code", "said"), [(3, "ended with exit code 3"), (HANGS, "its graphics driver hangs: try")])
+def test_an_exiting_worker_is_named(env: envs.GoalVectorEnv, code: int, said: str) -> None:
+    actions = ask(env, 1, EXIT)
+    actions[:, 1] = code
+    with pytest.raises(envs.WorkerError, match=f"Worker 0 .* {said}"):
+        env.step(actions)
 
 
 def test_a_hanging_worker_is_named(env: envs.GoalVectorEnv, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ class Unruly(gym.Env[Any, Any]):
         if action[0] == HANG:
             time.sleep(60)
         if action[0] == EXIT:
-            os._exit(3)
+            os._exit(int(action[1]))
         self.at = self.at + self.scale * float(action[1])
         info = {"success": bool(self.at[0] > 1), "at": self.at.copy(), "name": f"{self.at[0]:.3f}"}
         if self.at[0] < 0:

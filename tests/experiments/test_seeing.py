@@ -18,7 +18,7 @@ from training.keypoints import keypoints
 from training.player import Player
 
 STACKED = ["book-pixels", "--render-size", "84", "--no-msaa", "--frame-stack", "2", "--cameras", "close",
-           "--threads", "1"]  # fmt: skip
+           "--threads", "1", "--num-envs", "2"]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -94,16 +94,16 @@ def test_noise_against_motion_of_an_encoder_known_by_hand(stacked: Player, monke
     later[:, 0] += 0.3  # the robot too, which is not to count
     seen = []
 
-    def summed(_: Player, pixels: torch.Tensor) -> torch.Tensor:
+    def summed(_: Player, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
         seen.append(pixels)
-        return pixels.double().flatten(1).sum(1, keepdim=True)
+        return {"sum": pixels.double().flatten(1).sum(1, keepdim=True)}
 
     monkeypatch.setattr(feature_stats, "seen", summed)
-    _, motion, count = feature_stats.noise_against_motion(stacked, poses, later)
+    distances, count = feature_stats.noise_against_motion(stacked, poses, later)
     assert count == 1
     base, moved = seen[0], seen[-1]
     assert base[..., :3].equal(moved[..., :3]) and not base[..., 3:].equal(moved[..., 3:])  # in the newest picture
-    assert motion == pytest.approx(abs(float(moved.double().sum() - base.double().sum())))
+    assert distances["sum"][1] == pytest.approx(abs(float(moved.double().sum() - base.double().sum())))
     stacked.eval_envs.close()
 
 

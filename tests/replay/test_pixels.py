@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from replay import Ring, Room
-from replay.augment import random_offsets, shift
+from replay.augment import RandomShift, random_offsets, shift
 
 LANES, LENGTHS = 2, (3, 5, 4, 7)
 
@@ -98,8 +98,10 @@ def test_a_shift_is_an_integer_crop_of_the_padded_picture() -> None:
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_shifts_are_shared_with_the_next_picture_or_not(shared: bool) -> None:
-    plain, shifted = (played(new_ring(200, shift_pad=pad, shared_shift=shared, seed=1)).sample(200) for pad in (0, 1))
-    assert plain.vector.equal(shifted.vector)
+    plain = played(new_ring(200)).sample(200)
+    assert RandomShift(0, shared)(plain) is plain
+    shifted = RandomShift(1, shared)(plain)
+    assert plain.vector is shifted.vector
     assert plain.pixels is not None and plain.next_pixels is not None and shifted.pixels is not None
     offsets = [torch.tensor([down, right]) for down in (-1, 0, 1) for right in (-1, 0, 1)]
 

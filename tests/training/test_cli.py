@@ -33,6 +33,8 @@ REFUSED = {
     "zero steps": ("--total-steps 0", "--total-steps is 0: it must be a number at least 1"),
     "zero environments": ("--num-envs 0", "--num-envs is 0"),
     "zero updates": ("--updates-per-step 0", "--updates-per-step is 0.0: it must be a number above 0"),
+    "zero updates, tried": ("--updates-per-step 0 --smoke", "--updates-per-step is 0.0"),
+    "a trial of a run": ("--resume run --smoke", "--smoke begins a run of its own: leave out --resume."),
     "negative seed": ("--seed -1", "--seed is -1"),
     "more than a share": ("--her-ratio 1.5", "--her-ratio is 1.5: it must be a number at least 0 and at most 1."),
     "absurdly many environments": ("--num-envs 1000000", "--num-envs is 1000000"),

@@ -41,6 +41,15 @@ def test_a_stopped_run_goes_on_bit_for_bit(on_disk: bool, monkeypatch: pytest.Mo
     assert ("pixels" in saved_state(Path("run"))["session"]["ring"]["tables"]) != on_disk
 
 
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_evaluations_leave_no_trace_in_the_environments_that_they_share_with_the_training(workers: str) -> None:
+    often = ["--eval-every", "30", "--eval-episodes", "3"]  # in the middle of episodes
+    for folder, how in (("often", often), ("never", [])):
+        assert learned(folder, "--total-steps", "160", "--frame-stack", "1", "--workers", workers, *how) == 0
+    one, other = (saved_state(Path(folder))["session"] for folder in ("often", "never"))
+    assert differences(one, other) == []
+
+
 def test_a_run_resumed_without_its_replay_waits_until_there_is_one(capsys: pytest.CaptureFixture) -> None:
     assert learned("run", "--total-steps", "120") == 0
     before = saved_state(Path("run"))["recorder"]["updates"]

@@ -144,6 +144,11 @@ def repeat(work: Callable[[], Any], seconds: float, wait: Callable[[], None] = l
     return count, time.perf_counter() - begun
 
 
+def ratios(ours: list[float], theirs: list[float]) -> list[float]:
+    """Of each round, ours / theirs."""
+    return [a / b for a, b in zip(ours, theirs, strict=True)]
+
+
 def median_ratio(ours: list[float], theirs: list[float]) -> float:
     """Median over the rounds of ours / theirs."""
-    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    return statistics.median(ratios(ours, theirs))

@@ -96,7 +96,7 @@ class Learner:
         self.batches = self.session.minibatches(1)[0]
 
     def parts(self, rates: Rates) -> list[Part]:
-        """Sampling, the encoder's pass, its gradient, and everything behind it; then all of it."""
+        """Sampling, the encoder's pass, its gradient, and everything behind it with its optimizers; then all of it."""
         agent, batches, heads = self.agent, self.batches, len(self.batches)
         sights = agent.encode(batches[0]).detach()
 
@@ -104,10 +104,16 @@ class Learner:
             agent.update_heads(batches[0], sights)
             agent.update_heads_again(batches[1:], sights)
 
+        def step() -> None:  # as often as in an update, by the gradients of the latest one
+            for _ in batches:
+                for optimizer in agent.parts(agent.OPTIMIZERS).values():
+                    optimizer.step()
+                agent.update_target()
+
         whole = lambda: agent.update(*batches)  # noqa: E731
         encode = lambda: agent.encode(batches[0])  # noqa: E731
         sample = lambda: self.session.minibatches(1)  # noqa: E731
-        seconds = seconds_of(sample, encode, behind, whole, device=self.device)
+        seconds = seconds_of(sample, encode, whole, behind, step, device=self.device)
         flops = [flops_of(work) for work in (encode, behind, whole)]
         owned = sum(p.numel() for name in ("critic", "actor") for p in getattr(agent, name).parameters())
         targets = sum(p.numel() for p in agent.target_parameters)
@@ -123,13 +129,18 @@ class Learner:
         found = [
             part("sample", (0.0, 0.0), 2.0 * bytes_of(batches), seconds[0]),
             part("encode", flops[0], float(pictures_of(batches[0])), seconds[1]),
-            part("the encoder's gradient", gradient, ADAM_BYTES * eyes, seconds[3] - seconds[2] - seconds[1]),  # type: ignore[arg-type]
-            part(f"actor and critics, {heads}x", flops[1], stepped, seconds[2]),
+            part("the encoder's gradient and step", gradient, ADAM_BYTES * eyes, seconds[2] - seconds[3] - seconds[1]),  # type: ignore[arg-type]
+            part(f"actor and critics, {heads}x", flops[1], 0.0, seconds[3] - seconds[4]),
+            part(f"their optimizers and targets, {heads}x", (0.0, 0.0), stepped, seconds[4]),
         ]
         if not eyes:  # from state there is nothing to encode
             del found[1:3]
         totals = [sum(one[column] for one in found) for column in range(1, 5)]  # type: ignore[misc]
-        return [*found, Part("all of it", totals[0], totals[1], totals[2], 1e3 * (seconds[0] + seconds[3]))]
+        found.append(Part("all of it", totals[0], totals[1], totals[2], 1e3 * (seconds[0] + seconds[2])))
+        if self.session.captured is not None:
+            (taken,) = seconds_of(self.session.captured, device=self.device)
+            found.append(found[-1]._replace(name="all of it, as a CUDA graph", measured=1e3 * taken))
+        return found
 
     def close(self) -> None:
         self.session.close()

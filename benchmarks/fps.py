@@ -21,9 +21,9 @@ and critic for each of its passes, is marked so.
 - update: gradient steps on one batch, SB3's `train()` with its replay taken out.
 
 Everybody has a process of his own, is warmed up, and runs in turn, round after round. Figures are medians over the
-rounds; a ratio is the median of the rounds' ratios. Rates on a machine that does something else mean nothing, and
-ratios little: a load at the start is reported. SB3's sampling slows down as its buffer fills, ours does not; by
-default both begin empty, which favours SB3, and `--prefill` begins with full ones.
+rounds, with the least and the greatest; a ratio is the median of the rounds' ratios. Rates on a machine that does
+something else mean nothing, and ratios little: a load at the start is reported. SB3's sampling slows down as its buffer
+fills, ours does not; by default both begin empty, which favours SB3, and `--prefill` begins with full ones.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -43,6 +42,7 @@ from typing import Any, Literal
 import tyro
 
 from benchmarks.alternate import ContenderFailed
+from benchmarks.provenance import provenance
 from benchmarks.settings import EPISODE, Settings
 
 # What needs torch is imported in functions: every process that is started imports this module again.
@@ -67,9 +67,9 @@ class Options:
     rounds: int = 5
     """Rounds of each measurement."""
     seconds: float = 4.0
-    """Seconds a contender runs in a round, end to end."""
+    """Seconds a contender runs in a round, end to end; from pixels, where one takes seconds, updates alone too."""
     piece_seconds: float = 1.5
-    """The same for the pieces."""
+    """The same for the other pieces."""
     warmup_seconds: float = 2.0
     """Seconds a contender runs before the first round."""
     learning_starts: int = 1_000
@@ -179,8 +179,7 @@ def report_of(options: Options) -> dict[str, Any]:
     names = ("obs", "env_id", "num_envs", "batch_size", "learning_starts", "buffer_size", "prefill", "transitions")
     chosen = {name: getattr(options, name) for name in names}
     report: dict[str, Any] = {
-        **chosen, "threads": threads, "cores": cores, "device": str(device),
-        "rounds": options.rounds, "load_before": os.getloadavg()[0],
+        **provenance(), **chosen, "threads": threads, "cores": cores, "device": str(device), "rounds": options.rounds,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "mujoco",
                      "gymnasium", "gymnasium-robotics", "stable-baselines3")}},
     }  # fmt: skip
@@ -196,9 +195,13 @@ def report_of(options: Options) -> dict[str, Any]:
         runs = [parts.end_to_end(each, whole) for each in settings]
         report |= {key: runs[0][key] for key in runs[0] if "_per_second" in key or key == "sb3_recommended"}
         report["end_to_end"] = runs
-    for name, part in (("envs", parts.envs), ("replay", parts.replay), ("update", parts.update)):
+    for name, part, timing in (
+        ("envs", parts.envs, piece),
+        ("replay", parts.replay, piece),
+        ("update", parts.update, piece if options.obs == "state" else whole),
+    ):
         if options.only in (None, name):
-            report[name] = part(settings[0], piece)
+            report[name] = part(settings[0], timing)
     if options.only == "memory":
         report["memory"] = measure_pixels.memory(settings[0], piece)
     return report

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks import ours, sb3, stepping
-from benchmarks.alternate import Rates, alternate, median_ratio
+from benchmarks.alternate import Rates, alternate, median_ratio, ratios
 from benchmarks.settings import Settings
 
 Report = dict[str, Any]
@@ -135,11 +135,14 @@ def run_all(title: str, contenders: Mapping[str, Any], timing: Timing) -> dict[s
 
 
 def against(rates: dict[str, Rates], one: str, peer: str, key: str, label: str = "sb3") -> dict[str, float]:
-    """Medians of both, and the median of the rounds' ratios."""
+    """Medians of both; and of the rounds' ratios the median, the least and the greatest."""
+    found = ratios(rates[one][key], rates[peer][key])
     return {
         "ours": statistics.median(rates[one][key]),
         label: statistics.median(rates[peer][key]),
-        "ratio": median_ratio(rates[one][key], rates[peer][key]),
+        "ratio": statistics.median(found),
+        "ratio_min": min(found),
+        "ratio_max": max(found),
     }
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -24,7 +23,8 @@ from typing import Any
 
 import tyro
 
-HERE = Path(__file__).parents[1]
+from benchmarks.provenance import HERE, provenance
+
 BEGINS, ROW = 1200, 400  # env steps: what comes before does not count; of a row of the log
 FLAGS = ("--learning-starts", "1000", "--log-every", str(ROW), "--eval-every", "1000000", "--eval-episodes", "2",
          "--final-episodes", "2", "--no-video")  # fmt: skip
@@ -74,7 +74,7 @@ def steps_per_second(tree: Path, options: Options, run: Path) -> float:
 
 def report_of(options: Options) -> dict[str, Any]:
     """Raises NotMeasured."""
-    load = os.getloadavg()[0]
+    before = provenance()
     commits = {name: git("rev-parse", "--verify", f"{revision}^{{commit}}").decode().strip()
                for name, revision in (("this", "HEAD"), ("other", options.revision))}  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -88,10 +88,8 @@ def report_of(options: Options) -> dict[str, Any]:
     ratios = [mine / its for mine, its in zip(rates["this"], rates["other"], strict=True)]
     return {
         **asdict(options),
+        **before,
         "commits": commits,
-        "uncommitted_changes": bool(git("status", "--porcelain", "--untracked-files=no")),
-        "cores": os.cpu_count(),
-        "load_before": load,
         "env_steps_per_second": rates,
         "ratio": statistics.median(ratios),
     }

@@ -10,13 +10,15 @@ rates. Nothing else may run meanwhile.
 from __future__ import annotations
 
 import json
-import os
+import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.provenance import provenance
 
 if TYPE_CHECKING:
     from training.config import Config
@@ -28,7 +30,7 @@ def report_of(arguments: Sequence[str]) -> dict[str, Any]:
     from training import cli
     from training.session import check
 
-    config, load = cli.parse(arguments), os.getloadavg()[0]
+    config, before = cli.parse(arguments), provenance()
     check(config)
     learner = floor.Learner(config)
     session = learner.session
@@ -36,20 +38,25 @@ def report_of(arguments: Sequence[str]) -> dict[str, Any]:
     parts = learner.parts(rates)
     learner.close()
     steps = floor.environment_step(session.config)
-    if session.train_envs.restorable:  # a Fetch task
+    step_floor = None  # of a Fetch task: its physics, and moving its pictures once
+    if session.train_envs.restorable:
         physics = physics_of(session.config)
+        pictures = 0 if config.view is None else math.prod(config.view.shape)
+        step_floor = physics + 1e3 * 2 * pictures / rates.copy
         steps = {"physics (mj_step)": physics, "observation, reward, resets": steps.pop(floor.REST) - physics} | steps
     whole = parts[-1]
     return {
+        **before,
         "command": " ".join(arguments) or "push",
         "device": str(session.device),
         "threads": session.config.threads,
         "dtype": "bfloat16" if session.accelerated else "float32",
-        "load_before": load,
         "rates": {name: round(value / 1e9, 1) for name, value in vars(rates).items()},
         "update": [part._asdict() for part in parts],
         "share_of_floor": whole.floor / whole.measured,
         "environment": steps,
+        "environment_floor": step_floor,
+        "environment_share_of_floor": step_floor / sum(steps.values()) if step_floor else None,
     }
 
 
@@ -79,9 +86,15 @@ def show(report: dict[str, Any]) -> None:
         numbers = (part["gflop"], part["megabytes"], part["floor"], part["measured"])
         table.add_row(part["name"], *(f"{number:.3g}" for number in numbers), f"{share:.0%}")
     console.print(table)
-    table = Table("of one environment's step, on one core", "ms")
+    table, whole = Table("of one environment's step, on one core", "ms", "of it"), sum(report["environment"].values())
     for name, value in report["environment"].items():
-        table.add_row(name, f"{value:.3f}")
+        table.add_row(name, f"{value:.3f}", f"{value / whole:.0%}")
+    table.add_row("all of it", f"{whole:.3f}", "")
+    if report["environment_floor"] is not None:
+        share = report["environment_share_of_floor"]
+        table.add_row(
+            "floor: physics, and moving its pictures once", f"{report['environment_floor']:.3f}", f"{share:.0%}"
+        )
     console.print(table)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import tyro
 
 from benchmarks.alternate import ContenderFailed, alternate
+from benchmarks.provenance import provenance
 from benchmarks.settings import Settings
 
 
@@ -35,7 +36,7 @@ def report_of(options: Options) -> dict[str, Any]:
     from benchmarks import ours
     from benchmarks.measure import medians
 
-    cores, book = envs.cores(), options.preset.startswith("book")
+    before, cores, book = provenance(), envs.cores(), options.preset.startswith("book")
     obs = "chapter" if options.preset.endswith("pixels") else "state"
     common = Settings(
         obs=obs, env_id="FetchPush-v4", num_envs=8, batch_size=256, updates_per_step=0.125 if obs == "state" else 0.25,
@@ -55,7 +56,7 @@ def report_of(options: Options) -> dict[str, Any]:
         for workers in sorted({0, cores - 1, cores})
     }
     rates = alternate(contenders, rounds=options.rounds, seconds=options.seconds, warmup_seconds=2.0)
-    return {"cores": cores, **asdict(options), "contenders": medians(rates)}
+    return {**before, "cores": cores, **asdict(options), "contenders": medians(rates)}
 
 
 def main(arguments: Sequence[str]) -> int:

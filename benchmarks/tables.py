@@ -12,8 +12,9 @@ def show(report: dict[str, Any]) -> None:
     """Print whatever the report of `fps.report_of` holds."""
     console = Console()
     console.print(
-        f"{report['env_id']}, {report['num_envs']} environments, {report['threads']} threads, {report['cores']} cores, "
-        f"{report['device']}; medians of {report['rounds']} rounds, load before {report['load_before']:.1f}"
+        f"{report['env_id']}, {report['num_envs']} environments, {report['threads']} threads, {report['cores']} cores "
+        f"({report['machine']}), {report['device']}; {report['date']}; medians of {report['rounds']} rounds (the least "
+        f"to the greatest), load before {report['load_before']:.1f}"
     )
     for run in report.get("end_to_end", []):
         console.print(_end_to_end(run))
@@ -44,14 +45,15 @@ def _end_to_end(run: dict[str, Any]) -> Table:
         table.add_column(heading, justify="right" if heading else "left")
     for name, rates in run["contenders"].items():
         steps, updates = rates["env_steps_per_second"], rates["updates_per_second"]
-        table.add_row(name, _rate(steps), _rate(updates), str(run["batch_size"]), f"{updates / steps:.3g}")
+        shown = _range(steps, rates["rounds"]["env_steps"]), _range(updates, rates["rounds"]["updates"])
+        table.add_row(name, *shown, str(run["batch_size"]), f"{updates / steps:.3g}")
     table.add_section()
     for title, suffix in (("ours / SB3", ""), ("ours, fast dtype / SB3", "_fast")):
-        steps, updates = run[f"env_steps_per_second{suffix}"]["ratio"], run[f"updates_per_second{suffix}"]["ratio"]
-        table.add_row(title, f"{steps:.2f}x", f"{updates:.2f}x", "", "")
+        pair = run[f"env_steps_per_second{suffix}"], run[f"updates_per_second{suffix}"]
+        table.add_row(title, *(_times(one) for one in pair), "", "")
         if "sb3_recommended" in run:
-            steps = run["sb3_recommended"][f"env_steps_per_second{suffix}"]["ratio"]
-            table.add_row(f"{title}, drawn at 84x84", f"{steps:.2f}x", "", "", "")
+            steps = _times(run["sb3_recommended"][f"env_steps_per_second{suffix}"])
+            table.add_row(f"{title}, drawn at 84x84", steps, "", "", "")
     return table
 
 
@@ -60,11 +62,11 @@ def _piece(part: dict[str, Any], title: str, unit: str) -> Table:
     table.add_column("")
     table.add_column(f"{unit.replace('_', ' ')}/s", justify="right")
     for name, rates in part["contenders"].items():
-        table.add_row(name, _rate(rates[f"{unit}_per_second"]))
+        table.add_row(name, _range(rates[f"{unit}_per_second"], rates["rounds"][unit]))
     table.add_section()
     for name, value in part.items():
         if isinstance(value, dict) and "ratio" in value:
-            table.add_row(f"ratio: {name.replace('_', ' ')}", f"{value['ratio']:.2f}x")
+            table.add_row(f"ratio: {name.replace('_', ' ')}", _times(value))
     return table
 
 
@@ -75,6 +77,14 @@ def _notes(name: str, part: dict[str, Any]) -> str:
         share, physics = part["physics_share_of_ours_on_one_core"], part["physics_seconds_per_step"]
         return f"physics: {physics * 1e3:.3f} ms of a step, {share:.0%} of our step on one core"
     return f"batch {part['batch_size']}" + (f", {part['transitions']:,} transitions" if name == "replay" else "")
+
+
+def _range(median: float, rounds: list[float]) -> str:
+    return f"{_rate(median)} ({_rate(min(rounds))} to {_rate(max(rounds))})"
+
+
+def _times(value: dict[str, float]) -> str:
+    return f"{value['ratio']:.2f}x ({value['ratio_min']:.2f} to {value['ratio_max']:.2f})"
 
 
 def _rate(value: float) -> str:

@@ -33,7 +33,7 @@ def test_everything_prints_one_json_object() -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     for key in ("env_steps_per_second", "updates_per_second", "env_steps_per_second_fast", "updates_per_second_fast"):
-        assert set(report[key]) == {"ours", "sb3", "ratio"}
+        assert set(report[key]) == {"ours", "sb3", "ratio", "ratio_min", "ratio_max"}
         assert all(value > 0 for value in report[key].values())
     (whole,) = report["end_to_end"]
     for rates in whole["contenders"].values():  # everybody keeps to the update ratio

@@ -31,7 +31,7 @@ def once(*works: Callable[[], Any], **_: Any) -> list[float]:
 def test_operations_and_bytes_of_a_pixel_update(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(floor, "seconds_of", once)
     learner = floor.Learner(cli.parse(["push-pixels", *SMALL, "--head-updates", "2", "--accelerate", "off"]))
-    sample, encode, gradient, behind, whole = learner.parts(floor.Rates(1e9, 1e9, 1e9))
+    sample, encode, gradient, behind, steps, whole = learner.parts(floor.Rates(1e9, 1e9, 1e9))
     maps = shapes("fast", 6, 84)
     layers = [2 * 9 * before[0] * after[0] * after[1] * after[2] for before, after in itertools.pairwise(maps)]
     trunk = 2 * 32 * 21 * 21 * 50
@@ -44,9 +44,9 @@ def test_operations_and_bytes_of_a_pixel_update(monkeypatch: pytest.MonkeyPatch)
     # Adam reads four numbers of a parameter and writes three; polyak reads two and writes one. Twice, for two updates.
     agent = learner.agent
     critics, actor = (sum(p.numel() for p in module.parameters()) for module in (agent.critic, agent.actor))
-    assert behind.megabytes * 1e6 == 2 * (4 * 7 * (critics + actor) + 4 * 3 * critics)
+    assert steps.megabytes * 1e6 == 2 * (4 * 7 * (critics + actor) + 4 * 3 * critics)
     # At a GFLOP/s and a GB/s, a floor is the sum of both counts.
-    for part in (sample, encode, gradient, behind, whole):
+    for part in (sample, encode, gradient, behind, steps, whole):
         assert part.floor == pytest.approx(1e3 * part.gflop + part.megabytes)
     assert whole.gflop == pytest.approx(encode.gflop + gradient.gflop + behind.gflop)
     learner.close()
@@ -62,7 +62,8 @@ def test_the_report_is_one_json_object(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr(floor, "seconds_of", once)
     assert roofline.main(["reach", *SMALL, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert [part["name"] for part in report["update"]] == ["sample", "actor and critics, 1x", "all of it"]
+    behind = ["actor and critics, 1x", "their optimizers and targets, 1x"]
+    assert [part["name"] for part in report["update"]] == ["sample", *behind, "all of it"]
     assert all(value > 0 for value in report["rates"].values())
     assert set(report["environment"]) == {
         "physics (mj_step)", "observation, reward, resets", "drawing", "hand-over from a worker",

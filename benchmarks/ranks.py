@@ -56,8 +56,8 @@ def measure(options: Options) -> None:
     pixels = options.preset == "push-pixels"
     settings = Settings(
         obs="chapter" if pixels else "state", env_id="FetchPush-v4", num_envs=8,
-        batch_size=options.batch_size // ranks.count, updates_per_step=0.125, learning_starts=1000, buffer_size=10_000, prefill=0, transitions=0, threads=1,
-        cores=1, device="cpu",
+        batch_size=options.batch_size // ranks.count, updates_per_step=0.125, learning_starts=1000,
+        buffer_size=10_000, prefill=0, transitions=0, threads=1, cores=1, device="cpu",
     )  # fmt: skip
     updating = Updating(settings, "auto", options.preset)
     agent, batches = updating.player.agent, [updating.batch] * updating.updates

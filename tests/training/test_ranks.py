@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.training.runs import ROOT, TINY, differences
 from training import checkpoint
@@ -98,6 +99,21 @@ def test_a_rank_that_dies_ends_the_job_with_a_sentence_and_the_run_goes_on() -> 
     assert "train.py: rank 0 of 2 has lost the others" in said and "continue with --resume" in said
     step = checkpoint.load(Path("run") / checkpoint.RESUME, "cpu")["recorder"]["step"]
     assert train_together("--resume", "run", "--total-steps", str(step + 80)).returncode == 0
+
+
+def test_each_rank_takes_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    current: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    any_gpu, second = torch.device("cuda"), torch.device("cuda:1")
+    assert Ranks(1, 2, 2, place=1).device(any_gpu) == second and current == [second]
+    assert Ranks().device(second) == second and current == [second] * 2  # one alone, of those of the machine
+    assert Ranks().device(any_gpu) == any_gpu and Ranks(1, 2, 2, place=1).device(torch.device("cpu")).type == "cpu"
+    assert len(current) == 2
+    with pytest.raises(UserError, match="--device cuda:1 is one for 2 ranks: leave it to auto"):
+        Ranks(1, 2, 2, place=1).device(second)
+    with pytest.raises(UserError, match="3 ranks need as many GPUs, and there are 2"):
+        Ranks(2, 3, 3, place=2).device(any_gpu)
 
 
 def test_what_cannot_be_divided_is_refused_once() -> None:

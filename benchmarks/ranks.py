@@ -109,6 +109,10 @@ def main(arguments: Sequence[str]) -> int:
     if "RANK" in os.environ:  # one of the processes that are measured
         measure(options)
         return 0
+    if options.batch_size < 1 or options.batch_size % max(MORE) or options.rounds < 1 or options.updates < 1:
+        print(f"benchmarks.ranks: --batch-size is a multiple of {max(MORE)}, --rounds and --updates at least 1.",
+              file=sys.stderr)  # fmt: skip
+        return 2
     try:
         report = report_of(options)
     except subprocess.CalledProcessError as error:

@@ -56,7 +56,7 @@ class RemoteBlock:
 
     def __init__(self, index: int | None, env_id: str, rows: range, memory: int, draws: bool = False) -> None:
         self.rows = rows
-        self._draws = draws
+        self._draws, self._one_of_several = draws, index is not None
         name = "The render process" if index is None else f"Worker {index}"
         self._name = f"{name} (environments {rows.start} to {rows.stop - 1} of {env_id})"
         self._pipe, theirs = multiprocessing.Pipe(duplex=True)
@@ -143,7 +143,8 @@ class RemoteBlock:
         except subprocess.TimeoutExpired:
             return WorkerError(f"{self._name} closed its pipe without ending.")
         if code == HANGS:
-            return WorkerError(f"{self._name} draws no more, its graphics driver hangs: {ADVICE}.")
+            alone = "; or, in a new run, --render-process with one process" if self._one_of_several else ""
+            return WorkerError(f"{self._name} draws no more, its graphics driver hangs: {ADVICE}{alone}.")
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return WorkerError(f"{self._name} {how}: start again, with fewer workers if memory was short.")
 

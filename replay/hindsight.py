@@ -7,13 +7,12 @@ observation `end` is its last one, so the achieved goals that an action led to a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 Strategy = Literal["future", "final", "episode", "none"]
-STRATEGIES: tuple[str, ...] = get_args(Strategy)
 
 RewardFn = Callable[[Tensor, Tensor], Tensor]
 """(achieved (B, G) float64, desired (B, G) float64) -> reward (B,) float32."""

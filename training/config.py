@@ -81,8 +81,7 @@ class Pixels:
     msaa: bool = False
     """Smooth edges in the pictures."""
     render_process: bool = False
-    """Draw all training environments in one process of its own (and those of evaluations in another), as tiles with one
-    readback, instead of in each worker."""
+    """Draw all environments in one process of its own, as tiles with one readback, instead of in each worker."""
     frame_stack: int = 1
     """Pictures in a row that the encoder sees together."""
     proprioception: Annotated[bool, tyro.conf.arg(name="proprio")] = True
@@ -138,9 +137,9 @@ class Compute:
     replay_device: Literal["auto", "cpu"] = "auto"
     """Where the replay lives: cpu, or auto (with the learner if it fits there, else cpu)."""
     threads: int | None = None
-    """Of the learner on a CPU, of each rank; None chooses one from state, and from pixels as many as there are cores,
-    eight at most. Of several --head-updates all but the first leave one of them to the environments' processes, which
-    run at a lower priority then (not with --accelerate off)."""
+    """Of what the learner, or each rank, computes on a CPU. None chooses one from state or where a GPU learns, and from
+    pixels on a CPU as many as there are cores, eight at most. There, of several --head-updates all but the first leave
+    one of them to the environments' processes, which run at a lower priority then (not with --accelerate off)."""
     accelerate: Literal["off", "auto", "max"] = "auto"
     """off computes in plain float32; auto computes convolutions, the flat trunk, and hidden layers but the first, in
     bfloat16 where the processor can, and there has a CPU step the optimizers by their kernel alone; max also makes one

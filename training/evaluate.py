@@ -63,7 +63,9 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> list[fl
 def evaluate(
     vec: VectorEnv, policy: Policy, episodes: int, seed: int, blindfold: Blindfold | None = None
 ) -> Evaluation:
-    """Play `episodes`, the same ones for the same seed; with a `blindfold`, other pictures are shown than there are.
+    """Play `episodes`, the same ones for the same seed and number of environments.
+
+    With a `blindfold`, other pictures are shown than there are.
 
     Every environment plays the same number of them, so that short episodes do not crowd out long ones; what is over
     the number asked for is left out.

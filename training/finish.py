@@ -45,7 +45,7 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
     run_folder.write_json(folder / EVAL, result)
     video = "not asked for"
     if config.video:
-        session.close()  # no process that draws beside the film's
+        session.close()  # so that no other process holds a GL context while this one films
         try:
             envs.record(
                 config.env_id, session.policy.player(), folder / VIDEO, episodes=FILMED, seed=seed, view=config.view

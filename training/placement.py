@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -44,9 +45,10 @@ def place_replay(
     Raises:
         UserError: if it fits nowhere; with the largest capacity that would.
     """
-    on_disk, fit_on_disk = "", None
+    on_disk, fits = "", [math.inf]
     if disk is not None:
-        need, fit_on_disk = disk.each * config.buffer_size, int(FILLED * disk.free / disk.each)
+        need, fit_on_disk = disk.each * config.buffer_size, _multiple(FILLED * disk.free / disk.each, ranks.count)
+        fits.append(fit_on_disk)
         if need > disk.free:
             raise UserError(
                 f"--replay-on-disk needs {_gib(need)} in {disk.folder}, but {_gib(disk.free)} are free there: "
@@ -55,24 +57,29 @@ def place_replay(
         on_disk = f", and {_gib(need)} of {_gib(disk.free)} free on disk"
     need, need_beside = each * part.buffer_size, learner_need(part, ranks.count)
     cpu = torch.device("cpu")
+    fit = 0
     only_cpu = config.replay_device == "cpu" or config.replay_on_disk or device == cpu
     for place in [cpu] if only_cpu else [device, cpu]:
         same = place == device or memory.shares_memory(device)  # memory that the networks take from too
         all_take_from_it = ranks.on_this_machine if memory.shares_memory(place) else 1
         have = max(0, memory.available_bytes(place) // all_take_from_it - same * need_beside)
-        fit = ranks.count * int(FILLED * have / each)
+        fit = max(fit, _multiple(FILLED * have * ranks.count / each, ranks.count))
         if need <= have:
             of_each = " of each rank" if ranks.count > 1 else ""
             times = memory.times_overwritten(config.total_steps, config.buffer_size)
             return place, (
                 f"replay: {part.buffer_size} observations{of_each} in {need / 2**30:.2f} GiB of {_gib(have)} free on "
-                f"{place}{on_disk}, overwritten {times}; {fit if fit_on_disk is None else min(fit, fit_on_disk)} "
-                "would fit"
+                f"{place}{on_disk}, overwritten {times}; {min(fit, *fits)} would fit"
             )
     raise UserError(
         f"the replay of {part.buffer_size} observations needs {_gib(need)}, but {_gib(have)} are free on {place} "
         f"beside the networks: --buffer-size {fit} would fit."
     )
+
+
+def _multiple(count: float, of: int) -> int:
+    """The greatest multiple of `of` that is not above `count`."""
+    return int(count) // of * of
 
 
 def _gib(count: float) -> str:

@@ -90,8 +90,7 @@ def describe(folder: Path, config: Config, session: Session) -> dict[str, Any]:
     versions = {
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
-        "commit": _git("rev-parse", "HEAD") or "unknown",
-        "uncommitted_changes": bool(_git("status", "--porcelain", "--", ":/", ":(top,exclude)experiments/results")),
+        **commit(),
         "cores": os.cpu_count(),
         "captured": session.captured is not None,  # the update as a CUDA graph
         "ranks": session.ranks.count,  # processes that learned as one
@@ -118,6 +117,14 @@ def write_json(path: Path, content: Any) -> None:
 
 def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+
+
+def commit() -> dict[str, Any]:
+    """Of the code that runs, and whether it was changed since; results do not count."""
+    return {
+        "commit": _git("rev-parse", "HEAD") or "unknown",
+        "uncommitted_changes": bool(_git("status", "--porcelain", "--", ":/", ":(top,exclude)experiments/results")),
+    }
 
 
 def _version(name: str) -> str:

@@ -170,7 +170,7 @@ class Session(Player):
     def _pictures_on_disk(self) -> Disk | None:
         """What pictures in a file take, if they are to lie in one that is not there yet."""
         file = self._replay_path()
-        if file is None or (self.config.resume and file.exists()):
+        if file is None or (self.config.resume and (file.exists() or not self.config.resume_without_replay)):
             return None
         assert self.config.view is not None
         return Disk.of(file.parent, math.prod(self.config.view.shape))
@@ -215,6 +215,7 @@ class Session(Player):
 
     def load_state_dict(self, state: dict[str, Any], step: int) -> bool:
         """Returns False if open episodes had to be dropped."""
+        state.setdefault("shift", {"generator": None})  # of a run saved when the replay shifted
         self._fit_generators(state, step)
         self.agent.load_state_dict(state["agent"])
         self.shift.load_state_dict(state["shift"])

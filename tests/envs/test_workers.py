@@ -72,12 +72,16 @@ def test_a_killed_worker_is_named(env: envs.GoalVectorEnv, pending: bool) -> Non
     env.close()
 
 
-@pytest.mark.parametrize(("code", "said"), [(3, "ended with exit code 3"), (HANGS, "its graphics driver hangs: try")])
+@pytest.mark.parametrize(("code", "said"), [(3, "ended with exit code 3"), (HANGS, "driver hangs: MUJOCO_GL=osmesa")])
 def test_an_exiting_worker_is_named(env: envs.GoalVectorEnv, code: int, said: str) -> None:
     actions = ask(env, 1, EXIT)
     actions[:, 1] = code
     with pytest.raises(envs.WorkerError, match=f"Worker 0 .* {said}"):
         env.step(actions)
+
+
+def test_a_worker_would_say_that_its_driver_hangs(env: envs.GoalVectorEnv) -> None:
+    assert env.get_attr("exit_code_of_a_hang") == (HANGS,) * 4
 
 
 def test_a_hanging_worker_is_named(env: envs.GoalVectorEnv, monkeypatch: pytest.MonkeyPatch) -> None:

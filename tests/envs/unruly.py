@@ -10,6 +10,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from envs import watchdog
+
 RAISE, HANG, EXIT = 2.0, 3.0, 4.0  # values of action[0] that ask for it
 
 
@@ -25,6 +27,10 @@ class Unruly(gym.Env[Any, Any]):
         self.observation_space = gym.spaces.Dict(dict.fromkeys(keys, point))
         self.action_space = gym.spaces.Box(-5.0, 5.0, (2,), np.float32)
         self.scale = 1.0
+
+    @property
+    def exit_code_of_a_hang(self) -> int:
+        return watchdog.exit_code
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         super().reset(seed=seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import io
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from replay import Batch, Ring, Room
-from replay.hindsight import STRATEGIES, Strategy
+from replay.hindsight import Strategy
 from tests.replay.episodes import GOES_ON, TERMINATED, TRUNCATED, Story, reward_of, rows_of
 
 CUT = "cut"  # start() while episodes are open
@@ -49,7 +49,7 @@ def stories(draw: st.DrawFn) -> tuple[int, int, list[Any]]:
 # ---------------------------------------------------------------------- what is drawn
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", get_args(Strategy))
 @settings(deadline=None, max_examples=30)
 @given(told=stories(), her_ratio=st.sampled_from([0.0, 0.5, 1.0]), odd_slots=st.integers(0, 2))
 def test_samples_are_exactly_the_rows_that_a_list_of_episodes_allows(

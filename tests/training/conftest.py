@@ -11,7 +11,7 @@ from training import player
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder; runs in this process evaluate in 2 environments."""
+    """Work in an empty folder; runs from state in this process evaluate in 2 environments."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(player, "EVAL_ENVS", 2)
     return tmp_path

@@ -13,7 +13,7 @@ from training import run_folder
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-@pytest.mark.parametrize("preset", ["push", "push-pixels"])
+@pytest.mark.parametrize("preset", ["push", "push-pixels", "push-pixels-chapter"])
 def test_a_run_with_a_graph_learns_stops_and_goes_on(preset: str) -> None:
     flags = [preset, *TINY, "--device", "cuda", "--accelerate", "max", "--run-dir", "run"]
     assert run(*flags, "--total-steps", "240") == 0

@@ -72,7 +72,7 @@ def noise_against_motion(
     renderer.close()
     still = [pictures[0]] * (player.config.frame_stack - 1)
     first, second = (torch.from_numpy(np.concatenate([*still, newest], axis=-1)) for newest in pictures)
-    shifted = shift(first, random_offsets(len(first), PAD, torch.Generator().manual_seed(0)))
+    shifted = shift(first, random_offsets(len(first), PAD, torch.Generator().manual_seed(0)), PAD)
     still_seen, shifted_seen, moved_seen = (seen(player, pixels) for pixels in (first, shifted, second))
 
     def distance(name: str, other: dict[str, torch.Tensor]) -> float:

@@ -28,7 +28,9 @@ class RandomShift:
             return batch
         offset = random_offsets(len(batch.pixels), self.pad, self.generator)
         own = offset if self.shared else random_offsets(len(batch.pixels), self.pad, self.generator)
-        return replace(batch, pixels=shift(batch.pixels, offset), next_pixels=shift(batch.next_pixels, own))
+        return replace(
+            batch, pixels=shift(batch.pixels, offset, self.pad), next_pixels=shift(batch.next_pixels, own, self.pad)
+        )
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"generator": self.generator.get_state()}
@@ -38,24 +40,27 @@ class RandomShift:
         self.generator.set_state(state["generator"].cpu())
 
 
-def shift(pixels: Tensor, offset: Tensor) -> Tensor:
-    """Move each picture's content; the border is filled with its nearest pixels.
+def shift(pixels: Tensor, offset: Tensor, pad: int) -> Tensor:
+    """Pad each picture by its nearest pixels and crop it at `pad + offset`.
 
-    The same as padding by repetition and cropping at `pad + offset`, in one gather and without the padded copy.
+    All crops of the padded pictures are views of them; one is copied for each picture.
 
     Args:
         pixels: (B, H, W, C).
-        offset: (B, 2) int64, rows and columns that the crop moves down and right.
+        offset: (B, 2) int64 from -pad to pad, rows and columns that the crop moves down and right.
+        pad: pixels on each side.
 
     Returns:
         (B, H, W, C), of the same dtype.
     """
-    rows, columns = (
-        (torch.arange(length, device=pixels.device) + offset[:, axis, None]).clamp(0, length - 1)  # (B, length)
-        for axis, length in enumerate(pixels.shape[1:3])
-    )
-    batch = torch.arange(len(pixels), device=pixels.device)[:, None, None]
-    return pixels[batch, rows[:, :, None], columns[:, None, :]]
+    _, height, width, _ = pixels.shape
+    top, bottom = (pixels[:, row].expand(-1, pad, -1, -1) for row in (slice(None, 1), slice(-1, None)))
+    padded = torch.cat([top, pixels, bottom], dim=1)
+    left, right = (padded[:, :, column].expand(-1, -1, pad, -1) for column in (slice(None, 1), slice(-1, None)))
+    padded = torch.cat([left, padded, right], dim=2)
+    crops = padded.unfold(1, height, 1).unfold(2, width, 1).permute(0, 1, 2, 4, 5, 3)  # (B, 2P + 1, 2P + 1, H, W, C)
+    down, across = (offset + pad).unbind(1)
+    return crops[torch.arange(len(pixels), device=pixels.device), down, across]
 
 
 def random_offsets(count: int, pad: int, generator: torch.Generator) -> Tensor:

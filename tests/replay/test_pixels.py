@@ -88,7 +88,7 @@ def test_several_goals_share_their_transitions() -> None:
 def test_a_shift_is_an_integer_crop_of_the_padded_picture() -> None:
     pixels = torch.randint(256, (20, 9, 7, 3), dtype=torch.uint8)
     offset = random_offsets(20, 4, torch.Generator().manual_seed(0))
-    shifted = shift(pixels, offset)
+    shifted = shift(pixels, offset, 4)
     for one, picture, (down, right) in zip(shifted, pixels, offset.tolist(), strict=True):
         padded = torch.nn.functional.pad(picture.permute(2, 0, 1)[None].double(), (4,) * 4, mode="replicate")[0]
         crop = padded[:, 4 + down : 13 + down, 4 + right : 11 + right]
@@ -106,7 +106,7 @@ def test_shifts_are_shared_with_the_next_picture_or_not(shared: bool) -> None:
     offsets = [torch.tensor([down, right]) for down in (-1, 0, 1) for right in (-1, 0, 1)]
 
     def matches(after: Tensor, before: Tensor) -> Tensor:
-        return torch.stack([(shift(before, o.expand(len(before), 2)) == after).flatten(1).all(1) for o in offsets])
+        return torch.stack([(shift(before, o.expand(len(before), 2), 1) == after).flatten(1).all(1) for o in offsets])
 
     assert shifted.next_pixels is not None
     first, second = matches(shifted.pixels, plain.pixels), matches(shifted.next_pixels, plain.next_pixels)

@@ -26,7 +26,6 @@ from benchmarks.provenance import provenance
 from benchmarks.settings import Settings
 
 RANKS, MORE = 2, (4, 8)
-BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Options:
     """Rounds of each."""
     updates: int = 200
     """Passes of the encoder (from state: updates) in a round."""
-    batch_size: int = BATCH
+    batch_size: int = 256
     """Of the minibatch, of all ranks together."""
     json: bool = False
     """Print one JSON object instead of a line."""

@@ -101,6 +101,9 @@ def show(report: dict[str, Any]) -> None:
 def main(arguments: Sequence[str]) -> int:
     from training.errors import UserError
 
+    if {"-h", "--help"} & set(arguments):  # of the flags themselves, train.py's
+        print(__doc__)
+        return 0
     try:
         report = report_of([one for one in arguments if one != "--json"])
     except UserError as error:

@@ -45,10 +45,9 @@ def place_replay(
     Raises:
         UserError: if it fits nowhere; with the largest capacity that would.
     """
-    on_disk, fits = "", [math.inf]
+    on_disk, fit_on_disk = "", math.inf
     if disk is not None:
         need, fit_on_disk = disk.each * config.buffer_size, _multiple(FILLED * disk.free / disk.each, ranks.count)
-        fits.append(fit_on_disk)
         if need > disk.free:
             raise UserError(
                 f"--replay-on-disk needs {_gib(need)} in {disk.folder}, but {_gib(disk.free)} are free there: "
@@ -69,7 +68,7 @@ def place_replay(
             times = memory.times_overwritten(config.total_steps, config.buffer_size)
             return place, (
                 f"replay: {part.buffer_size} observations{of_each} in {need / 2**30:.2f} GiB of {_gib(have)} free on "
-                f"{place}{on_disk}, overwritten {times}; {min(fit, *fits)} would fit"
+                f"{place}{on_disk}, overwritten {times}; {min(fit, fit_on_disk)} would fit"
             )
     raise UserError(
         f"the replay of {part.buffer_size} observations needs {_gib(need)}, but {_gib(have)} are free on {place} "

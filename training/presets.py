@@ -22,8 +22,8 @@ PRESETS: dict[str, Config] = {
     # The encoder learns from the regression of the block's position alone, and the networks read its estimate.
     "push-pixels": PUSH_PIXELS,
     # What the chapter shows its networks, the block's true position among it, and none of the parts that make
-    # push-pixels fast: one encoder pass an update, trained by the critic. Without shifts its critic learns the pictures
-    # by heart (levers 34, 35), as DrQ-v2 says it would.
+    # push-pixels fast: one encoder pass an update, trained by the critic. Without shifts nothing was learned (levers
+    # 34, 35); Yarats et al. 2021 lay that to critics that fit single pictures.
     "push-pixels-chapter": replace(PUSH_PIXELS, preset="push-pixels-chapter", obs="chapter", cameras=("close",),
                                    updates_per_step=0.25, head_updates=1, routing="critic", goal_loss=0.0,
                                    goal_input="off", shift_pad=4, encoder_learning_rate=2e-4),

@@ -14,13 +14,13 @@ from rich.console import Console
 
 import envs
 from training import checkpoint, run_folder
+from training.check import check
 from training.errors import UserError
 from training.evaluate import evaluate, evaluate_blindfolded
 from training.finish import FILMED
 from training.keypoints import keypoints
 from training.player import Player
 from training.progress import closing_table
-from training.session import check
 
 
 @dataclass(frozen=True)

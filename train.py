@@ -18,6 +18,7 @@ from rich.console import Console
 
 import envs
 from training import checkpoint, cli, run_folder
+from training.check import check
 from training.config import Config
 from training.errors import RunFailed, UserError
 from training.evaluate import evaluate
@@ -26,7 +27,7 @@ from training.logger import Logger, Row
 from training.progress import Progress
 from training.ranks import Ranks
 from training.recorder import Recorder
-from training.session import Session, check
+from training.session import Session
 from training.shares import open_run, restore
 from training.smoke import smoke
 
@@ -47,7 +48,7 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
                 recorder.count_updates(session.captured() for _ in range(updates))
         elif updates:
             with recorder.clock("sample"):
-                batches = session.minibatches(updates)
+                batches = session.upcoming(updates)
             with recorder.clock("update"):
                 recorder.count_updates(agent.update(*batch) for batch in batches)
 

@@ -28,7 +28,7 @@ def report_of(arguments: Sequence[str]) -> dict[str, Any]:
     """Raises UserError for a configuration that cannot be."""
     from benchmarks import floor
     from training import cli
-    from training.session import check
+    from training.check import check
 
     config, before = cli.parse(arguments), provenance()
     check(config)

@@ -5,6 +5,8 @@ The same block runs in the trainer's process and in a worker's. No torch is impo
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +56,12 @@ class EnvBlock:
         memory: () array of `memory_dtype`, written in place.
         view: what the observation's "pixels" show; None draws none. Poses are written where the memory has room for
             them, for another process to draw.
+        turn: file descriptor of a pipe to that process, which is told on it when all poses are there.
     """
 
-    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray, view: View | None) -> None:
+    def __init__(
+        self, spec: EnvSpec, rows: range, memory: np.ndarray, view: View | None, turn: int | None = None
+    ) -> None:
         self.rows = rows
         self.current = rows.start  # the environment being worked on: whom to blame for an exception
         self.envs = [make_env(spec) for _ in rows]
@@ -67,7 +72,7 @@ class EnvBlock:
         keys = [name for name in names if name not in (PIXELS, POSE)]
         self._observation = [(key, slots["observation"][key]) for key in keys]  # each (2, N, ...)
         self._final = [(key, slots["final_observation"][key]) for key in keys]
-        self._slots, self._has_poses = slots, POSE in names
+        self._slots, self._has_poses, self._turn = slots, POSE in names, turn
         self._artist: Artist | None = None
         if view is not None and not view.one_process:
             from envs.render import Artist  # GL is loaded only where something is drawn
@@ -95,6 +100,7 @@ class EnvBlock:
                 observation, info = env.reset()
             self._write(slot, row, env, observation)
             infos.append((info, final_info))
+        self._pass_on()
         return None if self._plain else infos
 
     def reset(
@@ -107,6 +113,7 @@ class EnvBlock:
                 observation, info = env.reset(seed=seeds[row], options=options)
                 self._write(slot, row, env, observation)
             infos.append(info if mask[row] else None)
+        self._pass_on()
         return infos
 
     def call(self, name: str, args: Sequence[Sequence[Any]], kwargs: dict[str, Any]) -> list[Any]:
@@ -137,6 +144,11 @@ class EnvBlock:
         for key, array in self._observation:
             array[slot, row] = observation[key]
         self._show("observation", slot, row, env)
+
+    def _pass_on(self) -> None:
+        if self._has_poses and self._turn is not None:
+            with contextlib.suppress(BrokenPipeError):  # it is dead, and the trainer will say so
+                os.write(self._turn, b".")
 
     def _show(self, which: str, slot: int, row: int, env: Any) -> None:
         """Draw the environment as it is now, or leave its pose for the process that will."""

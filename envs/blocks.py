@@ -38,6 +38,7 @@ class Blocks:
         self._blocks: list[Any] = []
         self._painter: RemoteBlock | None = None
         self._painting = False  # whether the painter was sent the command that is under way
+        self._workers = workers
         self._processes: list[Any] = []  # blocks and painter
         self._release = weakref.finalize(self, stop, self._processes)  # also at the interpreter's exit
         bounds = [num_envs * i // max(workers, 1) for i in range(max(workers, 1) + 1)]
@@ -63,19 +64,20 @@ class Blocks:
         view: View | None,
         one_process: bool,
     ) -> None:
-        file = shared_file()
+        file, (hears, tells) = shared_file(), os.pipe()  # the pipe from workers to painter: whose turn it is
         try:
             os.ftruncate(file, dtype.itemsize)
             self.memory = np.ndarray((), dtype, buffer=mmap.mmap(file, dtype.itemsize))
             for index, share in enumerate(rows[:workers]):
-                self._add(RemoteBlock(index, spec.id, share, file, draws=view is not None and not one_process))
+                self._add(RemoteBlock(index, spec.id, share, (file, tells), draws=view is not None and not one_process))
             if one_process:
-                self._painter = RemoteBlock(None, spec.id, range(rows[-1].stop), file, draws=True)
+                self._painter = RemoteBlock(None, spec.id, range(rows[-1].stop), (file, hears), draws=True)
                 self._processes.append(self._painter)
         finally:
-            os.close(file)
+            for descriptor in (file, hears, tells):
+                os.close(descriptor)
         for process in self._processes:
-            process.build(spec, dtype, view, paints=process is self._painter)
+            process.build(spec, dtype, view, painter_of=workers if process is self._painter else None)
         for process in self._processes:
             process.result()
 
@@ -89,6 +91,8 @@ class Blocks:
         try:
             for block in self._blocks:
                 block.submit(command, *args)
+            if self._workers:  # which tell the painter when they are done, while the caller does something else
+                self._submit_to_painter()
         except WorkerError:
             self.stop(at_once=True)
             raise
@@ -102,8 +106,11 @@ class Blocks:
         try:
             while len(self._replies) < len(self._blocks):
                 self._replies.append(self._blocks[len(self._replies)].result())
-            if self._painter is not None:
-                self._paint(self._painter)
+            self._submit_to_painter()
+            if self._painter is not None and self._painting:
+                answer = self._painter.result()
+                if self._command[0] == "gl_renderer":
+                    self._replies[0] = answer
         except WorkerError:
             self.stop(at_once=True)
             raise
@@ -114,17 +121,12 @@ class Blocks:
         replies, self._replies = self._replies, []
         return replies
 
-    def _paint(self, painter: RemoteBlock) -> None:
-        """Have the pictures drawn of what the environments have just become."""
+    def _submit_to_painter(self) -> None:
+        """Once a command: have the pictures drawn of what the environments become."""
         command, *args = self._command
-        if command not in ("step", "reset", "gl_renderer"):
-            return
-        if not self._painting:
-            painter.submit(command, *args[:1])  # the slot
+        if self._painter is not None and not self._painting and command in ("step", "reset", "gl_renderer"):
+            self._painter.submit(command, *args[:1])  # the slot
             self._painting = True
-        answer = painter.result()
-        if command == "gl_renderer":
-            self._replies[0] = answer
 
     def give_way(self) -> None:
         """Lower the priority of all worker processes."""

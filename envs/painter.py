@@ -1,10 +1,13 @@
 """One process that draws the pictures of all environments, as tiles of one frame buffer with one readback.
 
 For GPUs, where each readback waits for the card, and where several processes that draw at once are reported to hang.
-In software, workers that draw their own environments are faster.
+In software, workers that draw their own environments are faster. The workers tell it themselves when it is its turn, so
+that it draws while the trainer learns.
 """
 
 from __future__ import annotations
+
+import os
 
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
@@ -24,15 +27,17 @@ class Painter:
         rows: of all of them.
         memory: () array of `memory_dtype` with poses; pixels are written in place.
         view: what the pictures show.
+        turn: file descriptor of a pipe from which it hears a byte of each worker whose poses are all there.
+        workers: how many there are.
     """
 
-    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray, view: View) -> None:
+    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray, view: View, turn: int, workers: int) -> None:
         self.current = None  # no environment is to blame
         example = make_env(spec)
         tiles = min(len(rows) * len(view.cameras), _BUFFER_HEIGHT // view.render_size)
         self._renderer = Renderer(example.get_wrapper_attr("stock").model, view, max(1, tiles))
         example.close()
-        self._slots = memory["slots"]
+        self._slots, self._turn, self._workers = memory["slots"], turn, workers
 
     def step(self, slot: int) -> None:
         """Draw what the latest step led to, and the last pictures of episodes that it ended."""
@@ -46,7 +51,12 @@ class Painter:
             finals[PIXELS][ended] = pictures
 
     def reset(self, slot: int) -> None:
-        """Draw every environment as it is now."""
+        """Draw every environment as it is now, as soon as the workers are done with theirs."""
+        told = 0
+        while told < self._workers:
+            if not (heard := os.read(self._turn, self._workers - told)):
+                raise EOFError("the workers are gone")
+            told += len(heard)
         now = self._slots[slot]["observation"]
         self._renderer.draw(now[POSE], now[PIXELS])
 

@@ -50,17 +50,19 @@ class RemoteBlock:
         index: the worker's number, for messages; None for the process that draws.
         env_id: for messages.
         rows: its environments.
-        memory: file descriptor of the shared memory.
+        shared: file descriptors of the shared memory, and of this process's end of the pipe from workers to painter.
         draws: whether it draws pictures.
     """
 
-    def __init__(self, index: int | None, env_id: str, rows: range, memory: int, draws: bool = False) -> None:
+    def __init__(
+        self, index: int | None, env_id: str, rows: range, shared: tuple[int, int], draws: bool = False
+    ) -> None:
         self.rows = rows
         self._draws, self._one_of_several = draws, index is not None
         name = "The render process" if index is None else f"Worker {index}"
         self._name = f"{name} (environments {rows.start} to {rows.stop - 1} of {env_id})"
         self._pipe, theirs = multiprocessing.Pipe(duplex=True)
-        descriptors = (theirs.fileno(), memory)
+        descriptors = (theirs.fileno(), *shared)
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         limits = {f"{name}_NUM_THREADS": "1" for name in _THREADS}
         self.process = subprocess.Popen(
@@ -74,10 +76,10 @@ class RemoteBlock:
         self._poll = select.poll()
         self._poll.register(self._pipe.fileno(), select.POLLIN)
 
-    def build(self, spec: EnvSpec, dtype: np.dtype[np.void], view: View | None, paints: bool = False) -> None:
-        """Have the worker build its environments, or what paints them; `result` tells when it has."""
+    def build(self, spec: EnvSpec, dtype: np.dtype[np.void], view: View | None, painter_of: int | None = None) -> None:
+        """Have the process build its environments, or what draws those of some workers; `result` tells when it has."""
         try:
-            message = pickle.dumps((spec, self.rows, dtype, view, paints))
+            message = pickle.dumps((spec, self.rows, dtype, view, painter_of))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ValueError(f"{spec.id} cannot be sent to a worker process ({error}): use workers=0.") from None
         self._send(message)

@@ -27,27 +27,28 @@ DONE = b"d"  # the answer that says nothing but "finished"
 STEP = (b"0", b"1")  # step into slot 0 or 1: the only commands that are not pickled
 
 
-def main(pipe: int, memory: int) -> None:
+def main(pipe: int, memory: int, turn: int) -> None:
     """Serve until the pipe closes: that the trainer is done, or dead.
 
     Args:
         pipe: file descriptor of this worker's end of a duplex pipe.
         memory: file descriptor of the shared memory.
+        turn: file descriptor of this worker's end of the pipe from workers to painter.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer decides when to stop
     watchdog.exit_code = watchdog.HANGS  # so that the trainer knows why
     connection = Connection(pipe)
     with contextlib.suppress(EOFError, ConnectionError):
-        _serve(connection, memory)
+        _serve(connection, memory, turn)
 
 
-def _serve(connection: Connection, memory: int) -> None:
+def _serve(connection: Connection, memory: int, turn: int) -> None:
     block: EnvBlock | Painter | None = None
     while True:
         message = connection.recv_bytes()
         try:
             if block is None:
-                block = _build(memory, *pickle.loads(message))
+                block = _build(memory, turn, *pickle.loads(message))
                 answer = None
             elif message in STEP:
                 answer = block.step(STEP.index(message))
@@ -61,13 +62,13 @@ def _serve(connection: Connection, memory: int) -> None:
 
 
 def _build(
-    memory: int, spec: Any, rows: range, dtype: np.dtype[np.void], view: View | None, paints: bool
+    memory: int, turn: int, spec: Any, rows: range, dtype: np.dtype[np.void], view: View | None, painter_of: int | None
 ) -> EnvBlock | Painter:
     shared = mmap.mmap(memory, dtype.itemsize)
     os.close(memory)
-    if paints:
+    if painter_of is not None:
         from envs.painter import Painter  # GL is loaded only where something is drawn
 
         assert view is not None
-        return Painter(spec, rows, np.ndarray((), dtype, buffer=shared), view)
-    return EnvBlock(spec, rows, np.ndarray((), dtype, buffer=shared), view)
+        return Painter(spec, rows, np.ndarray((), dtype, buffer=shared), view, turn, painter_of)
+    return EnvBlock(spec, rows, np.ndarray((), dtype, buffer=shared), view, turn)

@@ -21,11 +21,11 @@ from experiments.command import guarded
 from experiments.jobs import Job, Jobs
 from experiments.table import EXPERIMENTS, named
 from training import memory, run_folder
+from training.check import check
 from training.config import Config
 from training.errors import UserError
 from training.needs import run_need
 from training.player import torch_device
-from training.session import check
 
 
 @dataclass(frozen=True)

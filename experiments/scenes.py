@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from training import checkpoint, cli, run_folder
+from training.check import check
 from training.errors import UserError
 from training.player import Player
-from training.session import check
 
 
 def player_of(name: str) -> Player:

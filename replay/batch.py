@@ -29,12 +29,16 @@ class Batch:
     next_pixels: Tensor | None = None  # (P, H, W, C) uint8
     achieved_goal: Tensor | None = None  # (P, G) float32, for a regression that trains the encoder; no input
 
+    def tensors(self) -> dict[str, Tensor]:
+        """By name, what it has of them."""
+        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: part for name, part in parts.items() if part is not None}
+
     def to(self, device: torch.device) -> Batch:
         """On another device; to a GPU through pinned memory, so that nobody waits for the copy."""
         if device == self.vector.device:
             return self
-        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        there = {name: part for name, part in parts.items() if part is not None}
+        there = self.tensors()
         if device.type == "cuda" and self.vector.device.type == "cpu":
             there = {name: part.pin_memory() for name, part in there.items()}
         return replace(self, **{name: part.to(device, non_blocking=True) for name, part in there.items()})

@@ -65,20 +65,32 @@ class Player:
         # Processes that draw are dear, and on some GPUs hang beside one another: from pixels, the environments of the
         # training play the evaluations too. Two at least, for one may be shown the other's pictures.
         self.evaluates_in_training_envs = config.view is not None and part > 1
-        # Others are no more than there are episodes.
-        side_by_side = max(2, min(EVAL_ENVS, max(config.eval_episodes, config.final_episodes)))
-        if self.evaluates_in_training_envs:
-            side_by_side = part
-        elif ranks.rank:  # which evaluates nothing
-            side_by_side, workers = 1, 0
-        workers = config.workers if workers is None else workers
-        self.eval_envs = make_vec(config, side_by_side, workers, self.seeds["envs"])
+        self.eval_envs = self._make_eval_envs(part, config.workers if workers is None else workers)
         space = self.eval_envs.single_observation_space
         self.vector_size = envs.vector_size(space, config.layout)
         self.goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
         self.action_size = int(np.prod(self.eval_envs.single_action_space.shape))  # type: ignore[arg-type]
+        self.agent = self._make_agent()
+        self.accelerated = config.accelerate != "off" and accelerate.has_bfloat16(self.device)
+        self.leaves_a_core = self.accelerated and auto.leaves_a_core(config, self.device)
+        self._accelerate(config.threads)
+        actions: Any = self.eval_envs.single_action_space
+        self.policy = Policy(self.agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
+
+    def _make_eval_envs(self, part: int, workers: int | None) -> GoalVectorEnv:
+        """`part`: environments of this rank's training."""
+        # No more than there are episodes.
+        side_by_side = max(2, min(EVAL_ENVS, max(self.config.eval_episodes, self.config.final_episodes)))
+        if self.evaluates_in_training_envs:
+            side_by_side = part
+        elif self.ranks.rank:  # which evaluates nothing
+            side_by_side, workers = 1, 0
+        return make_vec(self.config, side_by_side, workers, self.seeds["envs"])
+
+    def _make_agent(self) -> SAC:
+        config = self.config
         low, high = envs.reward_range(config.env_id) if config.clip_targets else (-math.inf, math.inf)
-        self.agent = SAC(
+        return SAC(
             self._encoders(),
             Heads(
                 vector_size=self.vector_size,
@@ -103,18 +115,6 @@ class Player:
             device=self.device,
             seed=self.seeds["agent"],
         )
-        self.accelerated = config.accelerate != "off" and accelerate.has_bfloat16(self.device)
-        self.leaves_a_core = self.accelerated and auto.leaves_a_core(config, self.device)
-        if self.accelerated:
-            accelerate.use_bfloat16(self.agent)
-        if self.accelerated and self.device.type == "cpu":
-            accelerate.bare_steps(self.agent)
-        if self.leaves_a_core:
-            accelerate.leave_a_core(self.agent, config.threads)
-        if self.device.type == "cpu":
-            accelerate.fit_cache(self.agent)
-        actions: Any = self.eval_envs.single_action_space
-        self.policy = Policy(self.agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
 
     def _encoders(self) -> list[nn.Module]:
         """As many as the routing has, with initial weights that depend on the seed alone."""
@@ -137,6 +137,17 @@ class Player:
                 )
                 for _ in range(ROUTINGS[config.routing].encoders)
             ]
+
+    def _accelerate(self, threads: int) -> None:
+        """Wrap the agent in what makes it faster here."""
+        if self.accelerated:
+            accelerate.use_bfloat16(self.agent)
+        if self.accelerated and self.device.type == "cpu":
+            accelerate.bare_steps(self.agent)
+        if self.leaves_a_core:
+            accelerate.leave_a_core(self.agent, threads)
+        if self.device.type == "cpu":
+            accelerate.fit_cache(self.agent)
 
     def load(self, file: Path) -> int:
         """Take over a saved model; returns the step it is of. Raises UserError if it is none, or of other networks."""

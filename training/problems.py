@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -13,55 +12,81 @@ if TYPE_CHECKING:
     from training.config import Config
 
 
+_COUNT = (1, 1e12)
+_AT_LEAST: dict[str, tuple[float, float]] = {  # the least and the greatest
+    "total_steps": _COUNT,
+    "batch_size": _COUNT,
+    "eval_every": _COUNT,
+    "log_every": _COUNT,
+    "save_every": _COUNT,
+    "eval_episodes": (1, 1e6),
+    "final_episodes": (1, 1e6),
+    "num_envs": (1, 4096),
+    "hidden_width": (1, 65536),
+    "hidden_depth": (1, 64),
+    "seed": (0, 2**32 - 1),
+    "learning_starts": (0, 1e12),
+    "gamma": (0, 0.99999),
+    "her_ratio": (0, 1),
+    "goal_tries": (1, 100),
+    "random_actions": (0, 1),
+    "guided_episodes": (0, 1),
+    "render_size": (envs.SIZE, 4096),
+    "frame_stack": (1, 16),
+    "shift_pad": (0, envs.SIZE),
+    "goal_loss": (0, 1e6),
+    "goals_per_image": (1, 1024),
+    "head_updates": (1, 1024),
+    "threads": (1, 256),
+}
+_ABOVE_ZERO = {"updates_per_step": 1000, "learning_rate": 1, "tau": 1, "encoder_learning_rate": 1, "alpha": 1e6}
+
+
 def problems(config: Config) -> list[str]:
     """What is wrong with the values alone, each a sentence with its mend."""
-    found: list[str] = []
+    return [
+        *_numbers(config),
+        *(_pixel_problems(config) if config.layout.pixels else _problems_without_pixels(config)),
+        *_resume_problems(config),
+    ]
 
-    def need(name: str, low: float, high: float, low_open: bool = False) -> None:
+
+def _numbers(config: Config) -> list[str]:
+    """Those outside their range."""
+    ranges = _AT_LEAST | {
+        "buffer_size": (3 * config.num_envs, 1e12),  # a transition, and the next episode's first observation
+        "workers": (0, min(config.num_envs, 256)),
+    }
+    found = []
+    for name, (low, high) in ranges.items():
         value = getattr(config, name)
-        inside = (low < value if low_open else low <= value) and value <= high  # false for NaN
-        if not inside:
-            bound = f"above {low:g}" if low_open else f"at least {low:g}"
-            limit = "" if math.isinf(high) else f" and at most {high:g}"
-            found.append(f"--{name.replace('_', '-')} is {value}: it must be a number {bound}{limit}.")
+        if not _left_open(name, value) and not low <= value <= high:  # true for NaN
+            found.append(f"{_flag(name)} is {value}: it must be a number at least {low:g} and at most {high:g}.")
+    for name, high in _ABOVE_ZERO.items():
+        value = getattr(config, name)
+        if not _left_open(name, value) and not 0 < value <= high:
+            found.append(f"{_flag(name)} is {value}: it must be a number above 0 and at most {high:g}.")
+    return found
 
-    for name in ("total_steps", "batch_size", "eval_every", "log_every", "save_every"):
-        need(name, 1, 1e12)
-    need("eval_episodes", 1, 1e6)
-    need("final_episodes", 1, 1e6)
-    need("num_envs", 1, 4096)
-    need("hidden_width", 1, 65536)
-    need("hidden_depth", 1, 64)
-    need("seed", 0, 2**32 - 1)
-    need("learning_starts", 0, 1e12)
-    need("updates_per_step", 0, 1000, low_open=True)
-    need("learning_rate", 0, 1, low_open=True)
-    need("gamma", 0, 0.99999)
-    need("tau", 0, 1, low_open=True)
-    need("her_ratio", 0, 1)
-    need("goal_tries", 1, 100)
-    need("random_actions", 0, 1)
-    need("guided_episodes", 0, 1)
-    need("buffer_size", 3 * config.num_envs, 1e12)  # a transition, and the next episode's first observation
-    need("render_size", envs.SIZE, 4096)
-    need("frame_stack", 1, 16)
-    need("shift_pad", 0, envs.SIZE)
-    need("goal_loss", 0, 1e6)
-    need("goals_per_image", 1, 1024)
-    need("head_updates", 1, 1024)
-    if config.encoder_learning_rate is not None:
-        need("encoder_learning_rate", 0, 1, low_open=True)
-    found += _pixel_problems(config) if config.layout.pixels else _problems_without_pixels(config)
+
+def _left_open(name: str, value: object) -> bool:
+    """Whether the flag leaves its number to the program."""
+    return (name in ("workers", "threads", "encoder_learning_rate") and value is None) or (name, value) == (
+        "alpha",
+        "auto",
+    )
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _resume_problems(config: Config) -> list[str]:
+    found = []
     if config.resume and config.smoke:
         found.append("--smoke begins a run of its own: leave out --resume.")
     if config.resume_without_replay and not config.resume:
         found.append("--resume-without-replay says how to resume: name the run with --resume.")
-    if config.alpha != "auto":
-        need("alpha", 0, 1e6, low_open=True)
-    if config.workers is not None:
-        need("workers", 0, min(config.num_envs, 256))
-    if config.threads is not None:
-        need("threads", 1, 256)
     return found
 
 
@@ -101,5 +126,5 @@ def _problems_without_pixels(config: Config) -> list[str]:
     given = [name for name in names if getattr(config, name) != getattr(plain, name)]
     if "proprioception" in given and "proprioception" in envs.LAYOUTS[config.obs].vector:
         given.remove("proprioception")
-    flags = ", ".join(f"--{name.replace('_', '-')}" for name in given).replace("--proprioception", "--no-proprio")
+    flags = ", ".join(map(_flag, given)).replace("--proprioception", "--no-proprio")
     return [f"--obs {config.obs} has no pictures, without which {flags} means nothing."] if given else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,49 +15,17 @@ import torch
 import envs
 from agent.captured import Captured
 from envs import GoalVectorEnv
-from replay import Batch, RandomShift, Ring, Room
-from training import memory
+from replay import Ahead, Batch, RandomShift, Ring, Room
 from training.collector import Collector
-from training.config import Config, problems
+from training.config import Config
 from training.errors import UserError
 from training.explore import Explorer
-from training.needs import learner_need, observation_bytes
+from training.needs import observation_bytes
 from training.placement import Disk, place_replay
-from training.player import Player, make_vec, torch_device
+from training.player import Player, make_vec
 from training.ranks import ALONE, Ranks, Statistics
 
 REPLAY = "replay.pixels"  # in the run's folder
-
-
-def check(config: Config) -> None:
-    """Raises UserError for anything in the configuration that could only fail later."""
-    if found := problems(config):
-        raise UserError(" ".join(found))
-    try:
-        envs.check_goal_env(config.env_id)
-        envs.check_layout(config.obs, config.env_id)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    if config.view is not None:
-        try:
-            envs.check_gl()
-        except envs.RenderError as error:
-            raise UserError(str(error)) from None
-    most = min(config.buffer_size, config.total_steps)
-    if config.batch_size > most:
-        raise UserError(f"--batch-size {config.batch_size} is more than the {most} transitions there will ever be.")
-    first = max(config.learning_starts, config.num_envs)
-    if first >= config.total_steps:
-        raise UserError(
-            f"--total-steps {config.total_steps} leaves nothing to learn: the first update comes after {first} steps, "
-            "the larger of --learning-starts and --num-envs."
-        )
-    need, have = learner_need(config), memory.available_bytes(torch_device(config.device))
-    if need > have:
-        raise UserError(
-            f"the networks and minibatches need about {need / 2**30:.0f} GiB, but {have / 2**30:.1f} GiB are free: "
-            "lower --batch-size, --hidden-width, --hidden-depth, --updates-per-step or --goals-per-image."
-        )
 
 
 class Session(Player):
@@ -104,6 +72,9 @@ class Session(Player):
             accelerate="off" if config.accelerate == "auto" and not self.accelerated else config.accelerate,
         )
         generators = (self.agent.generator, self.ring.generator, self.shift.generator)
+        self.ahead = None
+        if self.device.type == "cuda" and self.replay_device.type == "cpu":
+            self.ahead = Ahead(self._draw, self.device)
         self.captured = None
         if config.accelerate == "max" and self.not_captured is None:
             self.captured = Captured(lambda: self.agent.update(*self.minibatches(1)[0]), generators)
@@ -197,13 +168,22 @@ class Session(Player):
 
     def minibatches(self, updates: int) -> list[list[Batch]]:
         """For each update the batches that it takes: one, or one for each of its steps behind the encoder."""
-        config, ring = self.part, self.ring
+        config = self.part
         if not config.layout.pixels:  # drawn in one call
-            batches = ring.sample(updates * config.batch_size).to(self.device).split(config.batch_size)
+            batches = self.ring.sample(updates * config.batch_size).to(self.device).split(config.batch_size)
             return [[batch] for batch in batches]
-        goals, each = config.head_updates * config.goals_per_image, config.goals_per_image * config.batch_size
-        drawn = (ring.sample(config.batch_size, goals).to(self.device) for _ in range(updates))
-        return [self.shift(batch).split(each) for batch in drawn]
+        return [self._cut(self._draw().to(self.device)) for _ in range(updates)]
+
+    def upcoming(self, updates: int) -> Iterable[list[Batch]]:
+        """The same, for the loop: where a GPU learns from a replay in the host's memory, drawn while it computes."""
+        return self.minibatches(updates) if self.ahead is None else map(self._cut, self.ahead.take(updates))
+
+    def _draw(self) -> Batch:
+        config = self.part
+        return self.ring.sample(config.batch_size, config.head_updates * config.goals_per_image)
+
+    def _cut(self, batch: Batch) -> list[Batch]:
+        return self.shift(batch).split(self.part.goals_per_image * self.part.batch_size)
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -212,6 +212,36 @@ def test_software_is_told_from_a_gpu() -> None:
     assert not is_software("NVIDIA H200/PCIe/SSE2")
 
 
+def test_a_render_process_draws_while_the_caller_does_something_else() -> None:
+    vector = envs.make_vec("FetchPush-v4", 2, view=envs.View(("close",), one_process=True), workers=2, seed=0)
+    vector.reset()
+    slots = vector._blocks.memory["slots"]["observation"][envs.PIXELS]
+    slots[...] = 0
+    vector.step_async(np.zeros((2, 4), np.float32))
+    deadline = time.monotonic() + 20
+    while not slots.any(axis=(2, 3, 4)).any(axis=0).all() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    drawn = slots.any(axis=(2, 3, 4)).any(axis=0)
+    vector.step_wait()
+    vector.close()
+    assert drawn.all()
+
+
+def test_a_render_process_that_dies_is_named() -> None:
+    vector = envs.make_vec("FetchPush-v4", 2, view=envs.View(("close",), one_process=True), workers=2, seed=0)
+    vector.reset()
+    *workers, painter = (block.process for block in vector._blocks._processes)
+    for worker in workers:  # they find nobody to tell that their poses are there
+        worker.send_signal(signal.SIGSTOP)
+    vector.step_async(np.zeros((2, 4), np.float32))
+    painter.kill()
+    painter.wait()
+    for worker in workers:
+        worker.send_signal(signal.SIGCONT)
+    with pytest.raises(envs.WorkerError, match=r"render process .* was killed by SIGKILL"):
+        vector.step_wait()
+
+
 @pytest.mark.parametrize("one_process", [False, True])
 def test_a_reset_of_some_leaves_the_pictures_of_the_others(one_process: bool) -> None:
     vector = envs.make_vec("FetchPush-v4", 2, view=envs.View(("close",), one_process=one_process), workers=0, seed=0)

@@ -14,8 +14,8 @@ import envs
 import train
 from tests.training.runs import run, tiny_config, tree
 from training import cli, config, memory, run_folder
+from training.check import check
 from training.presets import PRESETS
-from training.session import check
 
 REFUSED = {
     "unknown preset": ("psuh", "there is no preset psuh: did you mean push?"),

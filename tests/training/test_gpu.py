@@ -24,6 +24,14 @@ def test_a_run_with_a_graph_learns_stops_and_goes_on(preset: str) -> None:
     assert len({row["critic_loss"] for row in rows if row["critic_loss"]}) > 1  # it does not stand still
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("preset", ["push", "push-pixels"])
+def test_a_run_with_its_replay_in_the_hosts_memory_stops_and_goes_on(preset: str) -> None:
+    flags = [preset, *TINY, "--device", "cuda", "--replay-device", "cpu", "--run-dir", "run"]
+    assert run(*flags, "--total-steps", "240") == 0
+    assert run("--resume", "run", "--total-steps", "400") == 0
+
+
 def test_without_one_max_says_why_there_is_no_graph(capsys: pytest.CaptureFixture) -> None:
     assert run("reach", *TINY, "--accelerate", "max", "--total-steps", "120", "--run-dir", "run") == 0
     sentence = "--accelerate max is auto here, without a CUDA graph of the update: the learner is on a CPU."

@@ -14,10 +14,11 @@ import pytest
 import torch
 
 import envs
+from training.check import check
 from training.config import Config
 from training.errors import UserError
 from training.presets import PRESETS
-from training.session import Session, check
+from training.session import Session
 
 TASKS = ["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"]
 # layout -> (shows pixels, shows proprioception, shows the achieved goal), as the README has it. state shows all.

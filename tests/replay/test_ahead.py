@@ -1,0 +1,44 @@
+"""Minibatches drawn ahead: the same ones in the same order, each before the one in front of it is done with."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from replay import Ahead, Batch
+
+GPU = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"))
+
+
+def numbered(number: int) -> Batch:
+    """All of it says `number`; large enough for a copy to take a while."""
+    vector, goal, one = (torch.full(shape, float(number)) for shape in ((256, 10), (256, 3), (256,)))
+    pictures = torch.full((256, 84, 84, 3), number, dtype=torch.uint8)
+    return Batch(vector, vector, one, vector, one, goal, goal, pictures, pictures, goal)
+
+
+@pytest.mark.parametrize("device", ["cpu", GPU])
+def test_it_hands_out_what_was_drawn_in_order_whatever_is_asked_for_at_once(device: str) -> None:
+    drawn = itertools.count()
+    ahead = Ahead(lambda: numbered(next(drawn)), torch.device(device))
+    taken = [batch for count in (1, 0, 3, 2) for batch in ahead.take(count)]
+    assert [batch.vector.device.type for batch in taken] == [device] * 6
+    for number, batch in enumerate(taken):
+        assert all((part == number).all() for part in batch.tensors().values()), number
+
+
+def test_the_next_is_drawn_once_the_one_before_has_been_used() -> None:
+    events: list[str] = []
+
+    def draw() -> Batch:
+        events.append("draw")
+        return numbered(0)
+
+    ahead = Ahead(draw, torch.device("cpu"))
+    for _ in range(2):
+        events.append("step of the loop")
+        for _ in ahead.take(1):
+            events.append("launch")
+    assert events == ["step of the loop", "draw", "launch", "draw", "step of the loop", "launch", "draw"]

@@ -45,7 +45,7 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
         updates, recorder.credit = int(recorder.credit), recorder.credit % 1
         if session.captured is not None:
             with recorder.clock("update"):
-                recorder.count_updates(session.captured() for _ in range(updates))
+                recorder.count_updates(session.captured_updates(updates))
         elif updates:
             with recorder.clock("sample"):
                 batches = session.upcoming(updates)

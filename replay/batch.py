@@ -43,6 +43,11 @@ class Batch:
             there = {name: part.pin_memory() for name, part in there.items()}
         return replace(self, **{name: part.to(device, non_blocking=True) for name, part in there.items()})
 
+    def copy_(self, other: Batch) -> None:
+        """Overwrite it, in place, with another of its shapes."""
+        for name, part in self.tensors().items():
+            part.copy_(getattr(other, name))
+
     def split(self, size: int) -> list[Batch]:
         """Cut into minibatches of `size` goals (views, no copies). Where there are pictures, each keeps all of them."""
         cut = PER_GOAL if self.pixels is not None else tuple(f.name for f in fields(self))

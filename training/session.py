@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 import envs
 from agent.captured import Captured
@@ -71,23 +72,24 @@ class Session(Player):
             device=str(self.device) if ranks.count == 1 else self.device.type,  # each rank has one of its own
             accelerate="off" if config.accelerate == "auto" and not self.accelerated else config.accelerate,
         )
-        generators = (self.agent.generator, self.ring.generator, self.shift.generator)
         self.ahead = None
         if self.device.type == "cuda" and self.replay_device.type == "cpu":
             self.ahead = Ahead(self._draw, self.device)
+        # A graph draws its minibatches itself where it can: numpy's rewards and the host's memory stay outside of it.
+        self.draws_in_graph = self.replay_device == self.device and self.train_envs.restorable
+        self.standing: Batch | None = None  # what a graph that does not draw learns from, overwritten each time
         self.captured = None
         if config.accelerate == "max" and self.not_captured is None:
-            self.captured = Captured(lambda: self.agent.update(*self.minibatches(1)[0]), generators)
+            drawn_by = [self.ring.generator] if self.draws_in_graph else []
+            self.captured = Captured(
+                lambda: self.agent.update(*self._drawn()), [self.agent.generator, self.shift.generator, *drawn_by]
+            )
 
     @property
     def not_captured(self) -> str | None:
         """Why the update cannot be a CUDA graph here, if it cannot."""
         if self.device.type != "cuda":
             return "the learner is on a CPU"
-        if self.replay_device != self.device:
-            return f"the replay is on {self.replay_device}"
-        if not self.train_envs.restorable:
-            return f"the reward of {self.config.env_id} is computed by numpy"
         return "several ranks wait for one another" if self.ranks.count > 1 else None
 
     def _make_ring(self) -> Ring:
@@ -177,6 +179,24 @@ class Session(Player):
     def upcoming(self, updates: int) -> Iterable[list[Batch]]:
         """The same, for the loop: where a GPU learns from a replay in the host's memory, drawn while it computes."""
         return self.minibatches(updates) if self.ahead is None else map(self._cut, self.ahead.take(updates))
+
+    def captured_updates(self, updates: int) -> Iterator[dict[str, Tensor]]:
+        """Launch the graph; each time the metrics, which the next overwrites."""
+        assert self.captured is not None
+        if self.draws_in_graph:
+            for _ in range(updates):
+                yield self.captured()
+            return
+        there = (self._draw().to(self.device) for _ in range(updates))
+        for batch in self.ahead.take(updates) if self.ahead is not None else there:
+            if self.standing is None:
+                self.standing = batch
+            self.standing.copy_(batch)
+            yield self.captured()
+
+    def _drawn(self) -> list[Batch]:
+        """What a graph's update learns from."""
+        return self.minibatches(1)[0] if self.standing is None else self._cut(self.standing)
 
     def _draw(self) -> Batch:
         config = self.part

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.agent.small import state_tensors
 from tests.training.runs import TINY, metrics, run
-from training import run_folder
+from training import cli, run_folder
+from training.session import Session
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -25,11 +27,42 @@ def test_a_run_with_a_graph_learns_stops_and_goes_on(preset: str) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-@pytest.mark.parametrize("preset", ["push", "push-pixels"])
-def test_a_run_with_its_replay_in_the_hosts_memory_stops_and_goes_on(preset: str) -> None:
-    flags = [preset, *TINY, "--device", "cuda", "--replay-device", "cpu", "--run-dir", "run"]
-    assert run(*flags, "--total-steps", "240") == 0
+@pytest.mark.parametrize("accelerate", ["auto", "max"])
+@pytest.mark.parametrize("flags", ["push", "push-pixels", "push --env-id PointMaze_UMaze-v3"])
+def test_a_run_whose_minibatches_are_drawn_outside_stops_and_goes_on(flags: str, accelerate: str) -> None:
+    where = ["--device", "cuda", "--replay-device", "cpu", "--accelerate", accelerate, "--run-dir", "run"]
+    assert run(*flags.split(), *TINY, *where, "--total-steps", "240") == 0
     assert run("--resume", "run", "--total-steps", "400") == 0
+
+
+@pytest.mark.parametrize("preset", ["push", "push-pixels"])
+def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
+    preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the graph's parts all but the graph: a CPU has none."""
+    sessions = [Session(cli.parse([preset, *TINY, "--num-envs", "2", "--buffer-size", "200"])) for _ in range(2)]
+    captured, eager = sessions
+    for session in sessions:
+        session.start()
+        for _ in range(20):
+            session.collector.begin_step(explore_only=True)
+            session.collector.end_step()
+    places = set()
+
+    def step() -> dict[str, torch.Tensor]:
+        assert captured.standing is not None
+        places.add(captured.standing.vector.data_ptr())
+        return captured.agent.update(*captured._drawn())
+
+    monkeypatch.setattr(captured, "captured", step)
+    monkeypatch.setattr(captured, "draws_in_graph", False)
+    assert len(list(captured.captured_updates(3))) == 3 and len(places) == 1
+    for _ in range(3):
+        eager.agent.update(*eager.minibatches(1)[0])
+    for one, two in zip(state_tensors(captured.agent), state_tensors(eager.agent), strict=True):
+        assert one.equal(two)
+    for session in sessions:
+        session.close()
 
 
 def test_without_one_max_says_why_there_is_no_graph(capsys: pytest.CaptureFixture) -> None:

@@ -11,14 +11,14 @@ WARMUP = 5  # updates that run as they are: what is made at first use must not b
 
 
 class Captured:
-    """Sampling and update, captured.
+    """An update, captured, and the sampling before it where that can be.
 
-    What differs between replays is in tensors that are changed in place (the ring's tables and cursors, normalisers,
-    weights, the optimizers' state) and in the registered generators: each replay draws other numbers, also from
-    episodes that were stored after the capture. Nothing in it may wait for the device.
+    What differs between replays is in tensors that are changed in place (the ring's tables and cursors, or a minibatch
+    that was drawn outside; normalisers, weights, the optimizers' state) and in the registered generators: each replay
+    draws other numbers, also from episodes that were stored after the capture. Nothing in it may wait for the device.
 
     Args:
-        step: draws a minibatch and updates on it; returns metrics, 0-d tensors.
+        step: updates, on a minibatch that it draws or finds in its place; returns metrics, 0-d tensors.
         generators: those that it draws from, on the device.
     """
 

@@ -52,13 +52,16 @@ class Painter:
 
     def reset(self, slot: int) -> None:
         """Draw every environment as it is now, as soon as the workers are done with theirs."""
+        self._wait_for_workers()
+        now = self._slots[slot]["observation"]
+        self._renderer.draw(now[POSE], now[PIXELS])
+
+    def _wait_for_workers(self) -> None:
         told = 0
         while told < self._workers:
             if not (heard := os.read(self._turn, self._workers - told)):
                 raise EOFError("the workers are gone")
             told += len(heard)
-        now = self._slots[slot]["observation"]
-        self._renderer.draw(now[POSE], now[PIXELS])
 
     def gl_renderer(self) -> str:
         return self._renderer.name

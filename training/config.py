@@ -143,7 +143,7 @@ class Compute:
     accelerate: Literal["off", "auto", "max"] = "auto"
     """off computes in plain float32; auto computes convolutions, the flat trunk, and hidden layers but the first, in
     bfloat16 where the processor can, and there has a CPU step the optimizers by their kernel alone; max also makes one
-    CUDA graph of sampling and update: for a Fetch task, on one GPU that has the replay."""
+    CUDA graph of the update (and of sampling, for a Fetch task whose replay is there)."""
 
 
 @dataclass(frozen=True)

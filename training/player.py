@@ -79,7 +79,7 @@ class Player:
 
     def _make_eval_envs(self, part: int, workers: int | None) -> GoalVectorEnv:
         """`part`: environments of this rank's training."""
-        # No more than there are episodes.
+        # Two at least, for one may be shown the other's pictures; no more than there are episodes.
         side_by_side = max(2, min(EVAL_ENVS, max(self.config.eval_episodes, self.config.final_episodes)))
         if self.evaluates_in_training_envs:
             side_by_side = part

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 _COUNT = (1, 1e12)
-_AT_LEAST: dict[str, tuple[float, float]] = {  # the least and the greatest
+_RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "total_steps": _COUNT,
     "batch_size": _COUNT,
     "eval_every": _COUNT,
@@ -53,23 +53,23 @@ def problems(config: Config) -> list[str]:
 
 def _numbers(config: Config) -> list[str]:
     """Those outside their range."""
-    ranges = _AT_LEAST | {
+    ranges = _RANGES | {
         "buffer_size": (3 * config.num_envs, 1e12),  # a transition, and the next episode's first observation
         "workers": (0, min(config.num_envs, 256)),
     }
     found = []
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
-        if not _left_open(name, value) and not low <= value <= high:  # true for NaN
+        if not _unset(name, value) and not low <= value <= high:  # true for NaN
             found.append(f"{_flag(name)} is {value}: it must be a number at least {low:g} and at most {high:g}.")
     for name, high in _ABOVE_ZERO.items():
         value = getattr(config, name)
-        if not _left_open(name, value) and not 0 < value <= high:
+        if not _unset(name, value) and not 0 < value <= high:
             found.append(f"{_flag(name)} is {value}: it must be a number above 0 and at most {high:g}.")
     return found
 
 
-def _left_open(name: str, value: object) -> bool:
+def _unset(name: str, value: object) -> bool:
     """Whether the flag leaves its number to the program."""
     return (name in ("workers", "threads", "encoder_learning_rate") and value is None) or (name, value) == (
         "alpha",

@@ -72,18 +72,18 @@ class Session(Player):
             device=str(self.device) if ranks.count == 1 else self.device.type,  # each rank has one of its own
             accelerate="off" if config.accelerate == "auto" and not self.accelerated else config.accelerate,
         )
-        self.ahead = None
-        if self.device.type == "cuda" and self.replay_device.type == "cpu":
-            self.ahead = Ahead(self._draw, self.device)
+        outside = self.device.type == "cuda" and self.replay_device.type == "cpu"
+        self.ahead = Ahead(self._sample, self.device) if outside else None
         # A graph draws its minibatches itself where it can: numpy's rewards and the host's memory stay outside of it.
         self.draws_in_graph = self.replay_device == self.device and self.train_envs.restorable
         self.standing: Batch | None = None  # what a graph that does not draw learns from, overwritten each time
-        self.captured = None
-        if config.accelerate == "max" and self.not_captured is None:
-            drawn_by = [self.ring.generator] if self.draws_in_graph else []
-            self.captured = Captured(
-                lambda: self.agent.update(*self._drawn()), [self.agent.generator, self.shift.generator, *drawn_by]
-            )
+        self.captured = self._capture() if config.accelerate == "max" and self.not_captured is None else None
+
+    def _capture(self) -> Captured:
+        generators = [self.agent.generator, self.shift.generator]
+        if self.draws_in_graph:
+            generators.append(self.ring.generator)
+        return Captured(lambda: self.agent.update(*self._of_graph()), generators)
 
     @property
     def not_captured(self) -> str | None:
@@ -174,11 +174,11 @@ class Session(Player):
         if not config.layout.pixels:  # drawn in one call
             batches = self.ring.sample(updates * config.batch_size).to(self.device).split(config.batch_size)
             return [[batch] for batch in batches]
-        return [self._cut(self._draw().to(self.device)) for _ in range(updates)]
+        return [self._shifted(self._sample().to(self.device)) for _ in range(updates)]
 
     def upcoming(self, updates: int) -> Iterable[list[Batch]]:
         """The same, for the loop: where a GPU learns from a replay in the host's memory, drawn while it computes."""
-        return self.minibatches(updates) if self.ahead is None else map(self._cut, self.ahead.take(updates))
+        return self.minibatches(updates) if self.ahead is None else map(self._shifted, self.ahead.take(updates))
 
     def captured_updates(self, updates: int) -> Iterator[dict[str, Tensor]]:
         """Launch the graph; each time the metrics, which the next overwrites."""
@@ -187,22 +187,22 @@ class Session(Player):
             for _ in range(updates):
                 yield self.captured()
             return
-        there = (self._draw().to(self.device) for _ in range(updates))
-        for batch in self.ahead.take(updates) if self.ahead is not None else there:
+        drawn = (self._sample().to(self.device) for _ in range(updates))
+        for batch in drawn if self.ahead is None else self.ahead.take(updates):
             if self.standing is None:
                 self.standing = batch
             self.standing.copy_(batch)
             yield self.captured()
 
-    def _drawn(self) -> list[Batch]:
+    def _of_graph(self) -> list[Batch]:
         """What a graph's update learns from."""
-        return self.minibatches(1)[0] if self.standing is None else self._cut(self.standing)
+        return self.minibatches(1)[0] if self.standing is None else self._shifted(self.standing)
 
-    def _draw(self) -> Batch:
+    def _sample(self) -> Batch:
         config = self.part
         return self.ring.sample(config.batch_size, config.head_updates * config.goals_per_image)
 
-    def _cut(self, batch: Batch) -> list[Batch]:
+    def _shifted(self, batch: Batch) -> list[Batch]:
         return self.shift(batch).split(self.part.goals_per_image * self.part.batch_size)
 
     def state_dict(self) -> dict[str, Any]:

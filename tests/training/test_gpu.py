@@ -1,4 +1,4 @@
-"""Whole runs where a GPU is, with the update as a CUDA graph."""
+"""Whole runs where a GPU is, with and without the update as a CUDA graph; and what a CPU can show of them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,23 @@ def test_a_run_with_a_graph_learns_stops_and_goes_on(preset: str) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 @pytest.mark.parametrize("accelerate", ["auto", "max"])
-@pytest.mark.parametrize("flags", ["push", "push-pixels", "push --env-id PointMaze_UMaze-v3"])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "push --replay-device cpu", "push-pixels --replay-device cpu", "push-pixels-chapter --replay-device cpu",
+        "push --env-id PointMaze_UMaze-v3", "push --env-id PointMaze_UMaze-v3 --replay-device cpu",
+    ],
+)  # fmt: skip
 def test_a_run_whose_minibatches_are_drawn_outside_stops_and_goes_on(flags: str, accelerate: str) -> None:
-    where = ["--device", "cuda", "--replay-device", "cpu", "--accelerate", accelerate, "--run-dir", "run"]
-    assert run(*flags.split(), *TINY, *where, "--total-steps", "240") == 0
+    preset, *more = flags.split()
+    where = ["--device", "cuda", "--accelerate", accelerate, "--run-dir", "run"]
+    assert run(preset, *TINY, *where, *more, "--total-steps", "240") == 0
+    assert json.loads(Path("run", run_folder.VERSIONS).read_text())["captured"] == (accelerate == "max")
     assert run("--resume", "run", "--total-steps", "400") == 0
+    assert len({row["critic_loss"] for row in metrics(Path("run")) if row["critic_loss"]}) > 1
 
 
-@pytest.mark.parametrize("preset", ["push", "push-pixels"])
+@pytest.mark.parametrize("preset", ["push", "push-pixels", "push-pixels-chapter"])
 def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
     preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,7 +61,7 @@ def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
     def step() -> dict[str, torch.Tensor]:
         assert captured.standing is not None
         places.add(captured.standing.vector.data_ptr())
-        return captured.agent.update(*captured._drawn())
+        return captured.agent.update(*captured._of_graph())
 
     monkeypatch.setattr(captured, "captured", step)
     monkeypatch.setattr(captured, "draws_in_graph", False)

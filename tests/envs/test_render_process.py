@@ -1,0 +1,106 @@
+"""Processes that draw: one that draws for all workers, and renderers that die or hang."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import envs
+from envs import remote
+
+
+def test_a_render_process_draws_while_the_caller_does_something_else() -> None:
+    vector = envs.make_vec("FetchPush-v4", 2, view=envs.View(("close",), one_process=True), workers=2, seed=0)
+    vector.reset()
+    slots = vector._blocks.memory["slots"]["observation"][envs.PIXELS]
+    slots[...] = 0
+    vector.step_async(np.zeros((2, 4), np.float32))
+    deadline = time.monotonic() + 20
+    while not slots.any(axis=(2, 3, 4)).any(axis=0).all() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    drawn = slots.any(axis=(2, 3, 4)).any(axis=0)
+    vector.step_wait()
+    vector.close()
+    assert drawn.all()
+
+
+def test_a_render_process_that_dies_is_named() -> None:
+    vector = envs.make_vec("FetchPush-v4", 2, view=envs.View(("close",), one_process=True), workers=2, seed=0)
+    vector.reset()
+    *workers, painter = (block.process for block in vector._blocks._processes)
+    for worker in workers:  # they find nobody to tell that their poses are there
+        worker.send_signal(signal.SIGSTOP)
+    vector.step_async(np.zeros((2, 4), np.float32))
+    painter.kill()
+    painter.wait()
+    for worker in workers:
+        worker.send_signal(signal.SIGCONT)
+    with pytest.raises(envs.WorkerError, match=r"render process .* was killed by SIGKILL"):
+        vector.step_wait()
+
+
+def test_a_dead_or_hanging_renderer_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "DRAWING_SECONDS", 5.0)
+    for number, said in ((signal.SIGKILL, "was killed by SIGKILL"), (signal.SIGSTOP, "has not answered for 5 s")):
+        vector = envs.make_vec("FetchReach-v4", 2, view=envs.View(one_process=True), workers=0, seed=0)
+        vector.reset()
+        painter = vector._blocks._painter
+        assert painter is not None
+        os.kill(painter.process.pid, number)
+        with pytest.raises(envs.WorkerError, match=f"The render process .environments 0 to 1 of FetchReach-v4. {said}"):
+            for _ in range(3):
+                vector.step(np.zeros((2, 4), np.float32))
+        assert painter.process.poll() is not None  # none is left behind
+
+
+def test_a_driver_that_hangs_in_this_process_ends_it() -> None:
+    """As a call into GL does that never returns: without the interpreter's lock."""
+    hangs = """
+import time, numpy, mujoco, envs
+from envs import watchdog
+vector = envs.make_vec("FetchReach-v4", 1, view=envs.View(), workers=0, seed=0)
+vector.reset()
+watchdog.SECONDS, mujoco.mjr_readPixels = 1.0, lambda *_: time.sleep(60)
+vector.step(numpy.zeros((1, 4), numpy.float32))
+"""
+    done = subprocess.run([sys.executable, "-c", hangs], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("A picture was not drawn within 1 seconds: the graphics")
+
+
+def test_a_process_that_was_stopped_in_the_middle_of_a_picture_goes_on() -> None:
+    draws = """
+import time
+from envs import watchdog
+watchdog.SECONDS = 1.0
+with watchdog.WATCHDOG:
+    print("drawing", flush=True)
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        pass
+"""
+    process = subprocess.Popen([sys.executable, "-c", draws], stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline()
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(2.0)
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(20) == 0
+
+
+def test_a_driver_that_hangs_with_the_interpreters_lock_ends_it_too() -> None:
+    hangs = """
+import ctypes
+from envs import watchdog
+watchdog.SECONDS = 1.0
+with watchdog.creating():
+    ctypes.PyDLL(None).sleep(60)
+"""
+    done = subprocess.run([sys.executable, "-c", hangs], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1
+    assert "Timeout (0:00:01)!" in done.stderr

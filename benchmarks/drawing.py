@@ -180,6 +180,8 @@ def main(arguments: Sequence[str]) -> int:
     except (envs.RenderError, RuntimeError) as error:
         print(f"benchmarks.drawing: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     if options.json:
         print(json.dumps(report, indent=2))
     else:

@@ -40,6 +40,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "threads": (1, 256),
 }
 _ABOVE_ZERO = {"updates_per_step": 1000, "learning_rate": 1, "tau": 1, "encoder_learning_rate": 1, "alpha": 1e6}
+_LEFT_TO_US = {("workers", None), ("threads", None), ("encoder_learning_rate", None), ("alpha", "auto")}
 
 
 def problems(config: Config) -> list[str]:
@@ -60,21 +61,13 @@ def _numbers(config: Config) -> list[str]:
     found = []
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
-        if not _unset(name, value) and not low <= value <= high:  # true for NaN
+        if (name, value) not in _LEFT_TO_US and not low <= value <= high:  # true for NaN
             found.append(f"{_flag(name)} is {value}: it must be a number at least {low:g} and at most {high:g}.")
     for name, high in _ABOVE_ZERO.items():
         value = getattr(config, name)
-        if not _unset(name, value) and not 0 < value <= high:
+        if (name, value) not in _LEFT_TO_US and not 0 < value <= high:
             found.append(f"{_flag(name)} is {value}: it must be a number above 0 and at most {high:g}.")
     return found
-
-
-def _unset(name: str, value: object) -> bool:
-    """Whether the flag leaves its number to the program."""
-    return (name in ("workers", "threads", "encoder_learning_rate") and value is None) or (name, value) == (
-        "alpha",
-        "auto",
-    )
 
 
 def _flag(name: str) -> str:

@@ -174,11 +174,11 @@ class Session(Player):
         if not config.layout.pixels:  # drawn in one call
             batches = self.ring.sample(updates * config.batch_size).to(self.device).split(config.batch_size)
             return [[batch] for batch in batches]
-        return [self._shifted(self._sample().to(self.device)) for _ in range(updates)]
+        return [self._shifted(batch) for batch in self._drawn(updates)]
 
     def upcoming(self, updates: int) -> Iterable[list[Batch]]:
         """The same, for the loop: where a GPU learns from a replay in the host's memory, drawn while it computes."""
-        return self.minibatches(updates) if self.ahead is None else map(self._shifted, self.ahead.take(updates))
+        return self.minibatches(updates) if self.ahead is None else map(self._shifted, self._drawn(updates))
 
     def captured_updates(self, updates: int) -> Iterator[dict[str, Tensor]]:
         """Launch the graph; each time the metrics, which the next overwrites."""
@@ -187,8 +187,7 @@ class Session(Player):
             for _ in range(updates):
                 yield self.captured()
             return
-        drawn = (self._sample().to(self.device) for _ in range(updates))
-        for batch in drawn if self.ahead is None else self.ahead.take(updates):
+        for batch in self._drawn(updates):
             if self.standing is None:
                 self.standing = batch
             self.standing.copy_(batch)
@@ -197,6 +196,12 @@ class Session(Player):
     def _of_graph(self) -> list[Batch]:
         """What a graph's update learns from."""
         return self.minibatches(1)[0] if self.standing is None else self._shifted(self.standing)
+
+    def _drawn(self, updates: int) -> Iterator[Batch]:
+        """One after another, on the learner's device."""
+        if self.ahead is not None:
+            return self.ahead.take(updates)
+        return (self._sample().to(self.device) for _ in range(updates))
 
     def _sample(self) -> Batch:
         config = self.part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -20,11 +20,18 @@ class Captured:
     Args:
         step: updates, on a minibatch that it draws or finds in its place; returns metrics, 0-d tensors.
         generators: those that it draws from, on the device.
+        optimizers: those that it steps.
     """
 
-    def __init__(self, step: Callable[[], dict[str, Tensor]], generators: Sequence[torch.Generator]) -> None:
-        self.step, self.generators = step, generators
+    def __init__(
+        self,
+        step: Callable[[], dict[str, Tensor]],
+        generators: Sequence[torch.Generator],
+        optimizers: Iterable[torch.optim.Optimizer],
+    ) -> None:
+        self.step, self.generators, self.optimizers = step, generators, tuple(optimizers)
         self.done = 0
+        self.aside = torch.cuda.Stream()
         self.graph: torch.cuda.CUDAGraph | None = None
         self.metrics: dict[str, Tensor] = {}
 
@@ -37,6 +44,9 @@ class Captured:
             self.graph = torch.cuda.CUDAGraph()
             for generator in self.generators:
                 self.graph.register_generator_state(generator)
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["capturable"] = True  # not before: torch would warn of each step that is not captured
             with torch.cuda.graph(self.graph):
                 self.metrics = self.step()
         self.graph.replay()
@@ -44,9 +54,8 @@ class Captured:
 
     def _aside(self) -> dict[str, Tensor]:
         """On a stream other than the default one, as it will be captured."""
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
+        self.aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.aside):
             metrics = self.step()
-        torch.cuda.current_stream().wait_stream(aside)
+        torch.cuda.current_stream().wait_stream(self.aside)
         return metrics

@@ -71,21 +71,17 @@ class SAC(ActorCritic):
         self._make_optimizers(learning_rate, encoder_learning_rate or learning_rate)
 
     def _make_optimizers(self, learning_rate: float, encoder_learning_rate: float) -> None:
-        on_gpu = self.device.type == "cuda"  # where a graph may be made of the update
-
         def adam(module: nn.Module, encoder: nn.Module | None) -> torch.optim.Adam:
             groups: list[dict[str, Any]] = [{"params": list(module.parameters())}]
             if encoder is not None and (own := list(encoder.parameters())):
                 groups.append({"params": own, "lr": encoder_learning_rate})
-            return torch.optim.Adam(groups, lr=learning_rate, fused=True, capturable=on_gpu)
+            return torch.optim.Adam(groups, lr=learning_rate, fused=True)
 
         actor_alone = self.routing.actor_trains and not self.routing.critic_trains
         self.critic_optimizer = adam(self.critic, None if actor_alone else self.encoder)
         self.actor_optimizer = adam(self.actor, self.encoder if actor_alone else self.actor_encoder)
         self.temperature_optimizer = (
-            torch.optim.Adam([self.log_alpha], lr=learning_rate, fused=True, capturable=on_gpu)
-            if self.learns_alpha
-            else None
+            torch.optim.Adam([self.log_alpha], lr=learning_rate, fused=True) if self.learns_alpha else None
         )
 
     # ------------------------------------------------------------------ learning
@@ -234,9 +230,9 @@ class SAC(ActorCritic):
         """Continue from `state_dict()`."""
         for name, part in self.parts(self.MODULES + self.OPTIMIZERS).items():
             part.load_state_dict(state[name])
-        for optimizer in self.parts(self.OPTIMIZERS).values():  # the state may be of another kind of device
+        for optimizer in self.parts(self.OPTIMIZERS).values():  # the state may be of a run with a CUDA graph
             for group in optimizer.param_groups:
-                group["capturable"] = self.device.type == "cuda"
+                group["capturable"] = False
         with torch.no_grad():
             self.log_alpha.copy_(state["log_alpha"])
         self.generator.set_state(state["generator"].cpu())

@@ -33,7 +33,7 @@ def end_to_end(settings: Settings, timing: Timing) -> Report:
         {
             OURS: (ours.Training, {"settings": settings, "mode": "off"}),
             dummy: (sb3.Training, {"settings": settings, "subprocesses": False}),
-            FAST: (ours.Training, {"settings": settings, "mode": "auto"}),
+            FAST: (ours.Training, {"settings": settings, "mode": "max"}),
             subproc: (sb3.Training, {"settings": settings, "subprocesses": True}),
         },
         timing,
@@ -113,8 +113,8 @@ def update(settings: Settings, timing: Timing, preset: str = "push", slots: int 
         {
             OURS: (ours.Updating, {"settings": settings, "mode": "off"}),
             peer: (sb3.Updating, {"settings": replace(settings, buffer_size=slots * settings.num_envs)}),
-            FAST: (ours.Updating, {"settings": settings, "mode": "auto"}),
-            recipe: (ours.Updating, {"settings": settings, "mode": "auto", "preset": preset}),
+            FAST: (ours.Updating, {"settings": settings, "mode": "max"}),
+            recipe: (ours.Updating, {"settings": settings, "mode": "max", "preset": preset}),
         },
         timing,
     )

@@ -24,9 +24,9 @@ def end_to_end(settings: Settings, timing: Timing) -> Report:
         {
             OURS: (ours.Training, {"settings": settings, "mode": "off"}),
             BOOK: (sb3.Training, {"settings": settings, "subprocesses": False}),
-            FAST: (ours.Training, {"settings": settings, "mode": "auto"}),
+            FAST: (ours.Training, {"settings": settings, "mode": "max"}),
             RECOMMENDED: (sb3.Training, {"settings": settings, "subprocesses": True, "size": SIZE}),
-            RECIPE: (ours.Training, {"settings": settings, "mode": "auto", "preset": "push-pixels"}),
+            RECIPE: (ours.Training, {"settings": settings, "mode": "max", "preset": "push-pixels"}),
         },
         timing,
     )
@@ -90,7 +90,7 @@ def memory(settings: Settings, timing: Timing) -> Report:
     """Peaks of whole runs, their environments' processes among them, with a full replay of `buffer_size`."""
     peaks = {}
     for name, factory, how in (
-        ("ours", ours.Memory, {"mode": "auto"}),
+        ("ours", ours.Memory, {"mode": "max"}),
         ("sb3", sb3.Memory, {"subprocesses": False}),
     ):
         remote = Remote(name, factory, {"settings": settings, **how})

@@ -13,6 +13,7 @@ import torch
 
 import envs
 from agent import accelerate
+from agent.captured import Captured
 from benchmarks.alternate import Counts, repeat
 from benchmarks.resident import peak_bytes
 from benchmarks.settings import EPISODE, Settings
@@ -153,6 +154,9 @@ class Updating:
         config = config_of(settings, mode, preset)
         self.player, self.updates = Player(config, workers=0), config.head_updates
         agent = self.player.agent
+        self.update = self._eager
+        if mode == "max" and agent.device.type == "cuda":
+            self.update = Captured(self._eager, [agent.generator], agent.parts(agent.OPTIMIZERS).values())
         generator = torch.Generator().manual_seed(settings.seed)
 
         def normal(*shape: int) -> torch.Tensor:
@@ -179,9 +183,11 @@ class Updating:
             achieved_goal=goal,
         )
 
+    def _eager(self) -> dict[str, torch.Tensor]:
+        return self.player.agent.update(*[self.batch] * self.updates)
+
     def run(self, seconds: float) -> Counts:
-        agent, batches = self.player.agent, [self.batch] * self.updates
-        count, elapsed = repeat(lambda: agent.update(*batches), seconds, lambda: synchronize(agent.device))
+        count, elapsed = repeat(self.update, seconds, lambda: synchronize(self.player.agent.device))
         return {"updates": count * self.updates, "seconds": elapsed}
 
     def close(self) -> None:

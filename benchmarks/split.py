@@ -27,6 +27,8 @@ class Options:
     """Rounds of each division."""
     seconds: float = 5.0
     """Seconds of a round."""
+    device: str = "cpu"
+    """The learner's."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -40,7 +42,8 @@ def report_of(options: Options) -> dict[str, Any]:
     obs = "chapter" if options.preset.endswith("pixels") else "state"
     common = Settings(
         obs=obs, env_id="FetchPush-v4", num_envs=8, batch_size=256, updates_per_step=0.125 if obs == "state" else 0.25,
-        learning_starts=1000, buffer_size=10_000, prefill=0, transitions=0, threads=1, cores=cores, device="cpu",
+        learning_starts=1000, buffer_size=10_000, prefill=0, transitions=0, threads=1, cores=cores,
+        device=options.device,
     )  # fmt: skip
     contenders = {
         f"{threads} threads, {workers} workers": (
@@ -53,7 +56,7 @@ def report_of(options: Options) -> dict[str, Any]:
             },
         )
         for threads in sorted({1, cores})
-        for workers in sorted({0, cores - 1, cores})
+        for workers in sorted({0, min(cores - 1, common.num_envs), min(cores, common.num_envs)})
     }
     rates = alternate(contenders, rounds=options.rounds, seconds=options.seconds, warmup_seconds=2.0)
     return {**before, "cores": cores, **asdict(options), "contenders": medians(rates)}

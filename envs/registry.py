@@ -17,7 +17,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-with contextlib.redirect_stderr(io.StringIO()):  # the import prints notes about environments that nobody asked for
+from envs.gl import importing_mujoco
+
+# The import prints notes about environments that nobody asked for.
+with importing_mujoco(), contextlib.redirect_stderr(io.StringIO()):
     import gymnasium_robotics
 
 from envs.fetch import FetchEnv, is_fetch

@@ -98,7 +98,8 @@ class RemoteBlock:
         patience = DRAWING_SECONDS if self._draws else HANG_SECONDS
         # A second at a time: those in which this process was stopped, and the worker with it, count as one.
         if not any(self._poll.poll(1000) for _ in range(math.ceil(patience))):
-            raise WorkerError(f"{self._name} has not answered for {patience:g} s: it is taken to hang.")
+            advice = f", perhaps in its graphics driver: {ADVICE}" if self._draws else ""
+            raise WorkerError(f"{self._name} has not answered for {patience:g} s: it is taken to hang{advice}.")
         try:
             reply = self._pipe.recv_bytes()
         except (EOFError, OSError):

@@ -54,13 +54,13 @@ class Renderer:
         self._target = self._model.site("target0").id
         self._cameras = [_free_camera(name) for name in view.cameras]
         self._context: Any = gl.make_context(view.render_size)
-        atexit.register(self.close)  # registered after EGL's own, so done before it
         self.name = gl.renderer_name()
         self._scene = mujoco.MjvScene(self._model, _MAX_GEOMS)
         self._option, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
         with creating():
             self._drawing: Any = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
             mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._drawing)
+        atexit.register(self.close)  # registered after EGL's own, so done before it
         side = view.render_size
         self._rectangles = [mujoco.MjrRect(0, side * tile, side, side) for tile in range(tiles)]
         self._read = np.zeros((tiles, side, side, 3), np.uint8)

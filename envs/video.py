@@ -12,7 +12,7 @@ from typing import Any
 import imageio
 import numpy as np
 
-from envs.gl import INSTALL, RenderError, backend
+from envs.gl import INSTALL, RenderError, backend, check_gl
 from envs.infos import success_of
 from envs.registry import find_spec, make_env
 from envs.render import Artist
@@ -62,9 +62,13 @@ def record(
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.stem}.partial.mp4")
-    backend()  # chosen before anything draws
+    fetch = ":MujocoFetch" in str(find_spec(env_id).entry_point)
+    if fetch:
+        check_gl()  # stock's viewer fails in two ways at once
+    else:
+        backend()  # chosen before anything draws
     try:
-        env = _drawable(env_id, size)
+        env = _drawable(env_id, size if fetch else None)
     except Exception as error:  # a constructor that knows no render_mode, or not this one
         raise RenderError(f"{env_id} cannot draw (render_mode rgb_array: {error}).") from error
     try:
@@ -84,10 +88,9 @@ def record(
     return successes
 
 
-def _drawable(env_id: str, size: int) -> Any:
-    fetch = ":MujocoFetch" in str(find_spec(env_id).entry_point)
+def _drawable(env_id: str, size: int | None) -> Any:
     view: dict[str, Any] = {"width": size, "height": size, "default_camera_config": _FETCH_CAMERA}
-    return make_env(env_id, render_mode="rgb_array", **(view if fetch else {}))
+    return make_env(env_id, render_mode="rgb_array", **({} if size is None else view))
 
 
 def _first_picture(env: Any, seed: int) -> None:

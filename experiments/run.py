@@ -24,7 +24,7 @@ from training import memory, run_folder
 from training.check import check
 from training.config import Config
 from training.errors import UserError
-from training.needs import run_need
+from training.needs import run_needs
 from training.player import torch_device
 
 
@@ -115,12 +115,14 @@ def collect(given: Arguments, config: Config) -> None:
 
 def check_memory(config: Config, at_once: int) -> None:
     """Raises UserError if so many runs do not fit side by side."""
-    device = torch_device(config.device)
-    need, have = run_need(config), memory.available_bytes(device)
+    needs = run_needs(config, torch_device(config.device))
+    free = {device: memory.available_bytes(device) for device in needs}
+    scarce = min(needs, key=lambda device: free[device] / needs[device])
+    need, have = needs[scarce], free[scarce]
     if at_once > 1 and at_once * need > have:
         raise UserError(
             f"{at_once} runs at once need about {at_once * need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB are free "
-            f"on {device}: --jobs {max(1, have // need)} would fit."
+            f"on {scarce}: --jobs {max(1, have // need)} would fit."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 
 import envs
 from agent.routing import ROUTINGS
@@ -34,12 +35,18 @@ def observation_bytes(config: Config, vector_size: int, goal_size: int, action_s
     return memory.replay_bytes(1, vector_size, goal_size, action_size, pixels)
 
 
-def run_need(config: Config) -> int:
-    """Bytes of a whole run, about."""
+def run_needs(config: Config, device: torch.device) -> dict[torch.device, int]:
+    """Bytes of a whole run, about, by where it takes them: a GPU's own memory, or the machine's."""
     example = envs.make_vec(config.env_id, 1, workers=0)
     space = example.single_observation_space
     goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
     action_size = int(np.prod(example.single_action_space.shape))  # type: ignore[arg-type]
     example.close()
     one = observation_bytes(config, envs.vector_size(space, config.layout), goal_size, action_size)
-    return one * config.buffer_size + learner_need(config) + PROCESS
+    cpu = torch.device("cpu")
+    learner = cpu if memory.shares_memory(device) else device
+    in_host = config.replay_device == "cpu" or config.replay_on_disk
+    needs = {cpu: PROCESS}
+    needs[learner] = needs.get(learner, 0) + learner_need(config)
+    needs[cpu if in_host else learner] += one * config.buffer_size
+    return needs

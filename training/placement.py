@@ -15,8 +15,6 @@ from training.errors import UserError
 from training.needs import learner_need
 from training.ranks import Ranks
 
-FILLED = 0.8  # of what is free, what a capacity that "would fit" takes
-
 
 class Disk(NamedTuple):
     """Of pictures that lie in a file."""
@@ -47,7 +45,7 @@ def place_replay(
     """
     on_disk, fit_on_disk = "", math.inf
     if disk is not None:
-        need, fit_on_disk = disk.each * config.buffer_size, _multiple(FILLED * disk.free / disk.each, ranks.count)
+        need, fit_on_disk = disk.each * config.buffer_size, disk.free // disk.each // ranks.count * ranks.count
         if need > disk.free:
             raise UserError(
                 f"--replay-on-disk needs {_gib(need)} in {disk.folder}, but {_gib(disk.free)} are free there: "
@@ -62,7 +60,7 @@ def place_replay(
         same = place == device or memory.shares_memory(device)  # memory that the networks take from too
         all_take_from_it = ranks.on_this_machine if memory.shares_memory(place) else 1
         have = max(0, memory.available_bytes(place) // all_take_from_it - same * need_beside)
-        fit = max(fit, _multiple(FILLED * have * ranks.count / each, ranks.count))
+        fit = max(fit, have // each * ranks.count)
         if need <= have:
             of_each = " of each rank" if ranks.count > 1 else ""
             times = memory.times_overwritten(config.total_steps, config.buffer_size)
@@ -74,11 +72,6 @@ def place_replay(
         f"the replay of {part.buffer_size} observations needs {_gib(need)}, but {_gib(have)} are free on {place} "
         f"beside the networks: --buffer-size {fit} would fit."
     )
-
-
-def _multiple(count: float, of: int) -> int:
-    """The greatest multiple of `of` that is not above `count`."""
-    return int(count) // of * of
 
 
 def _gib(count: float) -> str:

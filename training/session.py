@@ -83,7 +83,8 @@ class Session(Player):
         generators = [self.agent.generator, self.shift.generator]
         if self.draws_in_graph:
             generators.append(self.ring.generator)
-        return Captured(lambda: self.agent.update(*self._of_graph()), generators)
+        optimizers = self.agent.parts(self.agent.OPTIMIZERS).values()
+        return Captured(lambda: self.agent.update(*self._of_graph()), generators, optimizers)
 
     @property
     def not_captured(self) -> str | None:

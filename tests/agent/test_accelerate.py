@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from agent import SAC
-from agent.accelerate import bare_steps, use_bfloat16
+from agent.accelerate import CHUNK, bare_steps, use_bfloat16
 from agent.networks import MLP
+from encoders import PixelEncoder
+from encoders.heads import FlatTrunk
 from replay import Batch
 from tests.agent.small import features_of, random_batch, same, small_agent, state_tensors
 from training import player as players
@@ -56,6 +58,25 @@ def test_auto_means_bfloat16_where_the_device_has_it(
     monkeypatch.setattr(players.accelerate, "has_bfloat16", lambda device: able)
     player = players.Player(Config(env_id="FetchReach-v4", accelerate=mode, device="cpu"), workers=0)
     assert {mlp.in_bfloat16 for mlp in networks(player.agent)} == {used}
+    player.close()
+
+
+@pytest.mark.parametrize(("mode", "used"), [("auto", True), ("off", False)])
+def test_auto_reaches_the_encoder_too(mode: Any, used: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(players.accelerate, "has_bfloat16", lambda device: True)
+    small: dict[str, Any] = {"env_id": "FetchReach-v4", "obs": "pixels-only", "device": "cpu", "head": "flat"}
+    player = players.Player(Config(accelerate=mode, **small), workers=0)
+    encoder = player.agent.encoder
+    assert isinstance(encoder, PixelEncoder) and isinstance(encoder.head, FlatTrunk)
+    assert (encoder.convolutions.in_bfloat16, encoder.head.in_bfloat16) == (used, used)
+    assert encoder.chunk == CHUNK
+    vector, pixels = torch.zeros(2, player.vector_size), torch.randint(256, (2, 84, 84, 3), dtype=torch.uint8)
+    seen: set[torch.dtype] = set()
+    for layer in encoder.convolutions.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    assert encoder(vector, pixels).features.dtype == torch.float32
+    assert seen == {torch.bfloat16 if used else torch.float32}
     player.close()
 
 

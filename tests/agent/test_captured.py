@@ -15,14 +15,15 @@ GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"
 
 
 @GPU
-def test_a_graph_learns_what_the_eager_update_does() -> None:
+def test_a_graph_learns_what_the_eager_update_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """DESIGN allows 1e-5, relative, in float32; the same noise, since both generators stand alike."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     eager = small_agent(device="cuda", alpha="auto")
     other = copy.deepcopy(eager)
     other.generator = torch.Generator("cuda")
     other.generator.set_state(eager.generator.get_state())
     batch = random_batch().to(torch.device("cuda"))
-    captured = Captured(lambda: other.update(batch), [other.generator])
+    captured = Captured(lambda: other.update(batch), [other.generator], other.parts(other.OPTIMIZERS).values())
     for _ in range(100):
         metrics, expected = captured(), eager.update(batch)
         torch.testing.assert_close(metrics["q"], expected["q"], rtol=1e-5, atol=1e-5)
@@ -42,7 +43,7 @@ def test_replays_draw_other_numbers_and_what_was_stored_after_the_capture() -> N
     ring.start(zero, goal, goal)
     for number in range(10):
         store(number)
-    captured = Captured(lambda: {"reward": ring.sample(64).reward}, [ring.generator])
+    captured = Captured(lambda: {"reward": ring.sample(64).reward}, [ring.generator], ())
     drawn = [captured()["reward"].clone() for _ in range(WARMUP + 3)]
     assert not drawn[-1].equal(drawn[-2])
     for _ in range(80):

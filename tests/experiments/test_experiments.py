@@ -12,12 +12,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from experiments import evidence, plot, run, summary
 from experiments.jobs import Job, Jobs, set_aside
 from experiments.table import EXPERIMENTS
 from training import memory
-from training.needs import run_need
+from training.needs import run_needs
 from training.run_folder import Lock
 
 ROOT = Path(__file__).parents[2]
@@ -231,10 +232,21 @@ def test_commands_are_printed_for_what_is_left_to_do(tmp_path: Path, capsys: pyt
 def test_runs_that_do_not_fit_side_by_side_are_not_started(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    need = run_need(EXPERIMENTS["reach-pixels"].config())
+    cpu = torch.device("cpu")
+    need = run_needs(EXPERIMENTS["reach-pixels"].config(), cpu)[cpu]
     monkeypatch.setattr(memory, "available_bytes", lambda device: 2 * need + 1)
     where = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
     assert run.main(["reach-pixels", "--seeds", "0", "1", "2", "--jobs", "3", *where]) == 2
     error = capsys.readouterr().err
-    assert "3 runs at once need about" in error and "--jobs 2 would fit." in error
+    assert "3 runs at once need about" in error and "on cpu: --jobs 2 would fit." in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replay_beside_a_gpu_is_counted_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    monkeypatch.setattr(memory, "shares_memory", lambda device: device == cpu)
+    config = EXPERIMENTS["reach-pixels"].config()
+    pixels = config.buffer_size * 84 * 84 * 3
+    there, here = run_needs(config, gpu), run_needs(dataclasses.replace(config, replay_device="cpu"), gpu)
+    assert there[gpu] > pixels > there[cpu] and here[gpu] < pixels < here[cpu]
+    assert sum(there.values()) == sum(here.values()) == run_needs(config, cpu)[cpu]

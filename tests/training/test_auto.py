@@ -68,7 +68,7 @@ def test_workers_give_way_and_threads_are_as_asked_for_around_each_update(monkey
 def session_of(*flags: str) -> Session:
     """After a few steps from pixels, with one worker."""
     small = ["--num-envs", "2", "--workers", "1", "--batch-size", "4", "--buffer-size", "400", "--eval-episodes", "2"]
-    session = Session(cli.parse(["push-pixels", *small, "--final-episodes", "2", *flags]))
+    session = Session(cli.parse(["push-pixels", *small, "--final-episodes", "2", "--device", "cpu", *flags]))
     session.start()
     for _ in range(3):
         session.collector.begin_step(explore_only=True)

@@ -33,6 +33,24 @@ def call(script: str, *arguments: str) -> tuple[int, str, str]:
     return process.returncode, out, error
 
 
+@pytest.mark.parametrize(
+    ("library", "reason"), [("nothing", "No module named 'mujoco.nothing'"), ("glfw", "it makes no context")]
+)
+def test_without_a_gl_library_only_the_film_is_left_out(
+    library: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though MUJOCO_GL names one, which MuJoCo looks for when it is imported. (glfw has no screen to draw on.)"""
+    monkeypatch.setenv("MUJOCO_GL", library)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    film = [flag for flag in TINY if flag != "--no-video"]
+    code, out, error = call("train.py", "reach", *film, "--total-steps", "96", "--run-dir", "state")
+    assert code == 0 and "skipped: Nothing can be drawn" in out and "Traceback" not in error
+    code, _, error = call("train.py", "push-pixels", *TINY, "--run-dir", "pixels")
+    sentence = f"train.py: Nothing can be drawn with MUJOCO_GL={library} ({reason})"
+    assert code == 2 and sentence in error and "Traceback" not in error and not Path("pixels").exists()
+
+
 def test_a_hand_is_trained_by_its_id() -> None:
     """20 actions, a goal of 15 numbers, no object to be guided to, rewards from its own compute_reward."""
     flags = ("--env-id", "HandReach-v3", "--num-envs", "2", "--total-steps", "160", "--final-episodes", "10")

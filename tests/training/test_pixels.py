@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 import train
+from replay import Batch
 from tests.training.runs import at_step, differences, metrics, run, saved_state, stop
-from training import finish, run_folder
+from training import cli, finish, run_folder
+from training.collector import Collector
 from training.config import Config
 from training.presets import PRESETS
+from training.session import Session
 from training.smoke import smoke
 
 # A ring that wraps, two pictures stacked, several goals and updates for each pass of the encoder.
@@ -24,6 +27,42 @@ SIGHT = ["push-pixels", "--workers", "0", "--threads", "1", "--num-envs", "2", "
 
 def learned(folder: str, *flags: str) -> int:
     return run(*SIGHT, "--run-dir", folder, *flags)
+
+
+def drawn(*flags: str) -> list[Batch]:
+    """An update's batches, after some steps that are the same whatever the flags."""
+    session = Session(cli.parse([*SIGHT, "--head-updates", "3", "--goals-per-image", "1", *flags]))
+    session.start()
+    for _ in range(30):
+        session.collector.begin_step(explore_only=True)
+        session.collector.end_step()
+    (batches,) = session.minibatches(1)
+    session.close()
+    return batches
+
+
+def test_each_update_of_the_heads_has_goals_of_its_own_for_the_same_pictures() -> None:
+    first, *others = drawn()
+    assert len(others) == 2 and first.pixels is not None
+    for other in others:
+        assert other.vector.equal(first.vector) and other.action.equal(first.action)
+        assert not other.goal.equal(first.goal)
+    assert not others[0].goal.equal(others[1].goal)
+
+
+def test_shifts_reach_the_minibatches() -> None:
+    """Of the same transitions; shared or not, and not at all."""
+
+    def moved(*flags: str) -> list[list[bool]]:
+        still, shifted = drawn("--shift-pad", "0")[0], drawn(*flags)[0]
+        assert still.vector.equal(shifted.vector) and still.goal.equal(shifted.goal)
+        pairs = ((still.pixels, shifted.pixels), (still.next_pixels, shifted.next_pixels))
+        return [[not a.equal(b) for a, b in zip(*pair, strict=True)] for pair in pairs]  # type: ignore[arg-type]
+
+    own, shared = moved("--shift-pad", "4"), moved("--shift-pad", "4", "--shared-shift")
+    assert sum(own[0]) > 4 and sum(own[1]) > 4  # of 8: some offsets are 0
+    assert moved("--shift-pad", "0") == [[False] * 8] * 2
+    assert shared[0] == shared[1] and shared[0] == own[0]
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
@@ -58,13 +97,26 @@ def test_evaluations_leave_no_trace_in_the_environments_that_they_share_with_the
     assert differences(one, other) == []
 
 
-def test_a_run_resumed_without_its_replay_waits_until_there_is_one(capsys: pytest.CaptureFixture) -> None:
+def test_a_run_resumed_without_its_replay_waits_until_there_is_one(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SB3 does, which takes no more random steps: the policy fills it."""
+    explored: list[bool] = []
+    begin_step = Collector.begin_step
+
+    def begun(self: Collector, explore_only: bool) -> None:
+        explored.append(explore_only)
+        begin_step(self, explore_only)
+
+    monkeypatch.setattr(Collector, "begin_step", begun)
     assert learned("run", "--total-steps", "120") == 0
+    assert explored == [True] * 20 + [False] * 40
     before = saved_state(Path("run"))["recorder"]["updates"]
     assert run("--resume", "run", "--total-steps", "240", "--resume-without-replay") == 0
     assert "The replay starts empty: the open episodes were dropped." in capsys.readouterr().out
     rows = {int(row["step"]): int(row["updates"]) for row in metrics(Path("run"))}
-    assert rows[160] == before < rows[200] < rows[240]  # 40 steps of exploration again
+    assert rows[160] == before < rows[200] < rows[240]  # 40 steps without an update again
+    assert explored[60:] == [False] * 60
     ring = saved_state(Path("run"))["session"]["ring"]
     assert int(ring["cursors"]["added"].sum()) == 120
     assert not run_folder.saved_config(Path("run")).resume_without_replay

@@ -1,0 +1,47 @@
+"""The capacity that is said to fit is the largest that does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from training import memory
+from training.config import Config
+from training.errors import UserError
+from training.needs import learner_need
+from training.placement import Disk, place_replay
+from training.presets import PRESETS
+from training.ranks import Ranks
+
+EACH, CPU = 1000, torch.device("cpu")
+
+
+def placed(capacity: int, ranks: Ranks, **changes: Any) -> str:
+    config = replace(PRESETS["push"], buffer_size=capacity, **changes)
+    part = replace(config, buffer_size=capacity // ranks.count)
+    return place_replay(config, part, ranks, CPU, EACH, None)[1]
+
+
+@pytest.mark.parametrize("ranks", [Ranks(), Ranks(count=2, on_this_machine=2)])
+def test_what_would_fit_does_and_more_does_not(ranks: Ranks, monkeypatch: pytest.MonkeyPatch) -> None:
+    part: Config = PRESETS["push"]
+    beside = ranks.count * learner_need(part, ranks.count)
+    monkeypatch.setattr(memory, "available_bytes", lambda device: beside + 4321 * EACH)
+    said = placed(1000, ranks)
+    fits = int(re.findall(r"(\d+) would fit", said)[0])
+    assert fits == 4321 // ranks.count * ranks.count
+    assert f"; {fits} would fit" in placed(fits, ranks)
+    with pytest.raises(UserError, match=f"--buffer-size {fits} would fit"):
+        placed(fits + ranks.count, ranks)
+
+
+def test_so_does_what_would_fit_on_the_disk(tmp_path: Any) -> None:
+    disk = Disk(tmp_path, each=10, free=12_345)
+    config = replace(PRESETS["push-pixels"], buffer_size=1234)
+    place_replay(config, config, Ranks(), CPU, EACH, disk)
+    with pytest.raises(UserError, match="--buffer-size 1234 would fit"):
+        place_replay(replace(config, buffer_size=1235), config, Ranks(), CPU, EACH, disk)

@@ -13,15 +13,12 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.provenance import provenance
-
-if TYPE_CHECKING:
-    from training.config import Config
 
 
 def report_of(arguments: Sequence[str]) -> dict[str, Any]:
@@ -38,12 +35,8 @@ def report_of(arguments: Sequence[str]) -> dict[str, Any]:
     parts = learner.parts(rates)
     learner.close()
     steps = floor.environment_step(session.config)
-    step_floor = None  # of a Fetch task: its physics, and moving its pictures once
-    if session.train_envs.restorable:
-        physics = physics_of(session.config)
-        pictures = 0 if config.view is None else math.prod(config.view.shape)
-        step_floor = physics + 1e3 * 2 * pictures / rates.copy
-        steps = {"physics (mj_step)": physics, "observation, reward, resets": steps.pop(floor.REST) - physics} | steps
+    pictures = 0 if config.view is None else math.prod(config.view.shape)
+    step_floor = steps[floor.PHYSICS] + 1e3 * 2 * pictures / rates.copy
     whole = parts[-1]
     return {
         **before,
@@ -56,22 +49,8 @@ def report_of(arguments: Sequence[str]) -> dict[str, Any]:
         "share_of_floor": whole.floor / whole.measured,
         "environment": steps,
         "environment_floor": step_floor,
-        "environment_share_of_floor": step_floor / sum(steps.values()) if step_floor else None,
+        "environment_share_of_floor": step_floor / sum(steps.values()),
     }
-
-
-def physics_of(config: Config) -> float:
-    """Milliseconds of `mj_step` in a stock environment's step."""
-    from benchmarks.settings import Settings
-    from benchmarks.stepping import Physics, actions_of
-
-    names = ("obs", "env_id", "num_envs", "batch_size", "updates_per_step", "learning_starts", "buffer_size")
-    settings = Settings(**{name: getattr(config, name) for name in names}, prefill=0, transitions=0, threads=1,
-                        cores=1, device="cpu")  # fmt: skip
-    physics = Physics(settings, actions_of(settings))
-    counts = physics.run(2.0)
-    physics.close()
-    return 1e3 * counts["seconds"] / counts["env_steps"]
 
 
 def show(report: dict[str, Any]) -> None:
@@ -90,11 +69,8 @@ def show(report: dict[str, Any]) -> None:
     for name, value in report["environment"].items():
         table.add_row(name, f"{value:.3f}", f"{value / whole:.0%}")
     table.add_row("all of it", f"{whole:.3f}", "")
-    if report["environment_floor"] is not None:
-        share = report["environment_share_of_floor"]
-        table.add_row(
-            "floor: physics, and moving its pictures once", f"{report['environment_floor']:.3f}", f"{share:.0%}"
-        )
+    share = report["environment_share_of_floor"]
+    table.add_row("floor: physics, and moving its pictures once", f"{report['environment_floor']:.3f}", f"{share:.0%}")
     console.print(table)
 
 

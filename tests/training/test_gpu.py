@@ -44,6 +44,32 @@ def test_a_run_whose_minibatches_are_drawn_outside_stops_and_goes_on(flags: str,
     assert len({row["critic_loss"] for row in metrics(Path("run")) if row["critic_loss"]}) > 1
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("preset", ["push", "push-pixels", "push-pixels-chapter"])
+def test_sampling_and_update_in_a_graph_are_those_of_the_eager_loop(
+    preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over 100 updates, within DESIGN's tolerance for bfloat16; the same random numbers, since the seeds are alike."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    flags = [preset, *TINY, "--num-envs", "2", "--buffer-size", "400", "--device", "cuda"]
+    captured, eager = (Session(cli.parse([*flags, "--accelerate", how])) for how in ("max", "auto"))
+    explore(captured, eager)
+    for _ in range(100):
+        (metrics,) = captured.captured_updates(1)
+        expected = eager.agent.update(*eager.minibatches(1)[0])
+        torch.testing.assert_close(metrics["q"], expected["q"], rtol=2e-2, atol=2e-2)
+    captured.close()
+    eager.close()
+
+
+def explore(*sessions: Session) -> None:
+    for session in sessions:
+        session.start()
+        for _ in range(20):
+            session.collector.begin_step(explore_only=True)
+            session.collector.end_step()
+
+
 @pytest.mark.parametrize("preset", ["push", "push-pixels", "push-pixels-chapter"])
 def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
     preset: str, monkeypatch: pytest.MonkeyPatch
@@ -51,11 +77,7 @@ def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
     """Of the graph's parts all but the graph: a CPU has none."""
     sessions = [Session(cli.parse([preset, *TINY, "--num-envs", "2", "--buffer-size", "200"])) for _ in range(2)]
     captured, eager = sessions
-    for session in sessions:
-        session.start()
-        for _ in range(20):
-            session.collector.begin_step(explore_only=True)
-            session.collector.end_step()
+    explore(captured, eager)
     places = set()
 
     def step() -> dict[str, torch.Tensor]:

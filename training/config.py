@@ -163,7 +163,7 @@ class Run:
     run_dir: str | None = None
     """The run's folder; None names one under runs/ after preset, seed and a hash of the configuration."""
     resume_without_replay: bool = False
-    """Resume with an empty replay, as the chapter's run did; learning waits for --learning-starts steps again."""
+    """Resume with an empty replay, as the chapter's run did; the policy fills it for --learning-starts steps."""
     smoke: bool = False
     """Try the whole way in a minute or two: learn a little, stop, resume, evaluate and film, in a folder of its own."""
     resume: str | None = None

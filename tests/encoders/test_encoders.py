@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -38,20 +40,23 @@ def test_families_have_their_papers_shapes(
 
 
 @pytest.mark.parametrize(
-    ("family", "head", "vector", "features"),
+    ("family", "head", "norm", "features", "bounds"),
     [
-        ("manipulation", "spatial-softmax", 16, 80),  # the chapter's 80-D: 64 + proprioception 10 + two goals
-        ("manipulation", "flat", 16, 66),
-        ("nature", "relu", 0, 256),  # as in Stable-Baselines3
+        ("manipulation", "spatial-softmax", True, 64, (-1, 1)),  # Tanh
+        ("manipulation", "flat", True, 50, (-1, 1)),
+        ("nature", "relu", False, 256, (0, math.inf)),  # as in Stable-Baselines3
     ],
 )
-def test_features_are_as_many_as_the_chapter_has(family: str, head: str, vector: int, features: int) -> None:
-    encoder = PixelEncoder(family, head, 3, 84, vector)  # type: ignore[arg-type]
+def test_vectors_follow_what_the_pictures_gave(
+    family: str, head: str, norm: bool, features: int, bounds: tuple[float, float]
+) -> None:
+    vector = 13
+    encoder = PixelEncoder(family, head, 3, 84, vector, feature_norm=norm)  # type: ignore[arg-type]
     vectors = torch.randn(2, vector)
     encoded = encoder(vectors, pictures()).features
-    assert encoded.shape == (2, features) and encoder.feature_size == features
-    assert encoded[:, features - vector :].equal(vectors)
-    assert encoded[:, : features - vector].abs().max() <= 1  # Tanh
+    assert encoded.shape == (2, features + vector) and encoder.feature_size == features + vector
+    assert encoded[:, features:].equal(vectors)
+    assert bounds[0] <= encoded[:, :features].min() and encoded[:, :features].max() <= bounds[1]
 
 
 @pytest.mark.parametrize(("height", "width"), [(7, 7), (5, 9)])

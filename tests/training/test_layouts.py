@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import envs
 from replay import Batch
@@ -20,6 +21,7 @@ from tests.agent.small import state_tensors
 from training.check import check
 from training.config import Config
 from training.errors import UserError
+from training.player import Player
 from training.presets import PRESETS
 from training.session import Session
 
@@ -126,6 +128,14 @@ def test_a_batchs_inputs_do_not_depend_on_a_hidden_achieved_goal(session: Sessio
     session.agent.goal_loss = 0.0
     one, other = learned(session, before), learned(session, after)
     assert all(a.equal(b) for a, b in zip(one, other, strict=True)) != shown
+
+
+@pytest.mark.parametrize(("head", "inputs"), [("spatial-softmax", 80), ("flat", 66)])
+def test_the_chapters_actor_reads_as_many_numbers_as_the_chapter_says(head: Any, inputs: int) -> None:
+    """What the pictures gave, proprioception, achieved and desired goal."""
+    player = Player(dataclasses.replace(PRESETS["book-pixels"], head=head, device="cpu"), workers=0)
+    assert next(one for one in player.agent.actor.modules() if isinstance(one, nn.Linear)).in_features == inputs
+    player.close()
 
 
 @pytest.mark.parametrize("obs", HIDDEN_IN_REACH)

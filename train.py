@@ -37,7 +37,7 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
     config, collector, agent = session.config, session.collector, session.agent
     while recorder.step < config.total_steps and not run.stopping:
         learning = recorder.step - recorder.replay_began >= max(config.learning_starts, config.num_envs)
-        resumed_empty = recorder.replay_began > 0  # without its replay, which its policy is to fill again
+        resumed_empty = recorder.replay_began >= max(config.learning_starts, 1)  # its policy is to fill the replay
         with recorder.clock("act"):
             collector.begin_step(explore_only=not learning and not resumed_empty)
 

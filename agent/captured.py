@@ -46,7 +46,7 @@ class Captured:
                 self.graph.register_generator_state(generator)
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
-                    group["capturable"] = True  # not before: torch would warn of each step that is not captured
+                    group["capturable"] = True  # not before: torch warns of steps that are not captured
             with torch.cuda.graph(self.graph):
                 self.metrics = self.step()
         self.graph.replay()

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
-import mujoco
 import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -199,7 +198,7 @@ def environment_step(config: Config) -> dict[str, float]:
 
     with timing_physics() as taken:
         here = milliseconds(0, None)
-    physics = 1e3 * statistics.median(taken) if taken else 0.0  # one call a step, of what MuJoCo simulates
+    physics = 1e3 * statistics.fmean(taken) if taken else 0.0  # one call a step, of what MuJoCo simulates
     there = milliseconds(1, None)
     drawn = milliseconds(0, config.view) - here if config.view is not None else 0.0
     return {PHYSICS: physics, REST: here - physics, "drawing": drawn, "hand-over from a worker": there - here}
@@ -208,6 +207,8 @@ def environment_step(config: Config) -> dict[str, float]:
 @contextlib.contextmanager
 def timing_physics() -> Iterator[list[float]]:
     """Seconds of each `mj_step` that this process makes meanwhile."""
+    import mujoco  # after envs, which sees to it that it can be
+
     plain, taken = mujoco.mj_step, []
 
     def timed(*arguments: Any, **named: Any) -> None:

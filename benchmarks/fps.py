@@ -3,7 +3,8 @@
 How to read it. "Frames a second" hides three things, so four are named: environment steps a second, updates a second,
 the batch of an update, and the update ratio (updates per environment step). Both sides have the same task, algorithm
 and hyperparameters (our preset book-state), networks, batch, ratio, number of environments and threads; both compute
-in float32, and one more line shows our faster dtype (`--accelerate auto`), which SB3 has no counterpart to.
+in float32, and one more line shows our faster dtype, which SB3 has no counterpart to (`--accelerate max`: on a CPU that
+is auto, on a GPU a CUDA graph as well).
 
 From pixels (`--obs chapter`) both sides see four 84x84 pictures, proprioception, achieved and desired goal, and have
 the book's encoder (four 3x3 convolutions, SpatialSoftmax, LayerNorm, Tanh), batches of 256 pairs of pictures and one

@@ -13,7 +13,6 @@ from typing import Any
 from envs.watchdog import creating
 
 INSTALL = "apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0"
-LIBRARIES = {"egl": "EGL", "osmesa": "OSMesa"}  # values of MUJOCO_GL that need no screen
 
 
 class RenderError(RuntimeError):
@@ -23,44 +22,42 @@ class RenderError(RuntimeError):
 def backend() -> str:
     """What draws: the environment variable MUJOCO_GL if it is set, else egl, else osmesa.
 
-    Sets MUJOCO_GL, which MuJoCo reads when it is first asked for a context.
+    Sets MUJOCO_GL, which stock's viewer reads when it is first asked for a picture.
 
     Raises:
         RenderError: if neither library is there.
     """
-    if not os.environ.get("MUJOCO_GL"):
-        os.environ["MUJOCO_GL"] = _first_there()
-    return os.environ["MUJOCO_GL"]
+    name = os.environ.get("MUJOCO_GL", "").strip().lower() or _first_there()
+    os.environ["MUJOCO_GL"] = name
+    return name
 
 
 def _first_there() -> str:
-    for name in LIBRARIES:
-        if _is_there(name):
-            return name
+    for name, library in (("egl", "EGL"), ("osmesa", "OSMesa")):
+        try:
+            found = ctypes.util.find_library(library)
+            if found and ctypes.CDLL(found):
+                return name
+        except OSError:
+            continue
     raise RenderError(f"Nothing can be drawn: neither EGL nor OSMesa is there: {INSTALL}")
-
-
-def _is_there(name: str) -> bool:
-    try:
-        found = ctypes.util.find_library(LIBRARIES.get(name, ""))
-        return bool(found and ctypes.CDLL(found))
-    except OSError:
-        return False
 
 
 @contextlib.contextmanager
 def importing_mujoco() -> Iterator[None]:
-    """To be around the first import of MuJoCo, which fails where MUJOCO_GL names a library that is not there: it is
-    missed when something is to be drawn, and not before."""
-    name = os.environ.get("MUJOCO_GL", "")
-    missing = name not in ("", "glfw") and not _is_there(name)
-    if missing:
-        del os.environ["MUJOCO_GL"]
+    """To be around the first import of MuJoCo, which would load the library that MUJOCO_GL names, and fail without it.
+
+    So a library is missed when something is to be drawn, and not before.
+    """
+    given = os.environ.get("MUJOCO_GL")
+    os.environ["MUJOCO_GL"] = "disable"
     try:
         yield
     finally:
-        if missing:
-            os.environ["MUJOCO_GL"] = name
+        if given is None:
+            del os.environ["MUJOCO_GL"]
+        else:
+            os.environ["MUJOCO_GL"] = given
 
 
 def make_context(size: int) -> Any:
@@ -77,8 +74,8 @@ def make_context(size: int) -> Any:
         renderer_name()
     except Exception as error:  # ImportError, OSError, AttributeError: every backend fails in its own way
         reason = str(error) or type(error).__name__
-        mend = "install OSMesa, or take MUJOCO_GL out of the environment"
-        if name != "osmesa":
+        mend = "take MUJOCO_GL out of the environment"
+        if name == "egl":
             mend = f"{INSTALL}; or MUJOCO_GL=osmesa in the environment, where OSMesa is installed"
         raise RenderError(f"Nothing can be drawn with MUJOCO_GL={name} ({reason}): {mend}") from error
     return context

@@ -57,7 +57,8 @@ WATCHDOG = Watchdog()  # of this process: one thread for all of its renderers
 @contextlib.contextmanager
 def creating() -> Iterator[None]:
     """The same for what holds the interpreter's lock while it hangs, as making a context does: no Python can run then,
-    so instead of the sentence there is a traceback that says "Timeout!" and where. A worker's trainer ends it."""
+    so instead of the sentence there is a traceback that says "Timeout!" and where. A worker waits on: its trainer ends
+    it, and says why."""
     faulthandler.dump_traceback_later(SECONDS, exit=exit_code != HANGS, file=2)
     try:
         yield

@@ -175,7 +175,8 @@ def conditions(results: Sequence[Result]) -> str:
     for result in results:
         many = result.runs_at_once
         beside = "an unknown number of" if many is None else "no other" if many == 1 else f"{many - 1} other"
-        what = f"on {result.threads} thread{'s' * (result.threads > 1)} with {beside} such runs on the machine"
+        runs = "such run" if many == 2 else "such runs"
+        what = f"on {result.threads} thread{'s' * (result.threads > 1)} with {beside} {runs} on the machine"
         said.setdefault(what, []).append(str(result.config.seed))
     parts = [f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)} {what}" for what, seeds in said.items()]
     return f"Seconds were measured for {'; '.join(parts)}."

@@ -36,7 +36,10 @@ def observation_bytes(config: Config, vector_size: int, goal_size: int, action_s
 
 
 def run_needs(config: Config, device: torch.device) -> dict[torch.device, int]:
-    """Bytes of a whole run, about, by where it takes them: a GPU's own memory, or the machine's."""
+    """Bytes of a whole run, about, by where it takes them: a GPU's own memory, or the machine's.
+
+    A replay that is left to "auto" is counted on the GPU, where it goes if it fits.
+    """
     example = envs.make_vec(config.env_id, 1, workers=0)
     space = example.single_observation_space
     goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]

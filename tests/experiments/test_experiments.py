@@ -234,6 +234,7 @@ def test_runs_that_do_not_fit_side_by_side_are_not_started(
 ) -> None:
     cpu = torch.device("cpu")
     need = run_needs(EXPERIMENTS["reach-pixels"].config(), cpu)[cpu]
+    monkeypatch.setattr(run, "torch_device", lambda name: cpu)
     monkeypatch.setattr(memory, "available_bytes", lambda device: 2 * need + 1)
     where = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
     assert run.main(["reach-pixels", "--seeds", "0", "1", "2", "--jobs", "3", *where]) == 2
@@ -245,8 +246,8 @@ def test_runs_that_do_not_fit_side_by_side_are_not_started(
 def test_a_replay_beside_a_gpu_is_counted_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu, cpu = torch.device("cuda"), torch.device("cpu")
     monkeypatch.setattr(memory, "shares_memory", lambda device: device == cpu)
-    config = EXPERIMENTS["reach-pixels"].config()
-    pixels = config.buffer_size * 84 * 84 * 3
+    config = EXPERIMENTS["push-pixels"].config()
+    pixels = config.buffer_size * 84 * 84 * 3 * len(config.cameras)
     there, here = run_needs(config, gpu), run_needs(dataclasses.replace(config, replay_device="cpu"), gpu)
     assert there[gpu] > pixels > there[cpu] and here[gpu] < pixels < here[cpu]
     assert sum(there.values()) == sum(here.values()) == run_needs(config, cpu)[cpu]

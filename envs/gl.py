@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import ctypes.util
 import importlib
 import os
-from collections.abc import Iterator
 from typing import Any
 
 from envs.watchdog import creating
@@ -43,20 +41,21 @@ def _first_there() -> str:
     raise RenderError(f"Nothing can be drawn: neither EGL nor OSMesa is there: {INSTALL}")
 
 
-@contextlib.contextmanager
-def importing_mujoco() -> Iterator[None]:
-    """To be around the first import of MuJoCo, which would load the library that MUJOCO_GL names, and fail without it.
+def import_mujoco() -> None:
+    """Import MuJoCo before anything else does: it loads the library that MUJOCO_GL names, and fails without it.
 
-    So a library is missed when something is to be drawn, and not before.
+    Then it is imported as if MUJOCO_GL disabled drawing: a library is missed when something is to be drawn, not before.
     """
     given = os.environ.get("MUJOCO_GL")
-    os.environ["MUJOCO_GL"] = "disable"
     try:
-        yield
-    finally:
+        importlib.import_module("mujoco")
+    except Exception:  # AttributeError, RuntimeError, ArgumentError: every library is missed in its own way
         if given is None:
-            del os.environ["MUJOCO_GL"]
-        else:
+            raise
+        os.environ["MUJOCO_GL"] = "disable"
+        try:
+            importlib.import_module("mujoco")
+        finally:
             os.environ["MUJOCO_GL"] = given
 
 

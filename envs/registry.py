@@ -17,10 +17,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from envs.gl import importing_mujoco
+from envs.gl import import_mujoco
 
-# The import prints notes about environments that nobody asked for.
-with importing_mujoco(), contextlib.redirect_stderr(io.StringIO()):
+with contextlib.redirect_stderr(io.StringIO()):  # the import prints notes about environments that nobody asked for
+    import_mujoco()
     import gymnasium_robotics
 
 from envs.fetch import FetchEnv, is_fetch

@@ -1,8 +1,8 @@
 """What torch.compile makes of an update: `python -m benchmarks.compiled [PRESET] [--json]`.
 
 The update as `--accelerate auto` has it, and the same with the networks of actor and critics compiled, in alternating
-rounds; what is compiled at first use is warmed up beforehand. Needs a C++ compiler. (The whole update cannot be
-compiled: torch 2.13 breaks off with an internal error.)
+rounds; what is compiled at first use is warmed up beforehand. Needs a C++ compiler. (Everything behind the encoder
+compiled as one function ended in an internal error of torch 2.13.)
 """
 
 from __future__ import annotations

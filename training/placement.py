@@ -15,7 +15,7 @@ from training.errors import UserError
 from training.needs import learner_need
 from training.ranks import Ranks
 
-FILLED = 0.8  # of what is free, what a capacity that is advised takes: this much is not counted to the last byte
+FILLED = 0.8  # of what is free, what a capacity that is advised takes: need and what is free are known about only
 
 
 class Disk(NamedTuple):

@@ -37,13 +37,12 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
     config, collector, agent = session.config, session.collector, session.agent
     while recorder.step < config.total_steps and not run.stopping:
         learning = recorder.step - recorder.replay_began >= max(config.learning_starts, config.num_envs)
-        resumed_empty = recorder.replay_began >= max(config.learning_starts, 1)  # its policy is to fill the replay
         with recorder.clock("act"):
-            collector.begin_step(explore_only=not learning and not resumed_empty)
+            collector.begin_step(explore_only=not learning)
 
         # The environments are moving; the agent learns from what was stored before this step.
-        recorder.credit += config.num_envs * config.updates_per_step if learning else 0
-        updates, recorder.credit = int(recorder.credit), recorder.credit % 1
+        recorder.learning_steps += config.num_envs if learning else 0
+        updates = recorder.updates_due(config.updates_per_step)
         if session.captured is not None:
             with recorder.clock("update"):
                 recorder.count_updates(session.captured_updates(updates))

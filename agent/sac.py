@@ -38,7 +38,8 @@ class SAC(ActorCritic):
         gamma: discount.
         tau: polyak step of the target networks.
         alpha: entropy temperature, or "auto" to learn it for a target entropy of -A.
-        target_range: bounds of any true Q, to clip targets to; infinite where unknown.
+        reward_range: the least and the greatest reward of a step, which bound what is bootstrapped; infinite where
+            unknown.
     """
 
     OPTIMIZERS = ("critic_optimizer", "actor_optimizer", "temperature_optimizer")
@@ -57,12 +58,12 @@ class SAC(ActorCritic):
         gamma: float = 0.95,
         tau: float = 0.005,
         alpha: float | str = 0.05,
-        target_range: tuple[float, float] = (-math.inf, math.inf),
+        reward_range: tuple[float, float] = (-math.inf, math.inf),
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
         super().__init__(encoders, heads, target_encoder, goal_from_estimate, device, seed)
-        self.gamma, self.tau, self.target_range = gamma, tau, target_range
+        self.gamma, self.tau, self.reward_range = gamma, tau, reward_range
         self.routing, self.goal_loss = ROUTINGS[routing], goal_loss
         self.learns_alpha = alpha == "auto"
         self.target_entropy = -float(heads.action_size)
@@ -139,9 +140,20 @@ class SAC(ActorCritic):
         next_action, log_prob = self.actor.sample(features, actor_goal, self.noise(len(actor_goal)))
         features = tiled(sights.next_critic.features, len(critic_goal))
         next_q = torch.minimum(*self.target_critic(features, critic_goal, next_action))
-        soft_value = next_q - self.log_alpha.exp() * log_prob
-        target = batch.reward + self.gamma * (1 - batch.terminated) * soft_value
-        return target.clamp(*self.target_range)
+        lowest, highest = self.q_range()
+        soft_value = next_q.clamp(min=lowest).minimum(highest) - self.log_alpha.exp() * log_prob
+        return batch.reward + self.gamma * (1 - batch.terminated) * soft_value
+
+    def q_range(self) -> tuple[float, Tensor]:
+        """Bounds of a true soft Q: the lowest reward forever; the highest one, and the most entropy from then on.
+
+        No policy in [-1, 1]^A has more entropy than uniform actions, A log 2. The lower bound is that of a policy at
+        least as good as those, whose entropy adds something. Targets stay unclipped: each has a sample of log pi, which
+        no such bound holds.
+        """
+        low, high = self.reward_range
+        entropy = self.log_alpha.detach().exp() * self.actor.action_size * math.log(2)
+        return low / (1 - self.gamma), (high + self.gamma * entropy) / (1 - self.gamma)
 
     def update_critic(self, batch: Batch, encoded: Encoded, target: Tensor) -> dict[str, Tensor]:
         """J_Q = E[(Q1(s, a) - y)^2 + (Q2(s, a) - y)^2] / 2, into critic and, where the routing says so, encoder."""

@@ -36,10 +36,10 @@ def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, unif
 
 
 def first_open(reached: Tensor) -> Tensor:
-    """Of several candidates for each transition of a batch, the first whose goal is not reached yet, else the first.
+    """Index of the first of several candidates whose goal is still open, else 0, for each transition of a batch.
 
     Args:
-        reached: (T, B) bool, whether candidate t of transition b had reached its goal before it acted.
+        reached: (T, B) bool, whether the goal of candidate t of transition b was reached already.
 
     Returns:
         (B,) int64, which of the T candidates to take.

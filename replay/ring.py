@@ -19,9 +19,11 @@ class Ring(Storage):
         room: what is kept, and where.
         reward_fn: rewards of relabelled transitions.
         strategy, her_ratio: whose goals are lent, and to what share of a batch.
-        goal_tries: draws for each relabelled transition until one has a goal that it had not reached already (as in
-            filtered HER, Manela and Biess 2021). An object that nobody moves is at every later goal from the start:
-            early on nearly all relabelled transitions are of that kind, and teach only to leave it alone.
+        goal_tries: candidates for each relabelled transition; the first whose goal was not reached yet when its
+            episode began is taken. An object that nobody moves is at every later goal from the start: early on nearly
+            all relabelled transitions are of that kind, and teach only to leave it alone. (Filtered HER, Manela and
+            Biess 2021, asks whether the goal was reached when the transition acted. That leaves out the object that
+            lies where it was pushed to as well, and so never teaches to let it lie.)
         relative_goals: hand out goals as seen from the achieved goal, desired - achieved.
         frame_stack: pictures that are handed out together, the latest last; before an episode's first one it is
             repeated.
@@ -48,8 +50,8 @@ class Ring(Storage):
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
     def sample(self, batch_size: int, goals: int = 1) -> Batch:
-        """Draw transitions uniformly, with replacement, and relabel them; with `goal_tries` above 1, those that are
-        relabelled lean toward transitions whose goal was still open.
+        """Sample transitions uniformly, with replacement, and relabel them; with `goal_tries` above 1, those that are
+        relabelled lean toward episodes in which something was moved.
 
         Args:
             batch_size: transitions, P.
@@ -63,7 +65,7 @@ class Ring(Storage):
         new_goal = self._gather("achieved_goal", self._at(self._lender(lane, time, uniform[1]), lane))
         relabelled = uniform[2, :batch_size] < self.her_ratio
         if self.goal_tries > 1:
-            choice = torch.where(relabelled, first_open(self._reached(lane, time, new_goal, batch_size)), 0)
+            choice = torch.where(relabelled, first_open(self._unmoved(lane, time, new_goal, batch_size)), 0)
             choice = choice * batch_size + torch.arange(batch_size, device=self.device)
             lane, time, new_goal = lane[choice], time[choice], new_goal[choice]
         if goals > 1:
@@ -79,13 +81,14 @@ class Ring(Storage):
         lanes, times = lane.repeat(self.goal_tries), time.repeat(self.goal_tries)
         new_goal = self._gather("achieved_goal", self._at(self._lender(lanes, times, uniform[0]), lanes))
         if self.goal_tries > 1:
-            choice = first_open(self._reached(lanes, times, new_goal, rows))
+            choice = first_open(self._unmoved(lanes, times, new_goal, rows))
             new_goal = new_goal[choice * rows + torch.arange(rows, device=self.device)]
         return new_goal, uniform[1, :rows] < self.her_ratio
 
-    def _reached(self, lane: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
-        """Which candidates had reached their goal before they acted, (tries, rows) bool."""
-        achieved = self._gather("achieved_goal", self._at(time, lane))
+    def _unmoved(self, lane: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
+        """Which candidates' goals were reached already when their episode began, (tries, rows) bool."""
+        begun = torch.maximum(self._gather("start", self._at(time, lane)), self._oldest_time(lane))
+        achieved = self._gather("achieved_goal", self._at(begun, lane))
         return (self.reward_fn(achieved, goal) == self.reward_fn(goal, goal)).view(-1, rows)
 
     def _transitions(self, lane: Tensor, time: Tensor, new_goal: Tensor, relabelled: Tensor) -> Batch:
@@ -133,11 +136,11 @@ class Ring(Storage):
 
     def _lender(self, lane: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
         """The time whose achieved goal is lent to the transition of `lane` at `time`; (B,) each."""
-        here, newest = self._at(time, lane), self.cursors["newest"][lane]
+        here = self._at(time, lane)
         end = self._gather("end", here)
-        end = torch.where(end == OPEN, newest, end)
-        # A long episode may have lost its beginning to the ring.
-        start = torch.maximum(self._gather("start", here), newest - self.slots)
+        end = torch.where(end == OPEN, self.cursors["newest"][lane], end)
+        # A long episode may have lost its beginning to the ring; `episode` draws from the time after it.
+        start = torch.maximum(self._gather("start", here), self._oldest_time(lane) - 1)
         return goal_time(self.strategy, time, start, end, uniform)
 
     def _draw(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,9 +152,13 @@ class Ring(Storage):
         nth = self.cursors["lost"][lane] + pick - (upto - stored)[lane]
         return lane, self._gather("transition", self._at(nth, lane))
 
+    def _oldest_time(self, lane: Tensor) -> Tensor:
+        """Time of the oldest observation that each lane still holds, its image aside."""
+        return self.cursors["newest"][lane] - self.slots + 1
+
     def _oldest(self, lane: Tensor) -> Tensor:
         """Time of the oldest picture that each lane still holds."""
-        return torch.maximum(self.cursors["newest"][lane] - self.slots + 1, self.cursors["intact"][lane])
+        return torch.maximum(self._oldest_time(lane), self.cursors["intact"][lane])
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(*shape, dtype=torch.float64, device=self.device, generator=self.generator)

@@ -53,7 +53,8 @@ class Learning:
     alpha: float | Literal["auto"] = 0.02
     """Entropy temperature, or auto to learn it."""
     clip_targets: bool = True
-    """Clip the critic's targets to what the rewards allow, where the environment's reward range is known."""
+    """Clip the Q values in the critic's targets to what rewards and entropy allow, where the environment's reward range
+    is known."""
     layer_norm: bool = True
     """LayerNorm after each hidden layer of the critics."""
     normalize: bool = True
@@ -123,7 +124,8 @@ class Replay:
     her_ratio: float = 0.8
     """Share of a minibatch whose goal is relabelled; 0.8 is k = 4 relabelled for each original."""
     goal_tries: int = 8
-    """Draws for each relabelled transition until one has a goal that it had not reached already."""
+    """Candidates for each relabelled transition: the first is taken whose goal was not reached when its episode began,
+    so that something was moved."""
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
     replay_on_disk: bool = False
@@ -163,7 +165,7 @@ class Run:
     run_dir: str | None = None
     """The run's folder; None names one under runs/ after preset, seed and a hash of the configuration."""
     resume_without_replay: bool = False
-    """Resume with an empty replay, as the chapter's run did; the policy fills it for --learning-starts steps."""
+    """Resume with an empty replay, as the chapter's run did: uniformly random actions for --learning-starts steps."""
     smoke: bool = False
     """Try the whole way in a minute or two: learn a little, stop, resume, evaluate and film, in a folder of its own."""
     resume: str | None = None

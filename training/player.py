@@ -89,7 +89,6 @@ class Player:
 
     def _make_agent(self) -> SAC:
         config = self.config
-        low, high = envs.reward_range(config.env_id) if config.clip_targets else (-math.inf, math.inf)
         return SAC(
             self._encoders(),
             Heads(
@@ -110,8 +109,7 @@ class Player:
             gamma=config.gamma,
             tau=config.tau,
             alpha=config.alpha,
-            # No true Q is outside the discounted sum of the lowest, or of the highest, reward forever.
-            target_range=(low / (1 - config.gamma), high / (1 - config.gamma)),
+            reward_range=envs.reward_range(config.env_id) if config.clip_targets else (-math.inf, math.inf),
             device=self.device,
             seed=self.seeds["agent"],
         )

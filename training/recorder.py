@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ class Recorder:
     def __init__(self) -> None:
         self.step = self.updates = 0
         self.replay_began = 0  # the step at which the replay was empty
-        self.credit = 0.0  # updates owed: the update ratio need not be a whole number
+        self.learning_steps = 0  # of `step`, those at which updates were due
         self.best: float = -1.0
         self.seconds_before = 0.0
         self.started = time.perf_counter()
@@ -51,6 +52,10 @@ class Recorder:
                 self.names, self.sums = list(values), [value.clone() for value in values.values()]
             else:
                 torch._foreach_add_(self.sums, list(values.values()))
+
+    def updates_due(self, updates_per_step: float) -> int:
+        """How many updates are missing at `learning_steps`. A decimal is taken as written: floats would lose updates."""
+        return int(self.learning_steps * Fraction(str(updates_per_step))) - self.updates
 
     def due(self, every: int, num_envs: int) -> bool:
         """Whether the latest step of `num_envs` environments crossed a multiple of `every`."""
@@ -80,7 +85,7 @@ class Recorder:
 
     # ------------------------------------------------------------------ saving
 
-    SAVED = ("step", "updates", "replay_began", "credit", "best", "row_step", "row_updates", "names", "sums", "spent")
+    SAVED = ("step", "updates", "replay_began", "learning_steps", "best", "row_step", "row_updates", "names", "sums", "spent")
 
     def state_dict(self) -> dict[str, Any]:
         """The open row's sums too, so that the row comes out the same after a resume."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.distributions import Normal, TanhTransform, TransformedDistribution
+from torch.distributions import Normal, TanhTransform, TransformedDistribution, Uniform
 
 from agent import SAC
 from agent.networks import TwinCritic
@@ -63,15 +63,17 @@ def test_truncation_bootstraps_and_termination_does_not() -> None:
     assert not y.requires_grad
 
 
-def test_targets_are_clipped_to_the_range_of_true_values() -> None:
+@pytest.mark.parametrize("alpha", [0.02, 0.3, 1.0, "auto"])
+def test_a_q_is_clipped_where_rewards_and_entropy_forever_end_and_nowhere_before(alpha: float | str) -> None:
+    """Rewards of -1 and 0 and gamma 0.9: a Q from -10 to 9 alpha H, H the entropy of uniform actions, is left alone."""
+    entropy = sum(float(Uniform(-1.0, 1.0).entropy()) for _ in range(ACTION))
+    most = 9 * (1.0 if alpha == "auto" else float(alpha)) * entropy
     batch = random_batch()
-    for said in (-100.0, -1.0, 100.0):
-        clipped, free = simple_agent(target_range=(-2.0, -0.25)), simple_agent()
-        for agent in (clipped, free):
-            say(agent.target_critic, said, said)
-        expected = [min(max(y, -2.0), -0.25) for y in targets(free, batch).tolist()]
-        assert targets(clipped, batch).tolist() == expected
-        assert targets(free, batch).abs().max() > (50 if abs(said) == 100 else 0)
+    for said, heard in ((-100.0, -10.0), (-10.0, -10.0), (-3.0, -3.0), (0.999 * most, 0.999 * most), (100.0, most)):
+        clipped, free = (simple_agent(alpha=alpha, gamma=0.9, **more) for more in ({"reward_range": (-1.0, 0.0)}, {}))
+        say(clipped.target_critic, said, said)
+        say(free.target_critic, heard, heard)
+        assert targets(clipped, batch).tolist() == pytest.approx(targets(free, batch).tolist(), rel=1e-5, abs=1e-5)
 
 
 # ---------------------------------------------------------------------- the gradients

@@ -11,11 +11,15 @@ from torch import Tensor
 from replay import Batch, Ring, Room
 from replay.hindsight import first_open
 
-STILL, LENGTH = 4, 8  # the object rests for STILL steps, then moves by 1 a step until LENGTH
+STILL, MOVED, LENGTH = 4, 8, 12  # the object rests, moves by 1 a step from STILL to MOVED, and rests again
 
 
 def reached(achieved: Tensor, desired: Tensor) -> Tensor:
     return -(achieved != desired).any(-1).to(torch.float32)
+
+
+def place_at(time: int) -> int:
+    return 10 + min(max(0, time - STILL), MOVED - STILL)
 
 
 def a_resting_object(**options: float) -> Ring:
@@ -24,7 +28,7 @@ def a_resting_object(**options: float) -> Ring:
     goal = torch.tensor([[99.0]], dtype=torch.float64)
 
     def at(time: int) -> tuple[Tensor, Tensor, Tensor]:
-        place = 10.0 + max(0, time - STILL)
+        place = float(place_at(time))
         return torch.tensor([[float(time)]]), torch.tensor([[place]], dtype=torch.float64), goal
 
     ring.start(*at(0))
@@ -33,9 +37,9 @@ def a_resting_object(**options: float) -> Ring:
     return ring
 
 
-def already_there(batch: Batch) -> Tensor:
-    """By the story, not by the ring: was the object at the goal before the action? (B,) bool"""
-    return batch.goal[:, 0] == 10 + (batch.vector[:, 0] - STILL).clamp(min=0)
+def places(time: Tensor) -> Tensor:
+    """By the story, not by the ring: where the object lay, (B,)."""
+    return torch.tensor([float(place_at(int(one))) for one in time.flatten()])
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=5))
@@ -45,16 +49,27 @@ def test_the_first_open_candidate_is_taken(table: list[list[bool]]) -> None:
         assert taken == (column.index(False) if False in column else 0)
 
 
-def test_more_tries_leave_fewer_goals_that_were_reached_before() -> None:
-    torch.manual_seed(0)
-    share = {
-        tries: already_there(a_resting_object(her_ratio=1.0, goal_tries=tries).sample(4000)).float().mean().item()
-        for tries in (1, 2, 8)
-    }
-    # Independent tries: each transition stays with a reached goal only if all its candidates have one.
-    assert 0.1 < share[1] < 0.5
-    assert share[2] == pytest.approx(share[1] ** 2, abs=0.03)
-    assert share[8] < 0.01
+@pytest.mark.parametrize("tries", [1, 2, 8])
+def test_goals_that_nobody_had_to_move_anything_for_are_tried_again_and_goals_to_stay_at_are_kept(tries: int) -> None:
+    """Against a count of all pairs of a transition and a later moment, each as likely: a pair whose goal is where the
+    object lay at first is replaced until the tries are over, and no other is."""
+    pairs = [(time, later) for time in range(LENGTH) for later in range(time + 1, LENGTH + 1)]
+    weight = {pair: 1 / LENGTH / (LENGTH - pair[0]) for pair in pairs}
+    unmoved = sum(weight[time, later] for time, later in pairs if later <= STILL)
+    staying = sum(weight[time, later] for time, later in pairs if time >= MOVED)
+    batch = a_resting_object(her_ratio=1.0, goal_tries=tries).sample(8000)
+    lent_unmoved = (batch.goal[:, 0] == 10).float().mean().item()
+    lent_staying = ((batch.vector[:, 0] >= MOVED) & (batch.goal[:, 0] == places(batch.vector))).float().mean().item()
+    assert lent_unmoved == pytest.approx(unmoved**tries, abs=0.015)
+    assert lent_staying == pytest.approx(staying * sum(unmoved**n for n in range(tries)), abs=0.015)
+
+
+def test_every_goal_of_a_transition_is_chosen_alike() -> None:
+    """Of several goals for each transition, the further ones leave out what nobody moved, too."""
+    batch = a_resting_object(her_ratio=1.0, goal_tries=8).sample(2000, goals=3)
+    may_move = batch.vector[:, 0].repeat(3) < LENGTH
+    for goals in batch.goal[may_move, 0].view(3, -1):
+        assert (goals == 10).float().mean().item() < 0.01
 
 
 def test_tries_do_not_change_how_many_are_relabelled_nor_which_originals_are_drawn() -> None:
@@ -68,7 +83,7 @@ def test_tries_do_not_change_how_many_are_relabelled_nor_which_originals_are_dra
 
 def test_relabelled_rewards_fit_the_goal_that_was_kept() -> None:
     batch = a_resting_object(her_ratio=1.0, goal_tries=8).sample(1000)
-    arrived = batch.goal[:, 0] == 10 + (batch.next_vector[:, 0] - STILL).clamp(min=0)
+    arrived = batch.goal[:, 0] == places(batch.next_vector)
     assert batch.reward.equal(-(~arrived).to(torch.float32))
 
 
@@ -79,5 +94,4 @@ def test_relative_goals_are_seen_from_both_ends_of_the_transition(tries: int) ->
     assert absolute.next_goal.equal(absolute.goal)
     assert relative.reward.equal(absolute.reward) and relative.vector.equal(absolute.vector)
     for goal, vector in ((relative.goal, absolute.vector), (relative.next_goal, absolute.next_vector)):
-        place = 10 + (vector - STILL).clamp(min=0)
-        assert goal.equal(absolute.goal - place)
+        assert goal.equal(absolute.goal - places(vector)[:, None])

@@ -54,7 +54,8 @@ class Recorder:
                 torch._foreach_add_(self.sums, list(values.values()))
 
     def updates_due(self, updates_per_step: float) -> int:
-        """How many updates are missing at `learning_steps`. A decimal is taken as written: floats would lose updates."""
+        """Updates that are missing at `learning_steps`. The ratio is taken as written in decimals: sums of floats would
+        lose updates."""
         return int(self.learning_steps * Fraction(str(updates_per_step))) - self.updates
 
     def due(self, every: int, num_envs: int) -> bool:
@@ -85,7 +86,8 @@ class Recorder:
 
     # ------------------------------------------------------------------ saving
 
-    SAVED = ("step", "updates", "replay_began", "learning_steps", "best", "row_step", "row_updates", "names", "sums", "spent")
+    SAVED = ("step", "updates", "replay_began", "learning_steps", "best", "row_step", "row_updates", "names", "sums",
+             "spent")  # fmt: skip
 
     def state_dict(self) -> dict[str, Any]:
         """The open row's sums too, so that the row comes out the same after a resume."""

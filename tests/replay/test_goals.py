@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from replay import Batch, Ring, Room
+from replay import Ring, Room
 from replay.hindsight import first_open
 
 STILL, MOVED, LENGTH = 4, 8, 12  # the object rests, moves by 1 a step from STILL to MOVED, and rests again

@@ -21,6 +21,7 @@ from training.finish import FILMED
 from training.keypoints import keypoints
 from training.player import Player
 from training.progress import closing_table
+from training.seeds import END
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ def run(arguments: Arguments) -> None:
     """Raises UserError for anything that is not there or cannot be."""
     if not 1 <= arguments.episodes <= 1_000_000:
         raise UserError(f"--episodes is {arguments.episodes}: ask for at least 1 and at most 1000000.")
-    if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
-        raise UserError(f"--seed is {arguments.seed}: it must lie between 0 and {2**32 - 1}.")
+    if arguments.seed is not None and not 0 <= arguments.seed < END:
+        raise UserError(f"--seed is {arguments.seed}: it must lie between 0 and {END - 1}.")
     for flag, path in (("--video", arguments.video), ("--keypoints", arguments.keypoints)):
         if path is not None and path.suffix != ".mp4":
             raise UserError(f"{flag} is {path}: name a file that ends in .mp4.")

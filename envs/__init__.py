@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from envs.gl import RenderError, check_gl, is_software
 from envs.infos import success_of
-from envs.layout import LAYOUTS, PROPRIOCEPTION, Layout, fetch_fields, has_object, take, vector_of, vector_size
+from envs.layout import (
+    LAYOUTS,
+    PROPRIOCEPTION,
+    Layout,
+    fetch_fields,
+    goals_of,
+    has_object,
+    take,
+    vector_of,
+    vector_size,
+)
 from envs.make import cores, make_vec
 from envs.registry import check_goal_env, check_layout, make_env
 from envs.remote import WorkerError
@@ -41,6 +51,7 @@ __all__ = [
     "cores",
     "enlarged",
     "fetch_fields",
+    "goals_of",
     "has_object",
     "is_software",
     "make_env",

@@ -119,10 +119,10 @@ class Collector:
         return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(self.agent.device, torch.float32)
 
     def _stored(self, obs: Observation, vector: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        achieved, desired = (torch.from_numpy(obs[name]) for name in ("achieved_goal", "desired_goal"))
         device = self.ring.device
+        achieved, desired = (torch.from_numpy(goal).to(device) for goal in envs.goals_of(obs))
         pixels = torch.from_numpy(obs[envs.PIXELS]).to(device) if self.policy.layout.pixels else None
-        return vector.to(device), achieved.to(device, torch.float64), desired.to(device, torch.float64), pixels
+        return vector.to(device), achieved, desired, pixels
 
     def _finish(self, done: np.ndarray, final_info: dict[str, Any]) -> None:
         self.success.extend(envs.success_of(final_info, len(done))[done].tolist())

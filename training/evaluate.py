@@ -82,7 +82,7 @@ def evaluate(
     while played.min() < per_env:
         action = play(obs, opens)
         if policy.agent.located is not None:
-            achieved = obs["achieved_goal"]
+            achieved = obs["achieved_goal"].astype(np.float64)
             height = np.where(opens, achieved[:, 2], height)
             errors.append(np.linalg.norm(policy.agent.located.cpu().numpy() - achieved, axis=1)[played < per_env])
             fallen.append((has_object & (achieved[:, 2] < height - FALL))[played < per_env])

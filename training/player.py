@@ -21,14 +21,7 @@ from training.errors import UserError
 from training.evaluate import EVAL_ENVS
 from training.policy import Policy
 from training.ranks import ALONE, Ranks
-
-
-def seeds(seed: int, rank: int = 0) -> dict[str, int]:
-    """Independent seeds for all that is random in a run: streams of runs 0 and 1, of training and evaluation, and of
-    two ranks, have nothing in common (numpy's SeedSequence)."""
-    names = ("envs", "agent", "replay", "exploration", "evaluation", "final_evaluation", "resume", "encoder", "shift")
-    sequence = np.random.SeedSequence(seed, spawn_key=(rank,) if rank else ())
-    return dict(zip(names, (int(s) for s in sequence.generate_state(len(names))), strict=True))
+from training.seeds import seeds
 
 
 def torch_device(name: str) -> torch.device:

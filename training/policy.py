@@ -91,11 +91,10 @@ class Policy:
     def numbers(self, obs: Observation) -> tuple[Tensor, Tensor, Tensor]:
         """Vector, goal and achieved goal of `obs`, as in `Seen`."""
         vector = torch.from_numpy(envs.vector_of(obs, self.layout))
-        seen_from = obs["achieved_goal"] if self.relative_goals else 0.0
-        goal = torch.from_numpy(obs["desired_goal"] - seen_from).to(torch.float32)
-        achieved = torch.from_numpy(obs["achieved_goal"]).to(torch.float32)
+        achieved, desired = (torch.from_numpy(goal) for goal in envs.goals_of(obs))
+        goal = desired - achieved if self.relative_goals else desired  # in float64, before rounding, as in `Ring`
         device = self.agent.device
-        return vector.to(device), goal.to(device), achieved.to(device)
+        return vector.to(device), goal.to(device, torch.float32), achieved.to(device, torch.float32)
 
     def act(self, seen: Seen, deterministic: bool = False) -> Tensor:
         """(N, A) in [-1, 1]."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import envs
 from agent.routing import ROUTINGS
+from training.seeds import MOST_ENVS
 
 if TYPE_CHECKING:
     from training.config import Config
@@ -21,7 +22,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "save_every": _COUNT,
     "eval_episodes": (1, 1e6),
     "final_episodes": (1, 1e6),
-    "num_envs": (1, 4096),
+    "num_envs": (1, MOST_ENVS),
     "hidden_width": (1, 65536),
     "hidden_depth": (1, 64),
     "seed": (0, 2**32 - 1),

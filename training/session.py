@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +24,7 @@ from training.needs import observation_bytes
 from training.placement import Disk, place_replay
 from training.player import Player, make_vec
 from training.ranks import ALONE, Ranks, Statistics
+from training.seeds import independent_seeds
 
 REPLAY = "replay.pixels"  # in the run's folder
 
@@ -232,16 +232,16 @@ class Session(Player):
         else:
             self.ring.load_state_dict(state["ring"])
         # A fresh stream: episodes already played are not played again.
-        reset_seed = int(np.random.SeedSequence([self.seeds["resume"], step]).generate_state(1)[0])
+        reset_seed = independent_seeds([self.seeds["resume"], step], 1)[0]
         return self.collector.load_state_dict(state["collector"], reset_seed)
 
     def _fit_generators(self, state: dict[str, Any], step: int) -> None:
         """A device's random numbers cannot go on on a device of another kind, nor on other ranks: they start anew."""
         parts = (state["agent"], state["ring"], state["shift"], state["collector"]["explorer"])
         devices = (self.device, self.replay_device, self.device, self.device)
-        fresh = np.random.SeedSequence([self.seeds["resume"], step, 1]).generate_state(len(parts))
+        fresh = independent_seeds([self.seeds["resume"], step, 1], len(parts))
         for part, device, seed in zip(parts, devices, fresh, strict=True):
-            generator = torch.Generator(device).manual_seed(int(seed))
+            generator = torch.Generator(device).manual_seed(seed)
             if part["generator"] is None or part["generator"].shape != generator.get_state().shape:
                 part["generator"] = generator.get_state()
 

@@ -131,7 +131,7 @@ def trained(finished: Path) -> Path:
     [
         ("missing", "missing is not the folder of a run"),
         ("run --episodes 0", "--episodes is 0: ask for at least 1"),
-        ("run --seed -1", "--seed is -1: it must lie between 0 and 4294967295."),
+        ("run --seed -1", "--seed is -1: it must lie between 0 and 2147479551."),
         ("run --video film.gif", "--video is film.gif: name a file that ends in .mp4."),
         ("run --video run/model.pt/film.mp4", "run/model.pt/film.mp4 cannot be written"),
     ],

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 from tests.training.runs import differences, metrics, saved_state, tiny
-from training.player import seeds
 
 
 def test_a_seed_is_a_curve(tmp_path: Path) -> None:
@@ -24,10 +22,3 @@ def test_a_seed_is_a_curve(tmp_path: Path) -> None:
     assert differences(saved_state(tmp_path / "workers"), state) == []
     columns = ("critic_loss", "q", "actor_loss", "entropy", "critic_grad_norm")
     assert all(metrics(tmp_path / "other")[-1][name] != first[-1][name] for name in columns)
-
-
-def test_no_two_streams_share_an_environment_seed() -> None:
-    """Environment i of a stream is seeded with the stream's seed + i: those of a hundred runs stay apart."""
-    starts = sorted(seed for run in range(100) for seed in seeds(run).values())
-    assert len(starts) == 900
-    assert min(following - start for start, following in itertools.pairwise(starts)) > 64

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from envs.finite import NotFinite
 from envs.gl import RenderError, check_gl, is_software
 from envs.infos import success_of
 from envs.layout import LAYOUTS, PROPRIOCEPTION, Layout, fetch_fields, has_object, take, vector_of, vector_size
@@ -31,6 +32,7 @@ __all__ = [
     "GoalVectorEnv",
     "Layout",
     "Look",
+    "NotFinite",
     "RenderError",
     "View",
     "WorkerError",

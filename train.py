@@ -6,18 +6,21 @@ Build the parts, then one loop: set the environments going, update the agent whi
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
+if __name__ == "__main__":  # Ctrl-C while what follows is imported, which takes seconds, ends without a traceback
+    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+
 import torch
 from rich.console import Console
 
-import envs
 from training import cli, run_folder
 from training.check import check
 from training.config import Config
-from training.errors import RunFailed, UserError
+from training.exits import guarded
 from training.finish import finish
 from training.progress import Progress
 from training.ranks import Ranks
@@ -92,7 +95,8 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
 def main(arguments: Sequence[str]) -> int:
     ranks = Ranks.from_environment()
     console = Console(markup=False, quiet=ranks.rank > 0)  # a folder's name may have brackets
-    try:
+
+    def work() -> int:
         if ranks.rank:  # rank 0 looks at the request first: what is wrong with it is said once
             ranks.join()
         config = cli.parse(arguments)
@@ -102,21 +106,14 @@ def main(arguments: Sequence[str]) -> int:
             if code := train(part, ranks, console):
                 return code
         return 0
-    except UserError as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 2
-    except (RunFailed, envs.WorkerError) as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:  # a full disk, above all
-        print(f"train.py: a file could not be written ({error}); what was saved before is intact.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:  # before the first step or after the last one: there is nothing new to save
-        return 128 + signal.SIGINT
+
+    try:
+        return guarded("train.py", work)
     finally:
         ranks.leave()
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_interop_threads(1)
     sys.exit(main(sys.argv[1:]))

@@ -13,9 +13,10 @@ from rich.console import Console
 
 import envs
 from training import checkpoint, run_folder
-from training.errors import RunFailed
+from training.errors import RunFailed, ran_out_of_memory
 from training.evaluate import evaluate
 from training.logger import Logger, Row
+from training.memory import LOWER
 from training.progress import Progress
 from training.recorder import Recorder
 from training.session import Session
@@ -37,9 +38,18 @@ class Run:
         self.handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
+        """Where the environments or the memory ended the run, raises RunFailed, which says what is kept."""
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
+        if isinstance(error, envs.NotFinite):
+            raise self._failed(f"{error}") from error
+        if error is not None and ran_out_of_memory(error):
+            outside = " or --replay-device cpu" if self.session.replay_device.type == "cuda" else ""
+            raise self._failed(f"memory ran out: free some, or start anew with a lower {LOWER}{outside}") from error
+
+    def _failed(self, sentence: str) -> RunFailed:
+        return RunFailed(f"{sentence}; by step {self.recorder.step}, {checkpoint.kept(self.folder)}.")
 
     def _stop(self, number: int, _: Any) -> None:
         self.signalled = signal.Signals(number)
@@ -86,9 +96,10 @@ class Run:
 
     def _check_finite(self, broken: list[str]) -> None:
         if broken:
-            raise RunFailed(
-                f"{', '.join(broken)} became NaN or infinite by step {self.recorder.step}: the model saved before is "
-                f"kept in {self.folder}; a lower --learning-rate or --clip-targets may help."
+            clip = "" if self.session.config.clip_targets else " or --clip-targets"
+            raise self._failed(
+                f"{', '.join(broken)} became NaN or infinite, and what the environments returned was not: a lower "
+                f"--learning-rate{clip} may help"
             )
 
     def _evaluate(self) -> Row:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+if __name__ == "__main__":  # Ctrl-C while what follows is imported, which takes seconds, ends without a traceback
+    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
 import tyro
 from rich.console import Console
@@ -15,8 +20,10 @@ from rich.console import Console
 import envs
 from training import checkpoint, run_folder
 from training.check import check
-from training.errors import UserError
+from training.cli import check_text
+from training.errors import UserError, ran_out_of_memory
 from training.evaluate import evaluate, evaluate_blindfolded
+from training.exits import guarded
 from training.finish import FILMED
 from training.keypoints import keypoints
 from training.player import Player
@@ -90,20 +97,20 @@ def film(player: Player, path: Path, seed: int, look: envs.Look | None = None) -
     try:
         envs.record(config.env_id, play, path, episodes=FILMED, seed=seed, view=config.view, look=look)
     except OSError as error:
+        if ran_out_of_memory(error):
+            raise
         raise UserError(f"{path} cannot be written ({error.strerror or error}): name another file.") from None
 
 
 def main(arguments: Sequence[str]) -> int:
-    try:
+    def work() -> int:
+        check_text(arguments)
         run(tyro.cli(Arguments, args=arguments, prog="eval.py", description=__doc__))
-    except (UserError, envs.RenderError) as error:
-        print(f"eval.py: {error}", file=sys.stderr)
-        return 2
-    except envs.WorkerError as error:
-        print(f"eval.py: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return 0
+
+    return guarded("eval.py", work)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

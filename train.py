@@ -6,27 +6,26 @@ Build the parts, then one loop: set the environments going, update the agent whi
 from __future__ import annotations
 
 import dataclasses
-import math
+import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+
+if __name__ == "__main__":  # Ctrl-C while what follows is imported, which takes seconds, ends without a traceback
+    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
 import torch
 from rich.console import Console
 
-import envs
-from training import checkpoint, cli, run_folder
+from training import cli, run_folder
 from training.check import check
 from training.config import Config
-from training.errors import RunFailed, UserError
-from training.evaluate import evaluate
+from training.exits import guarded
 from training.finish import finish
-from training.logger import Logger, Row
 from training.progress import Progress
 from training.ranks import Ranks
 from training.recorder import Recorder
+from training.run import Run, say_what_it_is
 from training.session import Session
 from training.shares import open_run, restore
 from training.smoke import smoke
@@ -56,110 +55,6 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
             collector.end_step()
         recorder.step += config.num_envs
         run.after_step()
-
-
-class Run:
-    """What happens beside learning: rows of the log, evaluations, checkpoints, and stopping when told to."""
-
-    def __init__(
-        self, session: Session, recorder: Recorder, folder: Path, logger: Logger | None, progress: Progress
-    ) -> None:
-        self.session, self.recorder, self.folder = session, recorder, folder
-        self.logger, self.progress = logger, progress
-        self.signalled: signal.Signals | None = None
-        self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
-
-    def __enter__(self) -> Run:
-        """From here on, Ctrl-C and SIGTERM stop between two steps."""
-        self.handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        for number, handler in self.handlers.items():
-            signal.signal(number, handler)
-
-    def _stop(self, number: int, _: Any) -> None:
-        self.signalled = signal.Signals(number)
-
-    def after_step(self) -> None:
-        config, ranks, due = self.session.config, self.session.ranks, self.recorder.due
-        self.session.statistics.merge()
-        self.stopping = ranks.agree(self.signalled)
-        last = self.recorder.step >= config.total_steps
-        evaluating = last or due(config.eval_every, config.num_envs)
-        if self.logger is not None and (evaluating or due(config.log_every, config.num_envs)):
-            row = self._row()
-            if evaluating:
-                row |= self._evaluate()
-                if (seen := self.session.collector.seen) is not None and seen.pixels is not None:
-                    self.logger.show(envs.enlarged(seen.pixels[0].cpu().numpy()), self.recorder.step)
-            self.logger.write(row)
-            self.progress.show(row)
-            self.recorder.begin_row()
-        if last or due(config.save_every, config.num_envs):
-            self.save()
-
-    def _row(self) -> Row:
-        row = self.recorder.row()
-        self._check_finite([name for name, value in row.items() if not math.isfinite(value)])
-        collector = self.session.collector
-        row |= {name: norm.item() for name, norm in self.session.agent.gradient_norms("critic", "actor").items()}
-        row["episodes"] = collector.episodes
-        if collector.errors:  # of observations that the encoder has not been trained on
-            row["position_error_cm"] = 100 * torch.stack(list(collector.errors)).mean().item()
-        if (temperature := self.session.agent.softmax_temperature()) is not None:
-            row["softmax_temperature"] = temperature.item()
-        if collector.success:
-            row["success_rolling"] = sum(collector.success) / len(collector.success)
-            row["episode_return"] = sum(collector.returns) / len(collector.returns)
-        return row
-
-    def _check_weights(self) -> None:
-        """Nothing broken is saved, and nothing good overwritten by it: losses are looked at only once a row."""
-        agent = self.session.agent
-        weights = {name: list(part.state_dict().values()) for name, part in agent.parts(agent.MODULES).items()}
-        weights["log_alpha"] = [agent.log_alpha]
-        self._check_finite([name for name, tensors in weights.items() if not all(t.isfinite().all() for t in tensors)])
-
-    def _check_finite(self, broken: list[str]) -> None:
-        if broken:
-            raise RunFailed(
-                f"{', '.join(broken)} became NaN or infinite by step {self.recorder.step}: the model saved before is "
-                f"kept in {self.folder}; a lower --learning-rate or --clip-targets may help."
-            )
-
-    def _evaluate(self) -> Row:
-        self._check_weights()
-        config = self.session.config
-        with self.session.evaluating() as vec:
-            seed = self.session.seeds["evaluation"]
-            result = evaluate(vec, self.session.policy, config.eval_episodes, seed)
-        model = {"policy": self.session.agent.policy_state(), "step": self.recorder.step}
-        checkpoint.save(model, self.folder / checkpoint.MODEL)
-        if result.success_rate > self.recorder.best:
-            self.recorder.best = result.success_rate
-            checkpoint.save(model, self.folder / checkpoint.BEST)
-        return {"eval_success": result.success_rate, "eval_return": float(result.returns.mean())}
-
-    def save(self) -> None:
-        """Everything, so that the run can be continued from here."""
-        self._check_weights()
-        state = {"session": self.session.state_dict(), "recorder": self.recorder.state_dict()}
-        self.session.ranks.save(state, self.folder, self.recorder.step)
-
-
-def say_what_it_is(session: Session, folder: Path, step: int, console: Console) -> Logger:
-    """On the console, in the run's folder and in its TensorBoard; returns what logs the rest."""
-    config = dataclasses.replace(session.config, run_dir=str(folder), resume=None, resume_without_replay=False)
-    console.print(session.memory_report, soft_wrap=True)
-    versions = run_folder.describe(folder, config, session)
-    if config.accelerate == "max" and session.captured is None:
-        message = f"--accelerate max is auto here, without a CUDA graph of the update: {session.not_captured}."
-        console.print(message, soft_wrap=True)
-    if session.gl_renderer is not None and session.device.type == "cuda" and envs.is_software(session.gl_renderer):
-        message = f"The learner is on {session.device}, but pictures are drawn on the CPU ({session.gl_renderer})."
-        console.print(message, soft_wrap=True)
-    return Logger(folder, step, {**dataclasses.asdict(config), **versions})
 
 
 def train(config: Config, ranks: Ranks, console: Console) -> int:
@@ -199,7 +94,8 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
 def main(arguments: Sequence[str]) -> int:
     ranks = Ranks.from_environment()
     console = Console(markup=False, quiet=ranks.rank > 0)  # a folder's name may have brackets
-    try:
+
+    def work() -> int:
         if ranks.rank:  # rank 0 looks at the request first: what is wrong with it is said once
             ranks.join()
         config = cli.parse(arguments)
@@ -209,21 +105,14 @@ def main(arguments: Sequence[str]) -> int:
             if code := train(part, ranks, console):
                 return code
         return 0
-    except UserError as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 2
-    except (RunFailed, envs.WorkerError) as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:  # a full disk, above all
-        print(f"train.py: a file could not be written ({error}); what was saved before is intact.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:  # before the first step or after the last one: there is nothing new to save
-        return 128 + signal.SIGINT
+
+    try:
+        return guarded("train.py", work)
     finally:
         ranks.leave()
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_interop_threads(1)
     sys.exit(main(sys.argv[1:]))

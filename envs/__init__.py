@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from envs.finite import NotFinite
 from envs.gl import RenderError, check_gl, is_software
 from envs.infos import success_of
 from envs.layout import (
@@ -41,6 +42,7 @@ __all__ = [
     "GoalVectorEnv",
     "Layout",
     "Look",
+    "NotFinite",
     "RenderError",
     "View",
     "WorkerError",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from envs.fetch import FetchEnv
+from envs.finite import check_finite
 from envs.registry import make_env
 
 RewardFn = Callable[[Tensor, Tensor], Tensor]
@@ -21,12 +22,12 @@ def reward_fn(env_id: str) -> RewardFn:
 
     Fetch sparse: -1 or -0.0, the bits of the environment's `compute_reward`. Fetch dense: within one float32 ulp of
     it. Both stay on the inputs' device. Any other environment: its own `compute_reward`, on the CPU, with an empty
-    info; the result goes back to the inputs' device.
+    info; the result goes back to the inputs' device, unless one is NaN or infinite (NotFinite).
     """
     env = make_env(env_id)
     base: Any = env.unwrapped
     if not isinstance(env, FetchEnv):
-        return _own_reward(env)
+        return _own_reward(env_id, env)
     threshold, sparse = base.distance_threshold, base.reward_type == "sparse"
     env.close()
     return fetch_sparse(threshold) if sparse else fetch_dense
@@ -87,11 +88,12 @@ def _squared_distance(achieved: Tensor, desired: Tensor) -> Tensor:
     return (x + y) + z
 
 
-def _own_reward(env: Any) -> RewardFn:
+def _own_reward(env_id: str, env: Any) -> RewardFn:
     compute = env.get_wrapper_attr("compute_reward")  # keeps env alive
 
     def reward(achieved: Tensor, desired: Tensor) -> Tensor:
-        values = compute(achieved.detach().cpu().numpy(), desired.detach().cpu().numpy(), {})  # (B,)
-        return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(achieved.device)
+        values = np.asarray(compute(achieved.detach().cpu().numpy(), desired.detach().cpu().numpy(), {}))  # (B,)
+        check_finite(env_id, "for a minibatch", {"compute_reward": values})
+        return torch.from_numpy(values.astype(np.float32)).to(achieved.device)
 
     return reward

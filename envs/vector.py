@@ -16,8 +16,9 @@ from gymnasium.vector.utils import batch_space
 from envs.block import Infos, memory_dtype
 from envs.blocks import Blocks
 from envs.fetch import FetchEnv
+from envs.finite import check_finite
 from envs.infos import fetch_infos, split_mask
-from envs.registry import goal_spaces, make_env
+from envs.registry import GOAL_KEYS, goal_spaces, make_env
 from envs.remote import WorkerError
 from envs.view import PIXELS, View
 
@@ -45,6 +46,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
     def __init__(self, spec: EnvSpec, num_envs: int, workers: int, seed: int | None, view: View | None = None) -> None:
         self.num_envs, self.workers, self.spec = num_envs, min(workers, num_envs), deepcopy(spec)
         self._seed, self._slot, self._ready, self._stepping = seed, 0, False, False
+        self._env_id = spec.id  # for messages
         example = make_env(spec)
         space, actions = goal_spaces(example)
         self.metadata = {**example.metadata, "autoreset_mode": AutoresetMode.SAME_STEP}
@@ -80,6 +82,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
 
         Raises:
             AlreadyPendingCallError: between `step_async` and `step_wait`.
+            NotFinite: if there is a number in the observations that is not.
         """
         self._check_idle("reset")
         seed, self._seed = self._seed if seed is None else seed, None
@@ -99,7 +102,9 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         for row, info in enumerate(info for reply in replies for info in reply):
             infos = self._add_info(infos, info or {}, row)
         self._ready = True
-        return self._fresh(), infos
+        obs = self._fresh()
+        check_finite(self._env_id, "at a reset", {key: obs[key] for key in GOAL_KEYS})
+        return obs, infos
 
     def step_async(self, actions: np.ndarray) -> None:
         """Start a step with actions (num_envs, n), which are copied."""
@@ -121,17 +126,24 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             NoAsyncCallError: without a `step_async`.
             WorkerError: if a worker died, hangs, or one of its environments raised.
+            NotFinite: if there is a number in the observations or rewards that is not.
         """
         self._check_open()
         if not self._stepping:
             raise NoAsyncCallError("Call step_async() before step_wait().", "step_wait")
         replies = self._collect()
         rewards, terminations, truncations, success = (array.copy() for array in self._outcomes[self._slot])
+        obs, ended = self._fresh(), terminations | truncations
+        numbers = {key: obs[key] for key in GOAL_KEYS} | {"reward": rewards}
+        if ended.any():  # in the other rows is what was there before
+            finals = self._finals[self._slot]
+            numbers |= {f"final {key}": np.where(ended[:, None], finals[key], 0) for key in GOAL_KEYS}
+        check_finite(self._env_id, "at a step", numbers)
         if self.restorable:
-            infos = fetch_infos(success, terminations | truncations, self._finals[self._slot])
+            infos = fetch_infos(success, ended, self._finals[self._slot])
         else:
             infos = self._merge([pair for reply in replies for pair in reply])
-        return self._fresh(), rewards, terminations, truncations, infos
+        return obs, rewards, terminations, truncations, infos
 
     def step(self, actions: np.ndarray) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """`step_async` and `step_wait`."""

@@ -12,9 +12,10 @@ from typing import Any
 import imageio
 import numpy as np
 
+from envs.finite import check_finite
 from envs.gl import INSTALL, RenderError, backend, check_gl
 from envs.infos import success_of
-from envs.registry import find_spec, make_env
+from envs.registry import GOAL_KEYS, find_spec, make_env
 from envs.render import Artist
 from envs.view import PIXELS, View
 from envs.watchdog import WATCHDOG, creating
@@ -57,6 +58,7 @@ def record(
 
     Raises:
         RenderError: if no GL library can be loaded, or the environment draws no pictures.
+        NotFinite: if there is a number in an observation that is not.
         OSError: if the film cannot be written there.
     """
     target = Path(path)
@@ -134,6 +136,7 @@ def _play(env: Any, artist: Artist | None, shown: Any, policy: Policy, film: Any
     while not ended:
         film.append_data(shown(bool(opens[0])))
         batch = {key: value[None] for key, value in observation.items()}
+        check_finite(env.spec.id, "while it was filmed", {key: batch[key] for key in GOAL_KEYS})
         if artist is not None:
             batch[PIXELS] = artist.draw(env)[None]
         action = policy(batch, opens)[0]  # (A,)

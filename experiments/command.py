@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import tyro
 
-from training.errors import RunFailed, UserError
+from training.cli import check_text
+from training.exits import guarded
 
 Arguments = TypeVar("Arguments")
 
@@ -23,16 +23,8 @@ def command(
     """Parse `arguments` into `flags` and run; returns the exit code."""
 
     def work() -> int:
+        check_text(arguments)
         run(tyro.cli(flags, args=arguments, prog=f"python -m experiments.{name}", description=description))
         return 0
 
-    return guarded(name, work)
-
-
-def guarded(name: str, work: Callable[[], int]) -> int:
-    """Do `work`, which returns an exit code; a UserError is a sentence and 2, a RunFailed a sentence and 1."""
-    try:
-        return work()
-    except (UserError, RunFailed) as error:
-        print(f"experiments.{name}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UserError) else 1
+    return guarded(f"experiments.{name}", work)

@@ -17,13 +17,14 @@ from pathlib import Path
 import tyro
 
 from experiments import evidence
-from experiments.command import guarded
 from experiments.jobs import Job, Jobs
 from experiments.table import EXPERIMENTS, named
 from training import memory, run_folder
 from training.check import check
+from training.cli import check_text
 from training.config import Config
 from training.errors import UserError
+from training.exits import guarded
 from training.needs import run_needs
 from training.player import torch_device
 
@@ -60,6 +61,7 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def parse(arguments: Sequence[str]) -> Arguments:
     """Raises UserError for numbers that make no sense; exits with code 2 and a message for a bad flag."""
+    check_text(arguments)
     table = "\n\n".join(f"{name}: {experiment.shows}" for name, experiment in EXPERIMENTS.items())
     description = f"Run an experiment over seeds. Flags after a lone -- go to train.py.\n\n{table}"
     given = tyro.cli(Arguments, args=arguments, prog="python -m experiments.run", description=description)
@@ -149,7 +151,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    return guarded("run", lambda: run(arguments))
+    return guarded("experiments.run", lambda: run(arguments))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.errors import RunFailed, UserError
+from training.errors import RunFailed, UserError, ran_out_of_memory
 
 MODEL, BEST, RESUME = "model.pt", "best.pt", "resume/state.pt"
 FORMAT = "pixel-push-2"  # since flat trunks read maps channels last
@@ -33,8 +33,10 @@ def save(state: dict[str, Any], path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, MemoryError) as error:
         temporary.unlink(missing_ok=True)
+        if ran_out_of_memory(error):
+            raise
         reason = error if isinstance(error, OSError) else error.__context__ or error  # torch hides what the system said
         raise RunFailed(f"{path} could not be saved ({reason}); what was saved before is intact.") from error
 
@@ -49,6 +51,8 @@ def load(path: Path, device: torch.device | str) -> dict[str, Any]:
                 raise zipfile.BadZipFile
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # pickle, zip and torch each have their own
+        if ran_out_of_memory(error):
+            raise
         raise UserError(f"{path} is corrupt or not a checkpoint ({type(error).__name__}): use another one.") from None
     found = state.get("format") if isinstance(state, dict) else None
     if str(found).startswith("pixel-push-") and found != FORMAT:
@@ -56,6 +60,12 @@ def load(path: Path, device: torch.device | str) -> dict[str, Any]:
     if found != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this program: name the folder of one of its runs.")
     return state
+
+
+def kept(folder: Path) -> str:
+    """What of a run can be used again, as a clause."""
+    found = [str(folder / name) for name in (MODEL, RESUME) if (folder / name).is_file()]
+    return f"what was saved is kept ({', '.join(found)})" if found else f"nothing had been saved in {folder}"
 
 
 def _plain(value: Any) -> Any:

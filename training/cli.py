@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ DESCRIPTION = "Train SAC with hindsight on a goal environment. Usage: train.py [
 
 def parse(arguments: Sequence[str]) -> Config:
     """Raises UserError for an unknown preset; exits with code 2 and a message for a bad flag."""
+    check_text(arguments)
     arguments = list(arguments)
     preset, named = "push", bool(arguments) and not arguments[0].startswith("-")
     if named:
@@ -44,6 +46,16 @@ def parse(arguments: Sequence[str]) -> Config:
             raise UserError(f"there is no preset {preset}: {hint}Presets are {', '.join(PRESETS)}.")
     config = _parse_flags(PRESETS[preset], arguments)
     return config if config.resume is None else _resumed(config, arguments, preset if named else None)
+
+
+def check_text(arguments: Sequence[str]) -> None:
+    """Raises UserError for an argument with bytes that are no UTF-8: neither TensorBoard nor a table can name it."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            given = os.fsencode(argument)
+            raise UserError(f"{given!r} has bytes that are no UTF-8: give that file or folder another name.") from None
 
 
 def _resumed(given: Config, arguments: list[str], preset: str | None) -> Config:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 from pathlib import Path
 
 import torch
 
+LOWER = "--batch-size, --buffer-size, --hidden-width or --num-envs"  # what takes the most
+
 
 def available_bytes(device: torch.device) -> int:
-    """Memory that can be taken on `device` now: free GPU memory, or what the machine and its control group allow.
+    """Memory that can be taken on `device` now: free GPU memory, or what the machine, its control group and the
+    process's own limit allow.
 
     A GPU that has no memory of its own takes the machine's.
     """
@@ -31,6 +35,10 @@ def available_bytes(device: torch.device) -> int:
             limits.append(int(limit) - used)
     except (OSError, ValueError, KeyError):
         pass
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)  # `ulimit -v`, of which a process has taken much before it begins
+    if most != resource.RLIM_INFINITY:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limits.append(most - pages * resource.getpagesize())
     return min(limits)
 
 

@@ -17,7 +17,7 @@ from encoders import PixelEncoder, VectorEncoder
 from envs import GoalVectorEnv
 from training import auto, checkpoint, run_folder
 from training.config import Config
-from training.errors import UserError
+from training.errors import UserError, ran_out_of_memory
 from training.evaluate import EVAL_ENVS
 from training.policy import Policy
 from training.ranks import ALONE, Ranks
@@ -33,7 +33,9 @@ def torch_device(name: str) -> torch.device:
             raise RuntimeError
         torch.zeros(1, device=name)
         return torch.device(name)
-    except (RuntimeError, AssertionError):
+    except (RuntimeError, AssertionError) as error:
+        if ran_out_of_memory(error):
+            raise
         raise UserError(f"--device {name} is not there: use cpu, or auto.") from None
 
 
@@ -42,6 +44,8 @@ def make_vec(config: Config, num_envs: int, workers: int | None, seed: int | Non
     try:
         return envs.make_vec(config.env_id, num_envs, view=config.view, workers=workers, seed=seed)
     except ValueError as error:
+        if ran_out_of_memory(error):
+            raise
         raise UserError(str(error)) from None
 
 

@@ -14,7 +14,7 @@ import envs
 from replay import lanes
 from training import checkpoint, run_folder
 from training.config import Config
-from training.errors import UserError
+from training.errors import UserError, ran_out_of_memory
 from training.ranks import Ranks
 from training.recorder import Recorder
 from training.session import Session
@@ -76,6 +76,8 @@ def restore(session: Session, recorder: Recorder, opened: Opened) -> list[str]:
     except envs.WorkerError:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        if ran_out_of_memory(error):
+            raise
         raise UserError(
             f"{checkpoint.RESUME} does not fit {run_folder.CONFIG} ({type(error).__name__}): take both from one run."
         ) from None

@@ -16,7 +16,13 @@ RAISE, HANG, EXIT = 2.0, 3.0, 4.0  # values of action[0] that ask for it
 
 
 class Unruly(gym.Env[Any, Any]):
-    """Goals are points on a line. Infos come in all kinds, and not every time."""
+    """Goals are points on a line. Infos come in all kinds, and not every time.
+
+    Attributes:
+        sick: when ("reset" or "step") which key ("reward" too) gets which value in its first place; None for never.
+    """
+
+    sick: tuple[str, str, float] | None = None
 
     metadata = {"render_modes": []}  # noqa: RUF012 (gymnasium's declaration)
 
@@ -36,7 +42,7 @@ class Unruly(gym.Env[Any, Any]):
         super().reset(seed=seed)
         self.goal = self.np_random.uniform(-1, 1, 1)
         self.at = np.full(1, (options or {}).get("start", 0.0))
-        return self._observe(), {"seed": -1 if seed is None else seed}
+        return self._observe("reset"), {"seed": -1 if seed is None else seed}
 
     def step(self, action: np.ndarray) -> Any:
         if action[0] == RAISE:
@@ -50,7 +56,9 @@ class Unruly(gym.Env[Any, Any]):
         if self.at[0] < 0:
             info["below"] = np.float32(self.at[0])
         reward = self.compute_reward(self.at, self.goal, info)
-        return self._observe(), reward, bool(self.at[0] > 2), False, info
+        if self.sick is not None and self.sick[:2] == ("step", "reward"):
+            reward = self.sick[2]
+        return self._observe("step"), reward, bool(self.at[0] > 2), False, info
 
     def compute_reward(self, achieved: np.ndarray, desired: np.ndarray, info: Any) -> Any:
         return -np.abs(achieved - desired)[..., 0]
@@ -59,8 +67,11 @@ class Unruly(gym.Env[Any, Any]):
         """Whether this process has imported `module`."""
         return module in sys.modules
 
-    def _observe(self) -> dict[str, np.ndarray]:
-        return {"observation": self.at.copy(), "achieved_goal": self.at.copy(), "desired_goal": self.goal.copy()}
+    def _observe(self, when: str) -> dict[str, np.ndarray]:
+        seen = {"observation": self.at.copy(), "achieved_goal": self.at.copy(), "desired_goal": self.goal.copy()}
+        if self.sick is not None and self.sick[0] == when and self.sick[1] in seen:
+            seen[self.sick[1]][0] = self.sick[2]
+        return seen
 
 
 def register() -> None:

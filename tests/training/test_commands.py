@@ -108,6 +108,19 @@ def test_signals_stop_with_a_checkpoint() -> None:
     assert (code, error) == (0, "") and saved_state(Path("SIGTERM"))["recorder"]["step"] == step + 80
 
 
+@pytest.mark.parametrize(("script", "module"), [("train.py", "torch"), ("eval.py", "tyro")])
+def test_ctrl_c_while_modules_are_imported_ends_quietly(
+    script: str, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the place of the first heavy one stands a module whose import never ends."""
+    Path(f"{module}.py").write_text("import time; print('importing', flush=True); time.sleep(100)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = start(script)
+    assert process.stdout is not None and process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate() == ("", "") and process.returncode == 130
+
+
 def test_a_mistake_is_a_sentence_on_standard_error() -> None:
     code, out, error = call("train.py", "push", "--gamma", "nan")
     assert (code, out) == (2, "") and error.startswith("train.py: --gamma is nan") and error.count("\n") == 1

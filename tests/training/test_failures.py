@@ -13,6 +13,7 @@ import torch
 
 import envs
 import train
+from tests.envs import unruly
 from tests.training.runs import at_step, metrics, saved_state, stop, tiny
 from tests.training.test_checkpoint import full_disk
 from training import checkpoint, finish, run_folder
@@ -45,7 +46,7 @@ def break_rewards(run: train.Run) -> None:
     [
         (400, break_weights, "actor", 400),  # found before the evaluation of this very step saves the model
         (320, break_weights_and_stop, "actor", 320),
-        (328, break_critic, "critic", 400),
+        (328, break_critic, "critic_loss", 400),
         (328, break_rewards, "critic_loss", 400),
     ],
     ids=["weights, at an evaluation", "weights, at a stop", "critic", "rewards"],
@@ -63,11 +64,60 @@ def test_nan_stops_the_run_and_keeps_the_last_good_one(
     assert tiny(RUN, *flags, "--no-clip-targets") == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "Traceback" not in error
-    assert f"{name}" in error and f"became NaN or infinite by step {found_by}: the model saved before is kept" in error
+    assert error.startswith(f"train.py: {name}") and "what the environments returned was not" in error
+    assert error.endswith(f"; by step {found_by}, what was saved is kept (run/model.pt, run/resume/state.pt).\n")
     model, state = checkpoint.load(MODEL, "cpu"), saved_state(RUN)
     assert model["step"] == state["recorder"]["step"] == 200
     for module in (*model["policy"].values(), state["session"]["agent"]["critic"]):
         assert all(value.isfinite().all() for value in module.values())
+
+
+def sicken(key: str, when: str = "step", evaluating: bool = False) -> Callable[[train.Run], None]:
+    def happen(run: train.Run) -> None:
+        vec = run.session.eval_envs if evaluating else run.session.train_envs
+        vec.set_attr("sick", (None,) * (vec.num_envs - 1) + ((when, key, math.nan),))
+
+    return happen
+
+
+def exhaust_torch(_: train.Run) -> None:
+    torch.empty(1 << 60, dtype=torch.uint8)
+
+
+NOTHING, BOTH = "nothing had been saved in run", "what was saved is kept (run/model.pt, run/resume/state.pt)"
+
+
+@pytest.mark.parametrize(
+    ("step", "happen", "said", "by_step", "kept"),
+    [
+        (120, sicken("achieved_goal"), "Unruly-v0 returned achieved_goal[7, 0] = nan at a step", 120, NOTHING),
+        (320, sicken("reward"), "Unruly-v0 returned reward[7] = nan at a step", 320, BOTH),
+        (400, sicken("observation", "reset", True), "Unruly-v0 returned observation[1, 0] = nan at a reset", 400, BOTH),
+        (120, exhaust_torch, "memory ran out: free some", 120, NOTHING),
+        (320, exhaust_torch, "memory ran out: free some", 320, BOTH),
+    ],
+    ids=["NaN goal", "NaN reward", "NaN in an evaluation", "memory, early", "memory"],
+)
+def test_what_ends_a_run_is_said_and_what_is_kept(
+    step: int,
+    happen: Callable[[train.Run], None],
+    said: str,
+    by_step: int,
+    kept: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    """Nothing blames the learning rate, and no file is named that is not there."""
+    unruly.register()
+    at_step(monkeypatch, step, happen)
+    flags = ("--env-id", "Unruly-v0", "--total-steps", "640", "--save-every", "200")
+    assert tiny(RUN, *flags) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"train.py: {said}") and error.count("\n") == 1 and "learning-rate" not in error
+    assert error.endswith(f"; by step {by_step}, {kept}.\n")
+    assert MODEL.is_file() == (RUN / checkpoint.RESUME).is_file() == (kept == BOTH)
+    if kept == BOTH:
+        assert saved_state(RUN)["recorder"]["step"] == checkpoint.load(MODEL, "cpu")["step"] == 200
 
 
 def fill_for_rows(run: train.Run) -> None:
@@ -117,7 +167,7 @@ def test_a_disk_that_is_full_at_either_end_ends_the_run(
     monkeypatch.setattr(Path, "write_text", write)
     assert tiny(RUN, "--total-steps", "160") == 1
     error = capsys.readouterr().err
-    assert error.startswith("train.py: a file could not be written ([Errno 28] No space left")
+    assert error.startswith("train.py: a file could not be read or written ([Errno 28] No space left")
     assert error.count("\n") == 1
 
 

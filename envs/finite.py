@@ -1,0 +1,32 @@
+"""Numbers that environments return, checked where they come in: one NaN in a normaliser or in the replay spoils all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+LARGEST = float(np.finfo(np.float32).max)  # networks and replay compute in float32
+
+
+class NotFinite(ArithmeticError):
+    """An environment returned NaN, infinity, or a number beyond float32; the message names it, the key and the row."""
+
+
+def check_finite(env_id: str, when: str, numbers: Mapping[str, np.ndarray]) -> None:
+    """Raise NotFinite for the first of the `numbers`, by their names, that float32 cannot hold.
+
+    Args:
+        env_id: for the message.
+        when: for the message: "at a step".
+        numbers: numpy's, so that no GPU is waited for; (N, ...), a row for each environment or transition.
+    """
+    # All at once, for a few microseconds a step. Any comparison with NaN is false.
+    if np.abs(np.concatenate(list(numbers.values()), axis=None)).max() <= LARGEST:
+        return
+    for name, values in numbers.items():
+        for at in np.argwhere(~(np.abs(values) <= LARGEST))[:1]:
+            raise NotFinite(
+                f"{env_id} returned {name}[{', '.join(map(str, at))}] = {values[tuple(at)]} {when}: every number has "
+                "to be finite, and within float32; mend the environment, or wrap it"
+            )

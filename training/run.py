@@ -1,0 +1,136 @@
+"""What happens beside learning: rows of the log, evaluations, checkpoints, and stopping when told to."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import signal
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+import envs
+from training import checkpoint, run_folder
+from training.errors import RunFailed, ran_out_of_memory
+from training.evaluate import evaluate
+from training.logger import Logger, Row
+from training.memory import LOWER
+from training.progress import Progress
+from training.recorder import Recorder
+from training.session import Session
+
+
+class Run:
+    """What happens beside learning: rows of the log, evaluations, checkpoints, and stopping when told to."""
+
+    def __init__(
+        self, session: Session, recorder: Recorder, folder: Path, logger: Logger | None, progress: Progress
+    ) -> None:
+        self.session, self.recorder, self.folder = session, recorder, folder
+        self.logger, self.progress = logger, progress
+        self.signalled: signal.Signals | None = None
+        self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
+
+    def __enter__(self) -> Run:
+        """From here on, Ctrl-C and SIGTERM stop between two steps."""
+        self.handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
+        """Where the environments or the memory ended the run, raises RunFailed, which says what is kept."""
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+        if isinstance(error, envs.NotFinite):
+            raise self._failed(f"{error}") from error
+        if error is not None and ran_out_of_memory(error):
+            outside = " or --replay-device cpu" if self.session.replay_device.type == "cuda" else ""
+            raise self._failed(f"memory ran out: free some, or start anew with a lower {LOWER}{outside}") from error
+
+    def _failed(self, sentence: str) -> RunFailed:
+        return RunFailed(f"{sentence}; by step {self.recorder.step}, {checkpoint.kept(self.folder)}.")
+
+    def _stop(self, number: int, _: Any) -> None:
+        self.signalled = signal.Signals(number)
+
+    def after_step(self) -> None:
+        config, ranks, due = self.session.config, self.session.ranks, self.recorder.due
+        self.session.statistics.merge()
+        self.stopping = ranks.agree(self.signalled)
+        last = self.recorder.step >= config.total_steps
+        evaluating = last or due(config.eval_every, config.num_envs)
+        if self.logger is not None and (evaluating or due(config.log_every, config.num_envs)):
+            row = self._row()
+            if evaluating:
+                row |= self._evaluate()
+                if (seen := self.session.collector.seen) is not None and seen.pixels is not None:
+                    self.logger.show(envs.enlarged(seen.pixels[0].cpu().numpy()), self.recorder.step)
+            self.logger.write(row)
+            self.progress.show(row)
+            self.recorder.begin_row()
+        if last or due(config.save_every, config.num_envs):
+            self.save()
+
+    def _row(self) -> Row:
+        row = self.recorder.row()
+        self._check_finite([name for name, value in row.items() if not math.isfinite(value)])
+        collector = self.session.collector
+        row |= {name: norm.item() for name, norm in self.session.agent.gradient_norms("critic", "actor").items()}
+        row["episodes"] = collector.episodes
+        if collector.errors:  # of observations that the encoder has not been trained on
+            row["position_error_cm"] = 100 * torch.stack(list(collector.errors)).mean().item()
+        if (temperature := self.session.agent.softmax_temperature()) is not None:
+            row["softmax_temperature"] = temperature.item()
+        if collector.success:
+            row["success_rolling"] = sum(collector.success) / len(collector.success)
+            row["episode_return"] = sum(collector.returns) / len(collector.returns)
+        return row
+
+    def _check_weights(self) -> None:
+        """Nothing broken is saved, and nothing good overwritten by it: losses are looked at only once a row."""
+        agent = self.session.agent
+        weights = {name: list(part.state_dict().values()) for name, part in agent.parts(agent.MODULES).items()}
+        weights["log_alpha"] = [agent.log_alpha]
+        self._check_finite([name for name, tensors in weights.items() if not all(t.isfinite().all() for t in tensors)])
+
+    def _check_finite(self, broken: list[str]) -> None:
+        if broken:
+            clip = "" if self.session.config.clip_targets else " or --clip-targets"
+            raise self._failed(
+                f"{', '.join(broken)} became NaN or infinite, and what the environments returned was not: a lower "
+                f"--learning-rate{clip} may help"
+            )
+
+    def _evaluate(self) -> Row:
+        self._check_weights()
+        config = self.session.config
+        with self.session.evaluating() as vec:
+            seed = self.session.seeds["evaluation"]
+            result = evaluate(vec, self.session.policy, config.eval_episodes, seed)
+        model = {"policy": self.session.agent.policy_state(), "step": self.recorder.step}
+        checkpoint.save(model, self.folder / checkpoint.MODEL)
+        if result.success_rate > self.recorder.best:
+            self.recorder.best = result.success_rate
+            checkpoint.save(model, self.folder / checkpoint.BEST)
+        return {"eval_success": result.success_rate, "eval_return": float(result.returns.mean())}
+
+    def save(self) -> None:
+        """Everything, so that the run can be continued from here."""
+        self._check_weights()
+        state = {"session": self.session.state_dict(), "recorder": self.recorder.state_dict()}
+        self.session.ranks.save(state, self.folder, self.recorder.step)
+
+
+def say_what_it_is(session: Session, folder: Path, step: int, console: Console) -> Logger:
+    """On the console, in the run's folder and in its TensorBoard; returns what logs the rest."""
+    config = dataclasses.replace(session.config, run_dir=str(folder), resume=None, resume_without_replay=False)
+    console.print(session.memory_report, soft_wrap=True)
+    versions = run_folder.describe(folder, config, session)
+    if config.accelerate == "max" and session.captured is None:
+        message = f"--accelerate max is auto here, without a CUDA graph of the update: {session.not_captured}."
+        console.print(message, soft_wrap=True)
+    if session.gl_renderer is not None and session.device.type == "cuda" and envs.is_software(session.gl_renderer):
+        message = f"The learner is on {session.device}, but pictures are drawn on the CPU ({session.gl_renderer})."
+        console.print(message, soft_wrap=True)
+    return Logger(folder, step, {**dataclasses.asdict(config), **versions})

@@ -1,4 +1,7 @@
-"""Evaluate a trained agent: `python eval.py RUN [--episodes 100] [--seed S] [--video PATH] [--json]`."""
+"""Evaluate a trained agent: `python eval.py RUN [--episodes 100] [--seed S] [--video PATH] [--json]`.
+
+`python eval.py --version` says which version of the program this is.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from training.finish import FILMED
 from training.keypoints import keypoints
 from training.player import Player
 from training.progress import closing_table
+from training.version import name_and_version
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,9 @@ def film(player: Player, path: Path, seed: int, look: envs.Look | None = None) -
 
 
 def main(arguments: Sequence[str]) -> int:
+    if "--version" in arguments:
+        print(name_and_version())
+        return 0
     try:
         run(tyro.cli(Arguments, args=arguments, prog="eval.py", description=__doc__))
     except (UserError, envs.RenderError) as error:

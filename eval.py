@@ -16,7 +16,7 @@ import tyro
 from rich.console import Console
 
 import envs
-from training import checkpoint, run_folder
+from training import run_folder
 from training.check import check
 from training.errors import UserError
 from training.evaluate import evaluate, evaluate_blindfolded
@@ -54,8 +54,7 @@ def run(arguments: Arguments) -> None:
     for flag, path in (("--video", arguments.video), ("--keypoints", arguments.keypoints)):
         if path is not None and path.suffix != ".mp4":
             raise UserError(f"{flag} is {path}: name a file that ends in .mp4.")
-    given = arguments.run
-    folder, file = (given.parent, given) if given.suffix == ".pt" else (given, given / checkpoint.MODEL)
+    folder, file = run_folder.folder_and_model(arguments.run)
     config = run_folder.saved_config(folder)
     if config.device.startswith("cuda"):  # what was learned on a GPU plays without one too
         config = dataclasses.replace(config, device="auto")

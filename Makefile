@@ -4,8 +4,8 @@
 
 help:
 	@echo "make train   train the default preset, evaluate it and film it;  ARGS='reach --seed 1' goes to train.py"
-	@echo "make test    run the tests;                                     ARGS='tests/replay -x' goes to pytest"
-	@echo "make lint    check style and types: ruff, mypy"
+	@echo "make test    check style and types, then run all tests;         ARGS='tests/replay -x' goes to pytest, alone"
+	@echo "make lint    only check style and types: ruff, mypy"
 	@echo "make setup   only build .venv from requirements.lock"
 
 setup:
@@ -14,7 +14,8 @@ setup:
 train: setup
 	.venv/bin/python train.py $(ARGS)
 
-test: setup
+# Who names tests wants only those, and at once.
+test: setup $(if $(ARGS),,lint)
 	.venv/bin/python -m pytest $(ARGS)
 
 lint: setup

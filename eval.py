@@ -1,4 +1,7 @@
-"""Evaluate a trained agent: `python eval.py RUN [--episodes 100] [--seed S] [--video PATH] [--json]`."""
+"""Evaluate a trained agent: `python eval.py RUN [--episodes 100] [--seed S] [--video PATH] [--json]`.
+
+`python eval.py --version` says which version of the program this is.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ import tyro
 from rich.console import Console
 
 import envs
-from training import checkpoint, run_folder
+from training import run_folder
 from training.check import check
 from training.cli import check_text
 from training.errors import UserError, ran_out_of_memory
@@ -29,6 +32,7 @@ from training.keypoints import keypoints
 from training.player import Player
 from training.progress import closing_table
 from training.seeds import END
+from training.version import name_and_version
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,7 @@ def run(arguments: Arguments) -> None:
     for flag, path in (("--video", arguments.video), ("--keypoints", arguments.keypoints)):
         if path is not None and path.suffix != ".mp4":
             raise UserError(f"{flag} is {path}: name a file that ends in .mp4.")
-    given = arguments.run
-    folder, file = (given.parent, given) if given.suffix == ".pt" else (given, given / checkpoint.MODEL)
+    folder, file = run_folder.folder_and_model(arguments.run)
     config = run_folder.saved_config(folder)
     if config.device.startswith("cuda"):  # what was learned on a GPU plays without one too
         config = dataclasses.replace(config, device="auto")
@@ -105,6 +108,9 @@ def film(player: Player, path: Path, seed: int, look: envs.Look | None = None) -
 def main(arguments: Sequence[str]) -> int:
     def work() -> int:
         check_text(arguments)
+        if "--version" in arguments:
+            print(name_and_version())
+            return 0
         run(tyro.cli(Arguments, args=arguments, prog="eval.py", description=__doc__))
         return 0
 

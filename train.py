@@ -29,6 +29,7 @@ from training.run import Run, say_what_it_is
 from training.session import Session
 from training.shares import open_run, restore
 from training.smoke import smoke
+from training.version import name_and_version
 
 
 def learn(session: Session, recorder: Recorder, run: Run) -> None:
@@ -92,6 +93,9 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
+    if "--version" in arguments:
+        print(name_and_version())
+        return 0
     ranks = Ranks.from_environment()
     console = Console(markup=False, quiet=ranks.rank > 0)  # a folder's name may have brackets
 

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from agent.actor_critic import ActorCritic
 from agent.networks import MLP
 from agent.sac import SAC
 from agent.sights import Sights
@@ -28,7 +29,7 @@ def has_bfloat16(device: torch.device) -> bool:
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))  # x86, x86, ARM
 
 
-def use_bfloat16(agent: SAC) -> None:
+def use_bfloat16(agent: ActorCritic) -> None:
     """In the convolutions, the flat trunk behind them and the middle layers of actor and critics; weights, losses and
     optimizers stay float32."""
     for module in _modules(agent):
@@ -36,7 +37,7 @@ def use_bfloat16(agent: SAC) -> None:
             module.in_bfloat16 = True
 
 
-def fit_cache(agent: SAC) -> None:
+def fit_cache(agent: ActorCritic) -> None:
     """Encode so few pictures at a time that the maps of a layer are still in the cache when the next one reads them."""
     for module in _modules(agent):
         if isinstance(module, PixelEncoder):
@@ -110,7 +111,7 @@ def _forget_gradients(adam: torch.optim.Adam) -> None:
             parameter.grad = None
 
 
-def _modules(agent: SAC) -> Iterator[nn.Module]:
+def _modules(agent: ActorCritic) -> Iterator[nn.Module]:
     networks = (
         agent.encoder,
         agent.actor_encoder,

@@ -11,8 +11,8 @@ from training.player import torch_device
 from training.problems import problems
 
 
-def check(config: Config) -> None:
-    """Raises UserError for anything in the configuration that could only fail later."""
+def check_environment(config: Config) -> None:
+    """Raises UserError for a configuration that contradicts itself, or whose environment cannot be acted in."""
     if found := problems(config):
         raise UserError(" ".join(found))
     try:
@@ -20,11 +20,22 @@ def check(config: Config) -> None:
         envs.check_layout(config.obs, config.env_id)
     except ValueError as error:
         raise UserError(str(error)) from None
-    if config.view is not None:
-        try:
-            envs.check_gl()
-        except envs.RenderError as error:
-            raise UserError(str(error)) from None
+
+
+def check_rendering(config: Config) -> None:
+    """Raises UserError if images are wanted and cannot be rendered."""
+    if config.view is None:
+        return
+    try:
+        envs.check_gl()
+    except envs.RenderError as error:
+        raise UserError(str(error)) from None
+
+
+def check(config: Config) -> None:
+    """Raises UserError for anything in the configuration that could only fail later."""
+    check_environment(config)
+    check_rendering(config)
     most = min(config.buffer_size, config.total_steps)
     if config.batch_size > most:
         raise UserError(f"--batch-size {config.batch_size} is more than the {most} transitions there will ever be.")

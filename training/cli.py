@@ -30,7 +30,7 @@ class Groups:
     run: tyro.conf.OmitArgPrefixes[Run]
 
 
-DESCRIPTION = "Train SAC with hindsight on a goal environment. Usage: train.py [PRESET] [--flag value ...]"
+DESCRIPTION = "Train SAC with hindsight on a goal environment. Usage: train.py [PRESET] [--flag value ...] or --version"
 
 
 def parse(arguments: Sequence[str]) -> Config:

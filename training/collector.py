@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import envs
-from agent import SAC
 from replay import Ring
 from training.checkpoint import as_arrays
 from training.explore import Explorer
@@ -42,7 +41,7 @@ class Collector:
         observe: Callable[[Tensor, Tensor, Tensor], None],
     ) -> None:
         self.vec, self.policy, self.ring = vec, policy, ring
-        self.agent: SAC = policy.agent
+        self.agent = policy.agent
         self.explorer, self.observe = explorer, observe
         self.episode_return = np.zeros(vec.num_envs)
         self.success: deque[bool] = deque(maxlen=ROLLING)

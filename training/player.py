@@ -8,17 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 import envs
-from agent import SAC, Heads, accelerate
-from agent.routing import ROUTINGS
-from encoders import PixelEncoder, VectorEncoder
+from agent import SAC, accelerate
 from envs import GoalVectorEnv
-from training import auto, checkpoint, run_folder
+from training import auto
 from training.config import Config
 from training.errors import UserError, ran_out_of_memory
 from training.evaluate import EVAL_ENVS
+from training.model import accelerate_networks, in_bfloat16, load_policy, make_encoders, make_heads
 from training.policy import Policy
 from training.ranks import ALONE, Ranks
 from training.seeds import seeds
@@ -63,15 +61,14 @@ class Player:
         # training play the evaluations too. Two at least, for one may be shown the other's pictures.
         self.evaluates_in_training_envs = config.view is not None and part > 1
         self.eval_envs = self._make_eval_envs(part, config.workers if workers is None else workers)
-        space = self.eval_envs.single_observation_space
-        self.vector_size = envs.vector_size(space, config.layout)
-        self.goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
-        self.action_size = int(np.prod(self.eval_envs.single_action_space.shape))  # type: ignore[arg-type]
+        actions: Any = self.eval_envs.single_action_space
+        self.heads = make_heads(config, self.eval_envs.single_observation_space, actions)
+        self.vector_size, self.goal_size = self.heads.vector_size, self.heads.goal_size
+        self.action_size = self.heads.action_size
         self.agent = self._make_agent()
-        self.accelerated = config.accelerate != "off" and accelerate.has_bfloat16(self.device)
+        self.accelerated = in_bfloat16(config, self.device)
         self.leaves_a_core = self.accelerated and auto.leaves_a_core(config, self.device)
         self._accelerate(config.threads)
-        actions: Any = self.eval_envs.single_action_space
         self.policy = Policy(self.agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
 
     def _make_eval_envs(self, part: int, workers: int | None) -> GoalVectorEnv:
@@ -87,16 +84,8 @@ class Player:
     def _make_agent(self) -> SAC:
         config = self.config
         return SAC(
-            self._encoders(),
-            Heads(
-                vector_size=self.vector_size,
-                goal_size=self.goal_size,
-                action_size=self.action_size,
-                width=config.hidden_width,
-                depth=config.hidden_depth,
-                layer_norm=config.layer_norm,
-                normalize=config.normalize,
-            ),
+            make_encoders(config, self.heads, self.seeds["encoder"]),
+            self.heads,
             routing=config.routing,
             target_encoder=config.target_encoder,
             goal_loss=config.goal_loss,
@@ -111,47 +100,17 @@ class Player:
             seed=self.seeds["agent"],
         )
 
-    def _encoders(self) -> list[nn.Module]:
-        """As many as the routing has, with initial weights that depend on the seed alone."""
-        config = self.config
-        if config.view is None:
-            return [VectorEncoder(self.vector_size)]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seeds["encoder"])
-            return [
-                PixelEncoder(
-                    config.encoder,
-                    config.head,
-                    config.view.shape[-1] * config.frame_stack,
-                    envs.SIZE,
-                    self.vector_size,
-                    feature_norm=config.feature_norm,
-                    coord_conv=config.coord_conv,
-                    goal_size=self.goal_size if config.goal_loss else 0,
-                    goal_input=config.goal_input,
-                )
-                for _ in range(ROUTINGS[config.routing].encoders)
-            ]
-
     def _accelerate(self, threads: int) -> None:
         """Wrap the agent in what makes it faster here."""
-        if self.accelerated:
-            accelerate.use_bfloat16(self.agent)
+        accelerate_networks(self.agent, self.config)
         if self.accelerated and self.device.type == "cpu":
             accelerate.bare_steps(self.agent)
         if self.leaves_a_core:
             accelerate.leave_a_core(self.agent, threads)
-        if self.device.type == "cpu":
-            accelerate.fit_cache(self.agent)
 
     def load(self, file: Path) -> int:
         """Take over a saved model; returns the step it is of. Raises UserError if it is none, or of other networks."""
-        model = checkpoint.load(file, "cpu")
-        try:
-            self.agent.load_policy_state(model["policy"])
-            return int(model["step"])
-        except (KeyError, RuntimeError):
-            raise UserError(f"{file} does not fit {run_folder.CONFIG}.") from None
+        return load_policy(self.agent, file)
 
     def close(self) -> None:
         self.eval_envs.close()

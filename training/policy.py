@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import envs
-from agent import SAC
+from agent import ActorCritic
 
 Observation = dict[str, NDArray[Any]]
 
@@ -69,7 +69,7 @@ class Policy:
     """
 
     def __init__(
-        self, agent: SAC, layout: envs.Layout, relative_goals: bool, frame_stack: int, action_space: spaces.Box
+        self, agent: ActorCritic, layout: envs.Layout, relative_goals: bool, frame_stack: int, action_space: spaces.Box
     ) -> None:
         self.agent, self.layout, self.relative_goals, self.frame_stack = agent, layout, relative_goals, frame_stack
         self.middle = (action_space.high + action_space.low) / 2

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from agent.accelerate import has_bfloat16
+from training.checkpoint import MODEL
 from training.config import Config
 from training.errors import UserError
 
@@ -75,6 +76,11 @@ class Lock:
         except OSError:
             self.file.close()
             raise UserError(f"{folder} belongs to a run that is alive: wait for it, or name another folder.") from None
+
+
+def folder_and_model(run: Path) -> tuple[Path, Path]:
+    """Folder and model that `run` names: a run's folder, with its latest model; or one of a run's models."""
+    return (run.parent, run) if run.suffix == ".pt" else (run, run / MODEL)
 
 
 def saved_config(folder: Path) -> Config:

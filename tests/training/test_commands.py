@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -124,6 +125,15 @@ def test_ctrl_c_while_modules_are_imported_ends_quietly(
 def test_a_mistake_is_a_sentence_on_standard_error() -> None:
     code, out, error = call("train.py", "push", "--gamma", "nan")
     assert (code, out) == (2, "") and error.startswith("train.py: --gamma is nan") and error.count("\n") == 1
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize("script", ["train.py", "eval.py"])
+def test_the_version_is_told_and_nothing_else_is_done(script: str) -> None:
+    """As pyproject.toml has it, read here as text."""
+    project = (ROOT / "pyproject.toml").read_text()
+    (version,) = re.findall(r'^version = "(.+)"$', project, re.MULTILINE)
+    assert call(script, "--version") == (0, f"pixel-push {version}\n", "")
     assert os.listdir() == []
 
 

@@ -1,0 +1,189 @@
+"""A trained policy from Python, with the `predict` of Stable-Baselines3:
+
+    import pixel_push
+
+    policy = pixel_push.load("runs/NAME")
+    action, _ = policy.predict(obs, deterministic=True)
+
+Loading builds the networks and looks at one environment: no replay, no optimizer, no process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+import envs
+from agent import ActorCritic
+from training import run_folder
+from training.check import check_environment, check_rendering
+from training.config import Config
+from training.errors import UserError
+from training.model import accelerate_networks, load_policy, make_encoders, make_heads
+from training.policy import Frames, Policy, Seen
+
+__all__ = ["PixelEnv", "TrainedPolicy", "UserError", "load"]
+
+
+def load(run: str | Path, seed: int = 0) -> TrainedPolicy:
+    """Load the policy of a run.
+
+    Args:
+        run: a run's folder, whose latest model is loaded; or one of its models, such as "runs/NAME/best.pt".
+        seed: for the actions that are sampled where `predict` is not deterministic.
+
+    Raises:
+        UserError: one sentence, if there is no such run, or it has saved no model.
+    """
+    folder, file = run_folder.folder_and_model(Path(run))
+    config = run_folder.saved_config(folder)
+    check_environment(config)
+    return TrainedPolicy(config, file, seed)
+
+
+class TrainedPolicy:
+    """A policy that acts as in `eval.py`, on the CPU.
+
+    Args:
+        config: the run's.
+        file: the saved model.
+        seed: for the actions that are sampled.
+
+    Attributes:
+        observation_space: what one environment of `make_env()` observes: "observation", "achieved_goal" and
+            "desired_goal"; where the policy sees, also "pixels" (84, 84, 3 x cameras x images in a stack) uint8.
+        action_space: the environment's.
+        env_steps: steps of training that the model has behind it.
+    """
+
+    def __init__(self, config: Config, file: Path, seed: int) -> None:
+        self.config = config
+        with envs.make_env(config.env_id) as env:
+            actions: Any = env.action_space
+            self.action_space, self.observation_space = actions, _observation_space(env, config)
+        heads = make_heads(config, self.observation_space, actions)
+        encoders = make_encoders(config, heads, seed)
+        agent = ActorCritic(
+            encoders,
+            heads,
+            target_encoder=False,
+            goal_from_estimate=config.goals_from_estimate,
+            device="cpu",
+            seed=seed,
+        )
+        accelerate_networks(agent, config)
+        self.env_steps = load_policy(agent, file)
+        self._policy = Policy(agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
+
+    def predict(
+        self,
+        obs: Mapping[str, ArrayLike],
+        state: tuple[NDArray[Any], ...] | None = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[Any], None]:
+        """Choose an action for an observation, or one for each of a batch.
+
+        Args:
+            obs: from `observation_space`; in a batch every array has an axis more, (N, ...). Other keys are ignored.
+            state, episode_start: ignored, as by SB3's policies without a memory: the images of a stack stand side by
+                side in "pixels".
+            deterministic: take the tanh of the mean; else sample.
+
+        Returns:
+            The action (A,) or actions (N, A), in the action space and of its dtype; and None, as the new state.
+
+        Raises:
+            ValueError: one sentence, if `obs` does not fit the observation space.
+        """
+        batch, single = self._batched(obs)
+        pixels = torch.from_numpy(batch[envs.PIXELS]) if self.config.layout.pixels else None
+        action = self._policy.act(Seen(*self._policy.numbers(batch), pixels), deterministic)  # (N, A) in [-1, 1]
+        actions = self._policy.scale(action).astype(self.action_space.dtype, copy=False)
+        return actions[0] if single else actions, None
+
+    def make_env(self) -> gym.Env[Any, Any]:
+        """Build one environment of the run's task, whose observations are what `predict` takes.
+
+        Raises:
+            UserError: one sentence, if images have to be rendered and no GL library is there.
+        """
+        check_rendering(self.config)
+        env = envs.make_env(self.config.env_id)
+        return env if self.config.view is None else PixelEnv(env, self.config)
+
+    def _batched(self, obs: Mapping[str, ArrayLike]) -> tuple[dict[str, NDArray[Any]], bool]:
+        """Arrays (N, ...) of the space's dtypes, and whether `obs` is a single observation."""
+        spaces: dict[str, Any] = self.observation_space.spaces
+        if not isinstance(obs, Mapping) or not spaces.keys() <= obs.keys():
+            given = f"one of {', '.join(map(str, obs))}" if isinstance(obs, Mapping) else type(obs).__name__
+            raise ValueError(f"predict takes a dict of {', '.join(spaces)}, as make_env() observes them, not {given}.")
+        arrays = {key: np.asarray(obs[key]) for key in spaces}
+        leading: dict[tuple[int, ...], str] = {}  # () or (N,), and a key that has it
+        for key, box in spaces.items():
+            array, axes = arrays[key], arrays[key].ndim - len(box.shape)
+            fits = axes in (0, 1) and array.shape[axes:] == box.shape
+            if not fits or not np.can_cast(array.dtype, box.dtype, "same_kind"):
+                raise ValueError(
+                    f"{key} is {array.dtype} of shape {array.shape}, but this policy takes {box.dtype} of shape "
+                    f"{box.shape}, or (N, {', '.join(map(str, box.shape))}) in a batch, as make_env() observes it."
+                )
+            leading[array.shape[:axes]] = key
+        if len(leading) > 1:
+            unlike = " but ".join(f"{key} of shape {arrays[key].shape}" for key in leading.values())
+            raise ValueError(f"predict was given {unlike}: give one observation, or the same number of each.")
+        # Copies, for torch takes no negative strides, and warns of arrays that cannot be written to.
+        batch = {key: np.array(array, spaces[key].dtype, order="C") for key, array in arrays.items()}
+        return ({key: array[None] for key, array in batch.items()}, True) if () in leading else (batch, False)
+
+
+class PixelEnv(gym.Wrapper[Any, Any, Any, Any]):
+    """A Fetch environment with "pixels" in its observations, as in training: the run's cameras and stack of images.
+
+    Args:
+        env: of `envs.make_env`.
+        config: the run's, from pixels.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], config: Config) -> None:
+        from envs.render import Artist  # GL is loaded only where something is rendered
+
+        super().__init__(env)
+        assert config.view is not None
+        self.observation_space = _observation_space(env, config)
+        self._artist, self._frames = Artist(env, config.view), Frames(config.frame_stack)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """The environment's reset; the stack is the episode's first image, repeated."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._with_pixels(observation, opens=True), info
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """The environment's step; the newest image is the last of the stack."""
+        observation, *outcome = self.env.step(action)
+        return self._with_pixels(observation, opens=False), *outcome  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Free the renderer too."""
+        self._artist.close()
+        super().close()
+
+    def _with_pixels(self, observation: dict[str, NDArray[Any]], opens: bool) -> dict[str, NDArray[Any]]:
+        images = self._artist.draw(self.env)[None]
+        return observation | {envs.PIXELS: self._frames.push(images, np.array([opens]))[0].numpy()}
+
+
+def _observation_space(env: gym.Env[Any, Any], config: Config) -> gym.spaces.Dict:
+    """What a run's policy is shown of `env`; "pixels" with the whole stack."""
+    space: Any = env.observation_space
+    if config.view is None:
+        return space
+    height, width, channels = config.view.shape
+    pixels = gym.spaces.Box(0, 255, (height, width, channels * config.frame_stack), np.uint8)
+    return gym.spaces.Dict({**space.spaces, envs.PIXELS: pixels})

@@ -1,0 +1,214 @@
+"""A trained policy from Python: it acts as in evaluations, SB3 plays with it, and mistakes are sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import envs
+import pixel_push
+from replay import Ring
+from tests.training.runs import TINY, tiny
+from training import checkpoint, cli, player, run_folder
+from training.evaluate import evaluate
+from training.player import Player
+
+STACKED = ("push-pixels", "--num-envs", "2", "--frame-stack", "2")
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(player, "EVAL_ENVS", 2)
+
+
+@pytest.fixture
+def saved(request: pytest.FixtureRequest) -> Iterator[Player]:
+    """What evaluates the flags that the test names, with its networks saved as a run's in the folder `run`."""
+    preset, *flags = request.param
+    one = Player(cli.parse([preset, *TINY, *flags]))
+    seen = one.eval_envs.reset(seed=11)[0]
+    numbers = one.policy.numbers(seen)
+    one.agent.observe(*numbers)  # means and deviations unlike 0 and 1
+    Path("run").mkdir()
+    Path("run", run_folder.CONFIG).write_text(one.config.to_json())
+    checkpoint.save({"policy": one.agent.policy_state(), "step": 8}, Path("run", checkpoint.MODEL))
+    yield one
+    one.close()
+
+
+def row(obs: dict[str, Any], *rows: int) -> dict[str, Any]:
+    return {key: array[list(rows)] for key, array in obs.items()}
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [("push",), ("push", "--env-id", "PointMaze_UMaze-v3"), STACKED, ("push-pixels-chapter", "--num-envs", "2")],
+    ids=["state", "maze", "stacked", "chapter"],
+    indirect=True,
+)
+def test_it_sees_and_acts_as_in_evaluations(saved: Player) -> None:
+    """Beside the environments and the acting of an evaluation, over ends of episodes: the same bits, one or a batch."""
+    vec = saved.eval_envs
+    policy = pixel_push.load("run")
+    both, first = saved.policy.player(), saved.policy.player()
+    ours = [policy.make_env() for _ in range(2)]
+    vec.set_attr("_max_episode_steps", 4)
+    for env in ours:
+        env.set_wrapper_attr("_max_episode_steps", 4)
+    theirs, opens = vec.reset(seed=5)[0], np.ones(2, bool)
+    seen = [env.reset(seed=5 + i)[0] for i, env in enumerate(ours)]
+    for step in range(10):
+        batch = {key: np.stack([one[key] for one in seen]) for key in seen[0]}
+        for key, array in theirs.items():  # of stacked pixels, the newest
+            assert np.array_equal(batch[key][..., -array.shape[-1] :], array), key
+        action, state = policy.predict(batch, deterministic=True)
+        expected = both(theirs, opens)
+        assert np.array_equal(action, expected) and action.dtype == policy.action_space.dtype and state is None
+        alone, _ = policy.predict(seen[0], deterministic=True)
+        assert np.array_equal(alone, first(row(theirs, 0), opens[:1])[0]) and policy.action_space.contains(alone)
+        assert policy.observation_space.contains(seen[0])
+        theirs, _, terminated, truncated, _ = vec.step(expected)
+        opens = terminated | truncated
+        stepped = [env.step(one) for env, one in zip(ours, expected, strict=True)]
+        assert [stop or cut for _, _, stop, cut, _ in stepped] == opens.tolist() == 2 * [step in (3, 7)]
+        seen = [env.reset()[0] if ended else one[0] for env, one, ended in zip(ours, stepped, opens, strict=True)]
+    for env in ours:
+        env.close()
+
+
+@pytest.mark.parametrize("saved", [("reach", "--env-id", "FetchReachDense-v4")], indirect=True)
+def test_sb3_plays_the_episodes_of_an_evaluation_with_it(saved: Player) -> None:
+    from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    policy: Any = pixel_push.load("run")
+    vec = DummyVecEnv([policy.make_env] * 2)
+    vec.seed(3)
+    returns, lengths = evaluate_policy(policy, vec, 2, deterministic=True, return_episode_rewards=True, warn=False)
+    assert lengths == [50, 50] and np.ptp(returns) > 0.1
+    assert returns == pytest.approx(evaluate(saved.eval_envs, saved.policy, 2, seed=3).returns, rel=1e-5)
+
+
+@pytest.mark.parametrize("saved", [("push",)], indirect=True)
+def test_samples_differ_and_are_seeded(saved: Player) -> None:
+    """By default it samples, as SB3's predict does."""
+    obs = saved.eval_envs.reset(seed=5)[0]
+
+    def sampled(seed: int, **flags: Any) -> list[NDArray[Any]]:
+        policy = pixel_push.load("run", seed=seed)
+        return [policy.predict(obs, **flags)[0] for _ in range(3)]
+
+    best = pixel_push.load("run").predict(obs, deterministic=True)[0]
+    first, second, third = sampled(1)
+    assert len(np.unique([best, first, second, third])) == 4 * best.size
+    assert np.array_equal(sampled(1, deterministic=False), [first, second, third])
+    assert not np.isin(sampled(2), [first, second, third]).any()
+
+
+NUMBERS: dict[str, Any] = {"observation": np.zeros(25), "achieved_goal": np.zeros(3), "desired_goal": np.zeros(3)}
+PIXELS = np.zeros((84, 84, 12), np.uint8)
+WHOLE: dict[str, Any] = NUMBERS | {"pixels": PIXELS}
+TAKES = "but this policy takes float64 of shape (3,), or (N, 3) in a batch, as make_env() observes it."
+WRONG: dict[str, tuple[Any, str]] = {
+    "an array": (np.zeros(25), "predict takes a dict of achieved_goal, desired_goal, observation, pixels, as make_env"),
+    "no pixels": (NUMBERS, "not one of observation, achieved_goal, desired_goal."),
+    "a goal of 4": ({"desired_goal": np.zeros(4)}, f"desired_goal is float64 of shape (4,), {TAKES}"),
+    "no axis": ({"desired_goal": 1.0}, f"desired_goal is float64 of shape (), {TAKES}"),
+    "two axes more": ({"desired_goal": np.zeros((1, 2, 3))}, f"desired_goal is float64 of shape (1, 2, 3), {TAKES}"),
+    "a batch of one key": (
+        {"achieved_goal": np.zeros((2, 3))},
+        "predict was given achieved_goal of shape (2, 3) but pixels of shape (84, 84, 12): give one observation, or",
+    ),
+    "batches of two sizes": (
+        {key: np.zeros((2 + (key == "desired_goal"), *a.shape), a.dtype) for key, a in WHOLE.items()},
+        "was given pixels of shape (2, 84, 84, 12) but desired_goal of shape (3, 3): give",
+    ),
+    "text": ({"achieved_goal": np.array(list("abc"))}, "achieved_goal is <U1 of shape (3,), but"),
+    "one image of two": ({"pixels": PIXELS[..., :6]}, "pixels is uint8 of shape (84, 84, 6), but this policy takes"),
+    "fractions of white": ({"pixels": PIXELS / 255.0}, "takes uint8 of shape (84, 84, 12), or (N, 84, 84, 12) in"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("saved", [STACKED], indirect=True)
+def test_what_is_no_observation_is_refused_in_a_sentence(saved: Player) -> None:
+    policy = pixel_push.load("run")
+    assert policy.predict(WHOLE | {"more": None})[0].shape == (4,)
+    for name, (wrong, complaint) in WRONG.items():
+        obs = WHOLE | wrong if isinstance(wrong, dict) and wrong is not NUMBERS else wrong
+        with pytest.raises(ValueError) as refusal:
+            policy.predict(obs)
+        said = str(refusal.value)
+        assert complaint in said and said.endswith(".") and said.count(". ") == 0 and "\n" not in said, name
+
+
+@pytest.mark.parametrize("saved", [STACKED], indirect=True)
+def test_lists_and_views_will_do(saved: Player) -> None:
+    """Numbers in lists and float32, images that are views with negative strides: read, not warned of, not changed."""
+    policy = pixel_push.load("run")
+    numbers = {key: np.linspace(0.5, 1, array.size, dtype=np.float32) for key, array in NUMBERS.items()}
+    pixels = np.random.default_rng(0).integers(256, size=PIXELS.shape, dtype=np.uint8)
+    view = pixels[::-1][::-1, ::-1][:, ::-1]
+    view.flags.writeable = False
+    expected, _ = policy.predict({key: a.astype(np.float64) for key, a in numbers.items()} | {"pixels": pixels},
+                                 deterministic=True)  # fmt: skip
+    listed = {key: array.tolist() for key, array in numbers.items()} | {"pixels": view}
+    assert np.array_equal(policy.predict(listed, deterministic=True)[0], expected)
+
+
+@pytest.mark.parametrize("saved", [STACKED], indirect=True)
+def test_loading_builds_nothing_that_learns_steps_or_renders(saved: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And images from elsewhere are looked at without a GL library."""
+
+    def built(*_: Any, **__: Any) -> None:
+        pytest.fail("it was built")
+
+    def no_gl() -> None:
+        raise envs.RenderError("Nothing can be drawn: apt-get install libegl1")
+
+    for part in (torch.optim.Optimizer, Ring, envs.GoalVectorEnv, Player):
+        monkeypatch.setattr(part, "__init__", built)
+    monkeypatch.setattr(envs, "check_gl", no_gl)
+    policy = pixel_push.load("run")
+    assert policy.predict(WHOLE)[0].shape == (4,)
+    with pytest.raises(pixel_push.UserError, match=r"^Nothing can be drawn: apt-get install libegl1$"):
+        policy.make_env()
+
+
+@pytest.mark.parametrize("saved", [("push",)], indirect=True)
+def test_what_is_no_run_is_refused_in_a_sentence(saved: Player) -> None:
+    def refused(run: str, complaint: str) -> None:
+        with pytest.raises(pixel_push.UserError) as refusal:
+            pixel_push.load(run)
+        assert str(refusal.value).startswith(complaint)
+
+    config = Path("run", run_folder.CONFIG)
+    refused("missing", "missing is not the folder of a run")
+    refused("run/best.pt", "run/best.pt does not exist: name the folder of a run that has saved one.")
+    refused("run/config.json", "run/config.json is not the folder of a run")
+    written = config.read_text()
+    config.write_text(written.replace("FetchPush-v4", "FetchPsuh-v4"))
+    refused("run", "There is no environment 'FetchPsuh-v4': did you mean FetchPush")
+    config.write_text(written.replace('"hidden_width": 16', '"hidden_width": 32'))
+    refused("run", "run/model.pt does not fit config.json.")
+
+
+def test_a_run_is_loaded_and_played_as_the_readme_does() -> None:
+    """Its latest model, or its best."""
+    assert tiny("run", "--env-id", "FetchReach-v4", "--total-steps", "160") == 0
+    Path("run", checkpoint.BEST).write_bytes(Path("run", checkpoint.MODEL).read_bytes())
+    policy = pixel_push.load("run")
+    env = policy.make_env()
+    (obs, info), done, steps = env.reset(seed=0), False, 0
+    while not done:
+        action, _ = policy.predict(obs, deterministic=True)
+        obs, _, terminated, truncated, info = env.step(action)
+        done, steps = terminated or truncated, steps + 1
+    assert info["is_success"] in (0, 1) and steps == 50
+    assert policy.env_steps == pixel_push.load("run/best.pt").env_steps == 160

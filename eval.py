@@ -25,7 +25,7 @@ from training import run_folder
 from training.check import check
 from training.cli import check_text
 from training.errors import UserError, ran_out_of_memory
-from training.evaluate import evaluate, evaluate_blindfolded
+from training.evaluate import evaluate, evaluate_blindfolded, staying
 from training.exits import guarded
 from training.finish import FILMED
 from training.keypoints import keypoints
@@ -91,7 +91,8 @@ def run(arguments: Arguments) -> None:
     if arguments.json:
         print(json.dumps(result))
     else:
-        closing_table(Console(markup=False), [(name, str(value)) for name, value in result.items()])
+        said = result | {"ever_success_rate": staying(result)}
+        closing_table(Console(markup=False), [(name, str(value)) for name, value in said.items()])
 
 
 def film(player: Player, path: Path, seed: int, look: envs.Look | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from envs.finite import NotFinite
 from envs.gl import RenderError, check_gl, is_software
-from envs.infos import success_of
+from envs.infos import success_of, success_of_step
 from envs.layout import (
     LAYOUTS,
     PROPRIOCEPTION,
@@ -62,6 +62,7 @@ __all__ = [
     "reward_fn",
     "reward_range",
     "success_of",
+    "success_of_step",
     "take",
     "vector_of",
     "vector_size",

@@ -27,6 +27,12 @@ def success_of(infos: Mapping[str, Any], num_envs: int) -> np.ndarray:
     return flags
 
 
+def success_of_step(infos: Mapping[str, Any], ended: np.ndarray) -> np.ndarray:
+    """Success flag of the step itself, (num_envs,) bool; of an episode that ended (`ended`, bool) in `final_info`."""
+    success = success_of(infos, len(ended))
+    return np.where(ended, success_of(infos["final_info"], len(ended)), success) if ended.any() else success
+
+
 def fetch_infos(success: np.ndarray, ended: np.ndarray, finals: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The infos of a Fetch step in the vector API's form, where each entry has a mask `_entry`.
 

@@ -27,7 +27,8 @@ from training import finish, logger, run_folder
 from training.config import Config
 from training.errors import UserError
 
-SHOWN = ("success_rate", "blindfold_success_rate", "position_rmse_cm", "env_steps", "wall_seconds", "steps_to_90")
+SHOWN = ("success_rate", "ever_success_rate", "blindfold_success_rate", "position_rmse_cm", "env_steps", "wall_seconds",
+         "steps_to_90")  # fmt: skip
 
 
 @dataclass(frozen=True)

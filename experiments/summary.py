@@ -1,7 +1,8 @@
 """The numbers of an experiment, per seed and over its seeds.
 
-- Success and its 95% interval: of the evaluation after training (eval.json). Over seeds: the mean, and the interval of
-  all their episodes taken together.
+- Success and its 95% interval: at the last step of the episodes of the evaluation after training (eval.json). Over
+  seeds: the mean, and the interval of all their episodes taken together.
+- Ever: success at any step of the same episodes. What lies between the two reached the goal and left it again.
 - Steps and seconds to a level: of the first of two consecutive deterministic evaluations at that level or more.
   A seed that never gets there counts as infinity in the median over seeds: it is never left out.
 - Inflection: the curve of evaluations is smoothed (each point the mean of itself and both neighbours; the two ends stay
@@ -50,6 +51,7 @@ def numbers_of(result: Result) -> Numbers:
     low, high = wilson_interval(_successes(result), final["episodes"])
     numbers: Numbers = {
         "success": final["success_rate"],
+        "ever": final.get("ever_success_rate", math.nan),  # runs before it was counted
         "ci95_low": low,
         "ci95_high": high,
         "episodes": final["episodes"],
@@ -75,7 +77,7 @@ def over_seeds(results: Sequence[Result]) -> Numbers:
     together: Numbers = {}
     for name in each[0]:
         values = [numbers[name] for numbers in each]
-        mean = name in ("success", "best_evaluation") or name.startswith("success_in_bucket")
+        mean = name in ("success", "ever", "best_evaluation") or name.startswith("success_in_bucket")
         together[name] = statistics.fmean(values) if mean else statistics.median(values)
     low, high = wilson_interval(sum(_successes(result) for result in results), episodes)
     return together | {"episodes": episodes, "ci95_low": low, "ci95_high": high}
@@ -145,14 +147,16 @@ def _cell(value: float) -> str:
 def to_markdown(name: str, shows: str, results: Sequence[Result]) -> str:
     each = [(str(result.config.seed), numbers_of(result)) for result in results] + [("**all**", over_seeds(results))]
     levels = [f"{level}%: steps, time" for level in LEVELS]
-    table = [["seed", "success [95%]", "best evaluation", *levels, "inflection", "updates", "whole time", "steps/s"]]
+    table = [["seed", "success [95%]", "ever", "best evaluation", *levels, "inflection", "updates", "whole time",
+              "steps/s"]]  # fmt: skip
     buckets = [["seed", *(f"to {step_label(tenth, results)}" for tenth in range(1, BUCKETS + 1))]]
     for seed, n in each:
         success = f"{n['success']:.1%} [{n['ci95_low']:.1%}, {n['ci95_high']:.1%}]"
         reached = [_reached(n[f"steps_to_{level}"], n[f"seconds_to_{level}"]) for level in LEVELS]
         turn = "none" if math.isinf(n["inflection_step"]) else thousands(n["inflection_step"])
         rate = "-" if math.isnan(n["env_steps_per_second"]) else f"{n['env_steps_per_second']:.0f}"
-        table.append([seed, success, f"{n['best_evaluation']:.1%}", *reached, turn, f"{n['updates']:.0f}",
+        ever = "-" if math.isnan(n["ever"]) else f"{n['ever']:.1%}"
+        table.append([seed, success, ever, f"{n['best_evaluation']:.1%}", *reached, turn, f"{n['updates']:.0f}",
                       duration(n["wall_seconds"]), rate])  # fmt: skip
         means = [n[f"success_in_bucket_{number}"] for number in range(1, BUCKETS + 1)]
         buckets.append([seed, *("-" if math.isnan(mean) else f"{mean:.0%}" for mean in means)])

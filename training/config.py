@@ -27,7 +27,7 @@ class Task:
     goal; honest = pixels and proprioception; pixels-only; blind and honest-blind = those two without the pixels."""
     seed: int = 0
     """Of everything random: environments, weights, exploration, sampling."""
-    total_steps: int = 84_000
+    total_steps: int = 62_000
     """Environment steps to train for, all environments together."""
     num_envs: int = 8
     """Environments that step together."""

@@ -15,13 +15,15 @@ from training.policy import Blindfold, Policy
 
 FALL = 0.05  # metres
 EVAL_ENVS = 10  # environments that play an evaluation's episodes side by side
+LARGE = 0.02  # fraction of episodes that left the goal again, from which on that is said
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Success at the last step, and return, of each episode; and how well a goal head located the achieved goal."""
+    """Success and return of each episode; and how well a goal head located the achieved goal."""
 
-    success: NDArray[np.bool_]  # (E,)
+    success: NDArray[np.bool_]  # (E,) at the last step
+    ever: NDArray[np.bool_]  # (E,) at any step
     returns: NDArray[np.float64]  # (E,)
     errors: NDArray[np.float64]  # (F,) metres, at each step of all episodes; empty without a goal head
     fallen: NDArray[np.bool_]  # (F,) whether the object had dropped by more than FALL since the episode's first step
@@ -30,9 +32,14 @@ class Evaluation:
     def success_rate(self) -> float:
         return float(self.success.mean())
 
+    @property
+    def ever_rate(self) -> float:
+        return float(self.ever.mean())
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "success_rate": self.success_rate,
+            "ever_success_rate": self.ever_rate,
             "ci95": wilson_interval(int(self.success.sum()), len(self.success)),
             "episodes": len(self.success),
             "mean_return": float(self.returns.mean()),
@@ -50,6 +57,16 @@ class Evaluation:
             "position_p90_cm": np.quantile(on_table, 0.9),
         }
         return {name: round(100 * float(value), 3) for name, value in values.items()}
+
+
+def staying(result: dict[str, Any]) -> str:
+    """Success at any step, of `Evaluation.to_dict()`, and where it is much more than at the last one, what that means.
+
+    An episode that succeeds at its last step succeeds at some step, so the difference is those that left the goal.
+    """
+    ever = result["ever_success_rate"]
+    left = ever - result["success_rate"]
+    return f"{ever:.1%}" + (f": {left:.1%} of the episodes reach the goal and leave it again" if left >= LARGE else "")
 
 
 def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> list[float]:
@@ -71,7 +88,8 @@ def evaluate(
     the number asked for is left out.
     """
     per_env = math.ceil(episodes / vec.num_envs)
-    success = np.zeros((per_env, vec.num_envs), bool)
+    success = np.zeros((per_env + 1, vec.num_envs), bool)  # what is over the number goes into the last row
+    ever = np.zeros_like(success)
     returns = np.zeros((per_env + 1, vec.num_envs))
     played = np.zeros(vec.num_envs, int)
     lanes = np.arange(vec.num_envs)
@@ -87,14 +105,15 @@ def evaluate(
             errors.append(np.linalg.norm(policy.agent.located.cpu().numpy() - achieved, axis=1)[played < per_env])
             fallen.append((has_object & (achieved[:, 2] < height - FALL))[played < per_env])
         obs, reward, terminated, truncated, infos = vec.step(action)
-        returns[np.minimum(played, per_env), lanes] += reward
         opens = terminated | truncated
-        done = opens & (played < per_env)
-        if done.any():
-            success[played[done], lanes[done]] = envs.success_of(infos["final_info"], vec.num_envs)[done]
-        played += done
+        episode = np.minimum(played, per_env), lanes
+        returns[episode] += reward
+        success[episode] = envs.success_of_step(infos, opens)  # until its last step
+        ever[episode] |= success[episode]
+        played += opens
     return Evaluation(
-        success.ravel()[:episodes],
+        success[:per_env].ravel()[:episodes],
+        ever[:per_env].ravel()[:episodes],
         returns[:per_env].ravel()[:episodes],
         np.concatenate([*errors, np.empty(0)]),
         np.concatenate([*fallen, np.empty(0, bool)]),

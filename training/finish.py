@@ -9,7 +9,7 @@ from rich.console import Console
 
 import envs
 from training import logger, run_folder
-from training.evaluate import evaluate, evaluate_blindfolded
+from training.evaluate import evaluate, evaluate_blindfolded, staying
 from training.logger import Row
 from training.progress import closing_table, duration
 from training.recorder import Recorder
@@ -62,6 +62,7 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
         console,
         [
             ("success", f"{result['success_rate']:.1%} of {result['episodes']} episodes, 95%: [{low:.1%}, {high:.1%}]"),
+            ("at any step", staying(result)),
             *seeing,
             ("steps", f"{recorder.step}, {recorder.updates} updates, {duration(wall_seconds)}"),
             ("to 90%", f"{int(to_90['step'])} steps, {duration(to_90['seconds'])}" if to_90 else "not reached"),

@@ -18,7 +18,7 @@ from training.errors import RunFailed
 CSV = "metrics.csv"
 COLUMNS = (
     "step", "updates", "seconds", "episodes",
-    "success_rolling", "episode_return", "eval_success", "eval_return",
+    "success_rolling", "episode_return", "eval_success", "eval_ever", "eval_return",
     "critic_loss", "actor_loss", "temperature_loss", "q", "target_q", "entropy", "alpha",
     "goal_loss", "replay_error_cm", "position_error_cm", "softmax_temperature",
     "encoder_grad_norm", "critic_grad_norm", "actor_grad_norm",

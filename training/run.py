@@ -113,7 +113,8 @@ class Run:
         if result.success_rate > self.recorder.best:
             self.recorder.best = result.success_rate
             checkpoint.save(model, self.folder / checkpoint.BEST)
-        return {"eval_success": result.success_rate, "eval_return": float(result.returns.mean())}
+        returned = float(result.returns.mean())
+        return {"eval_success": result.success_rate, "eval_ever": result.ever_rate, "eval_return": returned}
 
     def save(self) -> None:
         """Everything, so that the run can be continued from here."""

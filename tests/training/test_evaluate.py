@@ -10,7 +10,7 @@ import pytest
 import torch
 from gymnasium.vector import VectorEnv
 
-from training.evaluate import Evaluation, evaluate, wilson_interval
+from training.evaluate import Evaluation, evaluate, staying, wilson_interval
 from training.finish import first_of_two
 from training.policy import Policy
 
@@ -90,6 +90,16 @@ def test_position_errors_are_those_of_every_step_and_fallen_objects_are_told_apa
 def test_success_is_that_of_each_episodes_last_step_and_every_environment_plays_as_many() -> None:
     """Short episodes (environment 1 plays three of them in the time of one) do not count more often."""
     assert play(6) == ([True, False, True, False, True, False], [-2.0, -1.0, -4.0, -5.0, -1.0, -3.0])
+
+
+def test_ever_is_success_at_any_step_and_what_left_the_goal_again_is_said() -> None:
+    """An episode of one step that fails never succeeds; a longer one that fails says success before its last step."""
+    result = evaluated(6)
+    assert result.ever.tolist() == [True, False, True, True, True, True]
+    said = result.to_dict()
+    assert said["success_rate"] == 3 / 6 and said["ever_success_rate"] == 5 / 6
+    assert staying(said) == "83.3%: 33.3% of the episodes reach the goal and leave it again"
+    assert staying({"success_rate": 0.98, "ever_success_rate": 0.985}) == "98.5%"
 
 
 @pytest.mark.parametrize("episodes", [1, 2, 3, 4, 5, 6])

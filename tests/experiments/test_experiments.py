@@ -41,7 +41,8 @@ def make_result(results: Path, seed: int, rows: Rows, success: float) -> Path:
     (folder / "config.json").write_text(config.to_json())
     (folder / "versions.json").write_text('{"threads": 1}')
     ever = min(1.0, success + 0.2)
-    final = {"success_rate": success, "ever_success_rate": ever, "episodes": 10, "env_steps": 1000, "updates": 800, "wall_seconds": 60.0}
+    final = {"success_rate": success, "ever_success_rate": ever, "episodes": 10, "env_steps": 1000, "updates": 800,
+             "wall_seconds": 60.0}  # fmt: skip
     (folder / "eval.json").write_text(json.dumps(final))
     with open(folder / "metrics.csv", "w", newline="") as file:
         writer = csv.writer(file)

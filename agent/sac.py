@@ -1,6 +1,7 @@
 """Soft actor-critic (Haarnoja et al. 2018) for goals. One method an equation, in the order of the update.
 
-Where the gradient goes is written here and in the table of `agent/routing.py`, and nowhere else. By default ("critic"):
+Which loss trains the encoder is a row of the table in `agent/routing.py`, and what that means is written here; an
+encoder with a goal head detaches the estimate that it shows (`encoders/joint.py`). By default ("critic"):
 - the critic's optimizer owns the encoder and the critic;
 - the actor's optimizer owns the actor, which reads `features.detach()`;
 - while the actor's loss runs through the critic, the critic's parameters are frozen;
@@ -94,7 +95,9 @@ class SAC(ActorCritic):
             batch: transitions.
             more: the same transitions with other goals. The pictures are not encoded again: each is one more step of
                 actor, critic, temperature and target critic on features that are detached. Without any, and with as
-                many goals as pictures, this is DrQ-v2's update.
+                many goals as pictures, the gradients go DrQ-v2's way (Yarats et al. 2021); it has n-step returns and a
+                noise schedule where SAC has entropy, and a trunk for the actor and one for the critic where we share
+                one.
         """
         sights = self.encode(batch)
         metrics = self.update_heads(batch, sights)

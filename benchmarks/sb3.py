@@ -1,4 +1,4 @@
-"""Stable-Baselines3's side of each measurement. Nothing else in this repository imports it.
+"""Stable-Baselines3's side of each measurement. Outside of `benchmarks/` and its tests nothing imports it.
 
 It runs as its documentation has it: `make_vec_env` (which adds the Monitor that counts returns, as we count them),
 `SAC("MultiInputPolicy")`, `HerReplayBuffer`, its own `learn`. Silent, and without a log folder, as ours.

@@ -1,0 +1,28 @@
+"""How many updates are due."""
+
+from __future__ import annotations
+
+import pytest
+
+from training.recorder import Recorder
+
+
+@pytest.mark.parametrize(
+    ("updates_per_step", "num_envs", "steps", "expected"),
+    [
+        (0.3, 8, 800, 240),  # sums of floats end at 239
+        (0.1, 1, 1000, 100),
+        (0.7, 3, 999, 699),
+        (0.125, 8, 800, 100),
+        (1e-05, 8, 800_000, 8),
+        (2.5, 4, 400, 1000),
+    ],
+)
+def test_no_update_is_lost_to_rounding(updates_per_step: float, num_envs: int, steps: int, expected: int) -> None:
+    recorder = Recorder()
+    while recorder.learning_steps < steps:
+        recorder.learning_steps += num_envs
+        due = recorder.updates_due(updates_per_step)
+        assert 0 <= due <= updates_per_step * num_envs + 1, "spread evenly"
+        recorder.updates += due
+    assert recorder.updates == expected

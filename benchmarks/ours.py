@@ -28,8 +28,9 @@ from training.session import Session
 def config_of(settings: Settings, mode: str, preset: str | None = None) -> Config:
     """The book's preset, which is SB3's algorithm with SB3's defaults; or another one, with its own update ratio.
 
-    Its pictures are drawn as we draw them: small to begin with, without a goal in them. And as everywhere here but in
-    the book's presets, there is no target encoder.
+    Its encoder reads pixels in SB3's scale and computes what SB3's does on the same weights (a test compares). Its
+    pictures are drawn as we draw them: small to begin with, without a goal in them. And as everywhere here but in the
+    book's presets, there is no target encoder.
     """
     if settings.obs == "state":
         config = PRESETS["book-state"]

@@ -1,4 +1,4 @@
-"""The chapter's encoder for Stable-Baselines3: float32, channels first, as one writes it there."""
+"""Encoders of SB3's side: the chapter's, float32 and channels first as one writes it there, and its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.preprocessing import preprocess_obs
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
 from torch import Tensor, nn
 
 from envs.view import PIXELS
@@ -42,3 +43,14 @@ class Manipulation(BaseFeaturesExtractor):
         maps = self.convolutions(observations[PIXELS]).flatten(2)
         points = (maps / self.log_temperature.exp()).softmax(-1) @ self.positions
         return torch.cat([self.norm(points.flatten(1)), *(observations[name] for name in self.vectors)], dim=1)
+
+
+def stock(observation_space: spaces.Dict) -> CombinedExtractor:
+    """What MultiInputPolicy takes unasked: NatureCNN, 256 features from images, and the vectors beside them."""
+    return CombinedExtractor(observation_space)
+
+
+def features(extractor: BaseFeaturesExtractor, observations: dict[str, Tensor]) -> Tensor:
+    """(B, F), what a policy reads of raw observations, images uint8 (B, channels, height, width), as its
+    `extract_features` has it."""
+    return extractor(preprocess_obs(observations, extractor._observation_space))

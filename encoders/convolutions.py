@@ -10,10 +10,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+PixelScale = Literal["centered", "unit"]
+# What a byte is divided by. "centered" takes 128 from it first: [-1, 1), mid-grey 0. "unit" does not: [0, 1], black 0.
+DIVISORS: dict[PixelScale, int] = {"centered": 128, "unit": 255}
 
 
 class Layer(NamedTuple):
@@ -45,14 +49,19 @@ def shapes(family: str, channels: int, size: int) -> list[tuple[int, int, int]]:
 
 
 class PixelConv2d(nn.Conv2d):
-    """A convolution of whole numbers from -128 to 127 that gives what it would of them divided by 128.
+    """A convolution of whole numbers that gives what it would of them divided by `divisor`.
 
-    The weights are divided instead, which is the same to the last bit (only exponents change) and spares a pass over
-    the pictures.
+    The weights are divided instead, which spares a pass over the pictures. By 128 that is the same to the last bit
+    (only exponents change). By 255 it is the same up to rounding, and in bfloat16 closer: pixels / 255 would be rounded
+    there, whole numbers up to 256 are not.
     """
 
+    def __init__(self, inputs: int, layer: Layer, divisor: int) -> None:
+        super().__init__(inputs, *layer)
+        self.divisor = divisor
+
     def forward(self, pixels: Tensor) -> Tensor:
-        return self._conv_forward(pixels, self.weight / 128, self.bias)
+        return self._conv_forward(pixels, self.weight / self.divisor, self.bias)
 
 
 class Convolutions(nn.Module):
@@ -62,7 +71,9 @@ class Convolutions(nn.Module):
         family: a key of `FAMILIES`.
         channels: of the pictures, 3 for each camera and frame.
         size: pixels a side of the pictures.
-        coord_conv: two more channels that hold each pixel's x and y in [-1, 1] (Liu et al. 2018).
+        coord_conv: two more channels that hold each pixel's x and y in [-1, 1] (Liu et al. 2018),
+            whatever the pixels' scale.
+        pixel_scale: a key of `DIVISORS`. What the first layer pads with, 0, is mid-grey or black accordingly.
 
     Attributes:
         shape: (channels, height, width) of what comes out.
@@ -70,31 +81,32 @@ class Convolutions(nn.Module):
 
     coordinates: Tensor  # (1, 2, size, size) with coord_conv, else (1, 0, size, size)
 
-    def __init__(self, family: str, channels: int, size: int, coord_conv: bool) -> None:
+    def __init__(
+        self, family: str, channels: int, size: int, coord_conv: bool, pixel_scale: PixelScale = "centered"
+    ) -> None:
         super().__init__()
-        line = torch.linspace(-1, 1, size)
-        grid = 128 * torch.stack(torch.meshgrid(line, line, indexing="xy"))[None]  # (1, 2, size, size): x, then y
+        line, divisor = torch.linspace(-1, 1, size), DIVISORS[pixel_scale]
+        grid = divisor * torch.stack(torch.meshgrid(line, line, indexing="xy"))[None]  # (1, 2, size, size): x, then y
         self.register_buffer("coordinates", grid if coord_conv else grid[:, :0], persistent=False)
         maps = shapes(family, channels + self.coordinates.shape[1], size)
         layers: list[nn.Module] = []
-        kind: type[nn.Conv2d] = PixelConv2d
         for (inputs, *_), layer in zip(maps, FAMILIES[family], strict=False):
-            # What ReLU overwrites, no gradient asks for again.
-            layers += [kind(inputs, layer.channels, layer.kernel, layer.stride, layer.padding), nn.ReLU(inplace=True)]
-            kind = nn.Conv2d
+            convolution = nn.Conv2d(inputs, *layer) if layers else PixelConv2d(inputs, layer, divisor)
+            layers += [convolution, nn.ReLU(inplace=True)]  # what ReLU overwrites, no gradient asks for again
         self.layers = nn.Sequential(*layers)
+        self.centered = pixel_scale == "centered"
         self.shape = maps[-1]
         self.in_bfloat16 = False
 
     def forward(self, pixels: Tensor) -> Tensor:
         """uint8 (B, size, size, channels) -> (B, *shape).
 
-        Channels stay last in memory from the ring to the head. Pixels go to [-1, 1), without loss: bfloat16 holds
-        every whole number up to 256. Flipping a byte's highest bit takes 128 from it, once it is read as signed.
+        Channels stay last in memory from the ring to the head. Pixels become whole numbers without loss: bfloat16
+        holds every one up to 256. Flipping a byte's highest bit takes 128 from it, once it is read as signed.
         """
         dtype = torch.bfloat16 if self.in_bfloat16 else self.layers[0].weight.dtype
-        signed = pixels.bitwise_xor(128).view(torch.int8)
-        maps = signed.permute(0, 3, 1, 2).to(dtype)  # type: ignore[arg-type]
+        whole = pixels.bitwise_xor(128).view(torch.int8) if self.centered else pixels
+        maps = whole.permute(0, 3, 1, 2).to(dtype)  # type: ignore[arg-type]
         if self.coordinates.shape[1]:
             maps = torch.cat([maps, self.coordinates.to(maps.dtype).expand(len(maps), -1, -1, -1)], dim=1)
             maps = maps.contiguous(memory_format=torch.channels_last)

@@ -7,12 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from encoders.convolutions import Convolutions
+from encoders.convolutions import Convolutions, PixelScale
 from encoders.encoded import Encoded
 from encoders.heads import FlatTrunk, SpatialSoftmax
 
 TRUNK = 50  # features of the flat trunk (Yarats et al. 2021)
-NATURE_TRUNK = 256  # of Stable-Baselines3's NatureCNN here
+NATURE_TRUNK = 256  # of NatureCNN for a Dict of observations in Stable-Baselines3 (CombinedExtractor's cnn_output_dim)
 GOAL_WIDTH = 128  # hidden units of the goal head
 
 Head = Literal["spatial-softmax", "flat", "relu"]
@@ -22,6 +22,11 @@ GoalInput = Literal["off", "beside", "instead"]
 class PixelEncoder(nn.Module):
     """Convolutions, a head, LayerNorm and Tanh if wanted, then the vector beside what they make of the pictures.
 
+    Family "nature" with head "relu", without `feature_norm` and in the "unit" scale, is the CombinedExtractor of
+    Stable-Baselines3's MultiInputPolicy: NatureCNN with 256 features, its default for a Dict of observations (for
+    images alone, in CnnPolicy, it is 512: another network). Where it concatenates in the order of names, vectors come
+    last here: that only reorders the columns of the next layer.
+
     Args:
         family: of `convolutions.FAMILIES`.
         head: "spatial-softmax" (2 numbers a map), "flat" (a Linear to 50) or "relu" (a Linear to 256, then ReLU).
@@ -30,6 +35,7 @@ class PixelEncoder(nn.Module):
         vector_size: V.
         feature_norm: LayerNorm and Tanh after the head.
         coord_conv: two channels of coordinates beside the pictures.
+        pixel_scale: "centered", (pixels - 128) / 128, or "unit", pixels / 255.
         goal_size: G, of a head that regresses the achieved goal from the features; 0 for none.
         goal_input: whether its estimate stands "beside" the features that `forward` returns, "instead" of those that
             the pictures gave, or is kept out of them ("off").
@@ -48,11 +54,12 @@ class PixelEncoder(nn.Module):
         *,
         feature_norm: bool = True,
         coord_conv: bool = False,
+        pixel_scale: PixelScale = "centered",
         goal_size: int = 0,
         goal_input: GoalInput = "off",
     ) -> None:
         super().__init__()
-        self.convolutions = Convolutions(family, channels, size, coord_conv)
+        self.convolutions = Convolutions(family, channels, size, coord_conv, pixel_scale)
         maps = self.convolutions.shape
         if head == "spatial-softmax":
             self.head: SpatialSoftmax | FlatTrunk = SpatialSoftmax(*maps)

@@ -13,6 +13,7 @@ import tyro
 
 import envs
 from agent.routing import RoutingName
+from encoders.convolutions import PixelScale
 from encoders.joint import GoalInput, Head
 from replay.hindsight import Strategy
 from training.problems import problems
@@ -91,9 +92,12 @@ class Pixels:
     """Family of convolutions."""
     head: Head = "spatial-softmax"
     """From maps to features: spatial-softmax, flat (a Linear to 50), or relu (a Linear to 256 and ReLU, which with
-    --no-feature-norm is as in SB3)."""
+    --encoder nature --no-feature-norm --pixel-scale unit is SB3's NatureCNN)."""
     feature_norm: bool = True
     """LayerNorm and Tanh after the head."""
+    pixel_scale: PixelScale = "centered"
+    """How the encoder reads bytes: centered, as (byte - 128) / 128, where the 0 that convolutions pad with is mid-grey;
+    or unit, as byte / 255, where it is black, as in the book and in SB3."""
     coord_conv: bool = False
     """Two more channels that hold each pixel's coordinates."""
     routing: RoutingName = "critic"

@@ -46,6 +46,7 @@ def make_encoders(config: Config, heads: Heads, seed: int) -> list[nn.Module]:
                 heads.vector_size,
                 feature_norm=config.feature_norm,
                 coord_conv=config.coord_conv,
+                pixel_scale=config.pixel_scale,
                 goal_size=heads.goal_size if config.goal_loss else 0,
                 goal_input=config.goal_input,
             )

@@ -43,6 +43,6 @@ PRESETS: dict[str, Config] = {
                            normalize=False, relative_goals=False, goal_tries=1, her_ratio=8 / 9, random_actions=0.0,
                            guided_episodes=0.0, clip_targets=False, accelerate="off", buffer_size=500_000,
                            cameras=("default",), render_size=480, show_goal_marker=True, msaa=True, frame_stack=4,
-                           encoder="manipulation", head="spatial-softmax", feature_norm=True, target_encoder=True,
-                           eval_every=40_000, log_every=10_000, save_every=500_000),
+                           encoder="manipulation", head="spatial-softmax", feature_norm=True, pixel_scale="unit",
+                           target_encoder=True, eval_every=40_000, log_every=10_000, save_every=500_000),
 }  # fmt: skip

@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from torch import Tensor
 
 import envs
 from benchmarks import sb3_routing
 from benchmarks.pictures import Book, book, drawn
-from benchmarks.sb3_encoder import Manipulation
+from benchmarks.sb3_encoder import Manipulation, features, stock
 from benchmarks.settings import Settings
 from encoders import PixelEncoder
+from encoders.heads import SpatialSoftmax
 from tests.benchmarks.test_fps import TINY, run
+from training import cli
+from training.player import Player
 
 SETTINGS = Settings("chapter", "FetchPush-v4", 1, 16, 0.25, 100, 1000, 0, 1000, 1, 1, "cpu")
 BOOKS_VIEW = envs.View(render_size=480, goal_marker=True, msaa=True)
@@ -49,23 +53,72 @@ def test_stock_is_drawn_as_it_is(msaa: bool) -> None:
     ours.close()
 
 
-def test_both_encoders_are_of_one_size() -> None:
-    space = spaces.Dict(
-        {
-            envs.PIXELS: spaces.Box(0, 255, (12, 84, 84), np.uint8),
-            **{name: spaces.Box(-1, 1, (size,)) for name, size in (("observation", 10), ("achieved_goal", 3))},
-        }
-    )
-    theirs, ours = Manipulation(space), PixelEncoder("manipulation", "spatial-softmax", 12, 84, 13)
-    shapes = [[tuple(one.shape) for one in network.parameters()] for network in (theirs, ours)]
-    assert sorted(shapes[0]) == sorted(shapes[1])
-    seen = {
-        envs.PIXELS: torch.rand(2, 12, 84, 84),
-        "observation": torch.zeros(2, 10),
-        "achieved_goal": torch.zeros(2, 3),
+SPACE = spaces.Dict(
+    {
+        envs.PIXELS: spaces.Box(0, 255, (12, 84, 84), np.uint8),
+        **{name: spaces.Box(-1, 1, (size,)) for name, size in (("observation", 10), ("achieved_goal", 3))},
     }
-    assert theirs(seen).shape == (2, ours.feature_size)
-    assert theirs.positions.shape == (21 * 21, 2)
+)
+
+
+def observations() -> dict[str, Tensor]:
+    """Of 8 random images, as SB3 has them: names in order, channels first."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (8, 12, 84, 84), dtype=torch.uint8, generator=generator)
+    return {"achieved_goal": torch.zeros(8, 3), "observation": torch.ones(8, 10), envs.PIXELS: pixels}
+
+
+def encoded(encoder: PixelEncoder, seen: dict[str, Tensor]) -> Tensor:
+    vector = torch.cat([seen["achieved_goal"], seen["observation"]], dim=1)
+    return encoder(vector, seen[envs.PIXELS].permute(0, 2, 3, 1).contiguous()).features
+
+
+def encoder_of(*flags: str) -> PixelEncoder:
+    """Our encoder as train.py builds it of the preset and `flags`."""
+    player = Player(cli.parse(["book-pixels", "--device", "cpu", *flags]), workers=0)
+    player.close()
+    assert isinstance(player.agent.encoder, PixelEncoder)
+    return player.agent.encoder
+
+
+def same(ours: Tensor, theirs: Tensor) -> bool:
+    """Within 1e-5 of the largest number."""
+    return bool(theirs.abs().max() > 0 and (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max())
+
+
+def test_both_encoders_compute_the_same_on_the_same_weights() -> None:
+    """The chapter's, in `book-pixels` and as SB3 is given it in the benchmarks."""
+    ours, theirs, seen = encoder_of(), Manipulation(SPACE), observations()
+    assert isinstance(ours.head, SpatialSoftmax)
+    ours.head.log_temperature.data.fill_(-4.0)  # where all points lie in the middle, LayerNorm enlarges rounding
+    weights = {name.replace("layers.", "").removeprefix("head."): value for name, value in ours.state_dict().items()}
+    theirs.load_state_dict(weights | {"positions": theirs.positions})
+    found, wanted = encoded(ours, seen), features(theirs, seen)
+    assert same(found[:, :64], wanted[:, :64])
+    assert sorted(found[0, 64:].tolist()) == sorted(wanted[0, 64:].tolist())  # the vectors
+
+
+def channels_first(parameter: Tensor) -> Tensor:
+    """The weight of our Linear (256, 7 * 7 * 64), or its gradient, in NatureCNN's order: (256, 64 * 7 * 7)."""
+    return parameter.view(256, 7, 7, 64).permute(0, 3, 1, 2).flatten(1) if parameter.dim() == 2 else parameter
+
+
+def test_nature_with_relu_is_sb3s_whole_path_from_pixels() -> None:
+    """MultiInputPolicy's own extractor on the same weights: what comes out, and the gradient of every weight."""
+    ours = encoder_of("--encoder", "nature", "--head", "relu", "--no-feature-norm")
+    theirs, seen = stock(SPACE), observations()
+    pairs = list(zip(ours.parameters(), theirs.parameters(), strict=True))
+    for one, other in pairs:
+        other.data.copy_(channels_first(one.detach()))
+    found, wanted = encoded(ours, seen), features(theirs, seen).roll(-13, dims=1)  # its vectors come first
+    assert found.shape == wanted.shape and found[:, 256:].equal(wanted[:, 256:])
+    assert same(found[:, :256], wanted[:, :256])
+    slopes = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
+    (found * slopes).sum().backward()
+    (wanted * slopes).sum().backward()
+    for one, other in pairs:
+        assert one.grad is not None and other.grad is not None
+        assert same(channels_first(one.grad), other.grad)
 
 
 def test_pixels_print_one_json_object() -> None:

@@ -123,3 +123,32 @@ def test_pictures_are_read_as_numbers_from_minus_one_to_one(dtype: torch.dtype, 
     assert first.bias is not None
     expected = F.conv2d(inputs, first.weight.to(dtype), first.bias.to(dtype), first.stride, first.padding)
     assert convolutions(pixels).equal(expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("coord_conv", [False, True])
+def test_in_the_unit_scale_pictures_are_read_as_pixels_by_255_padded_with_black(
+    dtype: torch.dtype, coord_conv: bool
+) -> None:
+    """The first layer against torch's own in float64.
+
+    The weights are numbers of the dtype times 255, so that neither they nor the whole numbers that they meet are
+    rounded: only what comes out is, and coordinates where there are any.
+    """
+    convolutions, generator = Convolutions("manipulation", 6, 84, coord_conv, "unit"), torch.Generator().manual_seed(0)
+    first = convolutions.layers[0]
+    assert isinstance(first, nn.Conv2d) and first.bias is not None
+    for parameter, scale in ((first.weight, 255), (first.bias, 1)):
+        drawn = torch.randn(parameter.shape, generator=generator).div(1000)
+        parameter.data = drawn.bfloat16().float() * scale
+    convolutions.layers = nn.Sequential(first)
+    convolutions.in_bfloat16 = dtype == torch.bfloat16
+    line, shown = torch.linspace(-1, 1, 84, dtype=torch.float64), pictures(4, channels=6)
+    grid = torch.stack([line.expand(84, 84), line[:, None].expand(84, 84)]).expand(4, -1, -1, -1)
+    inputs = torch.cat([shown.permute(0, 3, 1, 2).double() / 255, grid], dim=1)[:, : first.in_channels]
+    weight, bias = first.weight.double(), first.bias.double()
+    expected = F.conv2d(inputs, weight, bias, stride=2, padding=1)
+    rounded = F.conv2d(inputs[:, 6:].abs(), weight[:, 6:].abs(), stride=2, padding=1) if coord_conv else 0.0
+    unit = torch.finfo(dtype).eps / 2
+    accumulated = 1e-6 * F.conv2d(inputs.abs(), weight.abs(), stride=2, padding=1)  # in float32, 72 products
+    assert ((convolutions(shown) - expected).abs() <= unit * (expected.abs() + rounded) * 1.01 + accumulated).all()

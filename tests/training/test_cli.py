@@ -177,6 +177,7 @@ def test_book_pixels_is_the_books() -> None:
         "guided_episodes": 0.0, "clip_targets": False, "layer_norm": False, "cameras": ("default",),
         "show_goal_marker": True, "msaa": True, "render_size": 480, "goal_loss": 0.0, "goal_input": "off",
         "goals_per_image": 1, "head_updates": 1, "coord_conv": False, "proprioception": True,
+        "pixel_scale": "unit",
     }  # fmt: skip
     ours = dataclasses.asdict(PRESETS["book-pixels"])
     assert {name: ours[name] for name in book} == book

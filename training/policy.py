@@ -72,8 +72,9 @@ class Policy:
         self, agent: ActorCritic, layout: envs.Layout, relative_goals: bool, frame_stack: int, action_space: spaces.Box
     ) -> None:
         self.agent, self.layout, self.relative_goals, self.frame_stack = agent, layout, relative_goals, frame_stack
-        self.middle = (action_space.high + action_space.low) / 2
-        self.half_range = (action_space.high - action_space.low) / 2
+        self.action_space = action_space
+        low, high = (bound.astype(np.float64) / 2 for bound in (action_space.low, action_space.high))
+        self.middle, self.half_range = high + low, high - low  # of halves: large bounds do not add up to infinity
 
     def watch(self) -> Frames:
         """An empty memory of pictures, for one vector of environments."""
@@ -102,11 +103,13 @@ class Policy:
 
     def player(
         self, blindfold: Blindfold | None = None
-    ) -> Callable[[Observation, NDArray[np.bool_]], NDArray[np.float32]]:
+    ) -> Callable[[Observation, NDArray[np.bool_]], NDArray[np.floating]]:
         """The policy without exploration, as a function of observations and of which begin an episode."""
         frames = self.watch()
         return lambda obs, opens: self.scale(self.act(self.see(obs, frames, opens, blindfold), deterministic=True))
 
-    def scale(self, action: Tensor) -> NDArray[np.float32]:
-        """(N, A) in [-1, 1] -> (N, A) in the action space."""
-        return self.middle + self.half_range * action.cpu().numpy()
+    def scale(self, action: Tensor) -> NDArray[np.floating]:
+        """(N, A) in [-1, 1] -> (N, A) in the action space, of its dtype."""
+        scaled = self.middle + self.half_range * action.cpu().numpy()  # float64
+        space = self.action_space
+        return scaled.clip(space.low, space.high).astype(space.dtype)  # rounding leads past a bound now and then

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import gymnasium as gym
 import numpy as np
@@ -10,8 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+import envs
+from agent import SAC
 from training.config import Config
 from training.evaluate import evaluate
+from training.policy import Policy
 from training.session import Session
 
 GOALS = ("uint8", "int16", "int64", "float32", "float64")
@@ -93,4 +96,70 @@ def test_goals_are_subtracted_in_float64_by_all_who_do_it(goals: str, monkeypatc
     shown.clear()
     evaluate(session.eval_envs, session.policy, episodes=2, seed=0)
     assert len(shown) == 10 and all(goal == right(number) for number, goal in shown.items())
+    session.close()
+
+
+# ---------------------------------------------------------------------- actions
+
+
+def scaled(space: gym.spaces.Box, actions: np.ndarray) -> np.ndarray:
+    return Policy(cast(SAC, None), envs.LAYOUTS["state"], False, 1, space).scale(torch.from_numpy(actions))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_actions_stay_in_the_action_space(dtype: type[np.floating]) -> None:
+    """A dimension for each of 10,000 bounds of many magnitudes, the largest there are among them."""
+    rng = np.random.default_rng(0)
+    ends = rng.uniform(-1, 1, (2, 10_000)) * 10.0 ** rng.integers(-3, 4, (2, 10_000))
+    most = np.finfo(dtype).max
+    ends[:, :4] = np.array([(0.82, 2.24), (-most, most), (most / 2, most), (-1e-6, 1e30)]).T
+    low, high = np.sort(ends.astype(dtype), axis=0)
+    space = gym.spaces.Box(low, high, dtype=dtype)
+    rows = np.concatenate([[np.full(10_000, end) for end in (-1, 1)], rng.uniform(-1, 1, (20, 10_000))])
+    actions = rows.astype(np.float32)
+    found = scaled(space, actions)
+    assert all(space.contains(action) for action in found)
+    share = (actions.astype(np.longdouble) + 1) / 2
+    wanted = low.astype(np.longdouble) * (1 - share) + high.astype(np.longdouble) * share
+    error = np.abs(found - wanted) / np.maximum(np.abs(low), np.abs(high))
+    assert error.max() <= 2 * np.finfo(dtype).eps  # four roundings of half an eps
+
+
+def test_an_action_space_from_minus_one_to_one_changes_no_bit() -> None:
+    actions = np.random.default_rng(0).uniform(-1, 1, (1000, 4)).astype(np.float32)
+    actions[:2] = [-1], [1]
+    assert scaled(gym.spaces.Box(-1.0, 1.0, (4,), np.float32), actions).tobytes() == actions.tobytes()
+    wide = scaled(gym.spaces.Box(-1.0, 1.0, (4,), np.float64), actions)
+    assert wide.tobytes() == actions.astype(np.float64).tobytes()
+
+
+class Strict(Typed):
+    """Refuses an action that its space does not hold."""
+
+    def __init__(self, actions: str, render_mode: str | None = None) -> None:
+        super().__init__("float64", render_mode)
+        low, high = np.array([[0.82, -3.0], [2.24, 0.1]], np.dtype(actions))
+        self.action_space = gym.spaces.Box(low, high, dtype=low.dtype)
+
+    def step(self, action: np.ndarray) -> Any:
+        assert self.action_space.contains(action), action
+        return super().step(action)
+
+
+ACTIONS = ("float32", "float64")
+for name in ACTIONS:
+    gym.register(f"Strict-{name}-v0", f"{__name__}:Strict", max_episode_steps=5, kwargs={"actions": name})
+
+
+@pytest.mark.parametrize("dtype", ACTIONS)
+def test_an_environment_is_handed_no_action_from_outside(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random ones, those of a policy that goes to the bounds, and those of an evaluation."""
+    session = Session(Config(env_id=f"Strict-{dtype}-v0", num_envs=2, buffer_size=300, workers=0, device="cpu"))
+    corners = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])
+    monkeypatch.setattr(session.agent, "act", lambda *_, **__: corners.clone())
+    session.start()
+    for explore_only in (True, False) * 5:
+        session.collector.begin_step(explore_only)
+        session.collector.end_step()
+    evaluate(session.eval_envs, session.policy, episodes=2, seed=0)
     session.close()

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 if __name__ == "__main__":  # Ctrl-C while what follows is imported, which takes seconds, ends without a traceback
     signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import tyro
 from rich.console import Console

@@ -5,14 +5,15 @@ Build the parts, then one loop: set the environments going, update the agent whi
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import sys
-from collections.abc import Sequence
 
 if __name__ == "__main__":  # Ctrl-C while what follows is imported, which takes seconds, ends without a traceback
     signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+
+import dataclasses
+from collections.abc import Sequence
 
 import torch
 from rich.console import Console

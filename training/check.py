@@ -48,6 +48,6 @@ def check(config: Config) -> None:
     need, have = learner_need(config), memory.available_bytes(torch_device(config.device))
     if need > have:
         raise UserError(
-            f"the networks and minibatches need about {need / 2**30:.0f} GiB, but {have / 2**30:.1f} GiB are free: "
+            f"the networks and minibatches need about {need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB are free: "
             "lower --batch-size, --hidden-width, --hidden-depth, --updates-per-step or --goals-per-image."
         )

@@ -13,34 +13,32 @@ import envs
 LARGEST = 3.4028234663852886e38  # (2 - 2**-23) * 2**127
 
 
-@pytest.mark.parametrize(
-    ("when", "key", "value", "steps", "said"),
-    [
-        ("reset", "desired_goal", math.nan, 0, "desired_goal[1, 0] = nan at a reset"),
-        ("step", "observation", -math.inf, 1, "observation[1, 0] = -inf at a step"),
-        ("step", "achieved_goal", 1.0001 * LARGEST, 2, "achieved_goal[1, 0] = 3.40"),
-        ("step", "reward", math.nan, 1, "reward[1] = nan at a step"),
-        ("step", "observation", math.nan, 7, "final observation[1, 0] = nan at a step"),
-    ],
-    ids=["reset", "step", "beyond float32", "reward", "last of an episode"],
+CASES = (  # when, which key becomes what, steps, and what is said
+    ("reset", "desired_goal", math.nan, 0, "desired_goal[1, 0] = nan at a reset"),
+    ("step", "observation", -math.inf, 1, "observation[1, 0] = -inf at a step"),
+    ("step", "achieved_goal", 1.0001 * LARGEST, 2, "achieved_goal[1, 0] = 3.40"),
+    ("step", "reward", math.nan, 1, "reward[1] = nan at a step"),
+    ("step", "observation", math.nan, 7, "final observation[1, 0] = nan at a step"),  # the last of an episode
 )
-def test_the_first_of_what_was_returned_is_named(
-    when: str, key: str, value: float, steps: int, said: str, workers: int
-) -> None:
-    vec = envs.make_vec("Unruly-v0", 3, workers=workers)
-    still = np.zeros((3, 2), np.float32)
+
+
+def test_what_was_returned_is_named(workers: int) -> None:
+    """In one of three environments, which go on afterwards; what float32 just holds passes."""
+    vec, still = envs.make_vec("Unruly-v0", 3, workers=workers), np.zeros((3, 2), np.float32)
     try:
-        vec.reset(seed=0)
-        for _ in range(steps - 1):
-            vec.step(still)
-        vec.set_attr("sick", [None, (when, key, value), None])
-        with pytest.raises(envs.NotFinite) as found:
-            vec.step(still) if steps else vec.reset()
-        assert str(found.value).startswith(f"Unruly-v0 returned {said}")
-        vec.set_attr("sick", [None, (when, key, LARGEST), None])  # which float32 holds
-        vec.reset()
-        for _ in range(8):
-            vec.step(still)
+        for when, key, value, steps, said in CASES:
+            vec.set_attr("sick", None)
+            vec.reset(seed=0)
+            for _ in range(steps - 1):
+                vec.step(still)
+            vec.set_attr("sick", [None, (when, key, value), None])
+            with pytest.raises(envs.NotFinite) as found:
+                vec.step(still) if steps else vec.reset()
+            assert str(found.value).startswith(f"Unruly-v0 returned {said}")
+            vec.set_attr("sick", [None, (when, key, LARGEST), None])
+            vec.reset()
+            for _ in range(8):
+                vec.step(still)
     finally:
         vec.close()
 

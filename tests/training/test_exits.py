@@ -50,6 +50,10 @@ def test_a_name_that_is_no_text_is_refused_before_anything_is_written(
     assert said.out == ""
 
 
+def fill_gpu() -> None:
+    raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")  # a GPU's own words
+
+
 def test_what_a_terminal_cannot_show_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
     monkeypatch.setattr(sys, "stdout", terminal)
@@ -64,11 +68,12 @@ def test_what_a_terminal_cannot_show_is_escaped(monkeypatch: pytest.MonkeyPatch)
         (lambda: np.empty(1 << 60, np.uint8), True),
         (lambda: bytearray(1 << 60), True),
         (lambda: mmap.mmap(-1, 1 << 60), True),
+        (fill_gpu, True),
         (lambda: torch.zeros(2) + torch.zeros(3), False),
         (lambda: os.stat("missing"), False),
         (lambda: int("memory"), False),
     ],
-    ids=["torch", "numpy", "Python", "the system", "shapes", "a file", "a word"],
+    ids=["torch", "numpy", "Python", "the system", "a GPU", "shapes", "a file", "a word"],
 )
 def test_memory_that_ran_out_is_known_by_what_is_raised(happen: Callable[[], object], is_memory: bool) -> None:
     with pytest.raises(Exception) as raised:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from envs.registry import make_env  # first: it imports MuJoCo and gymnasium-robotics with care
+
+# isort: split
+from envs.check import check_goal_env, check_layout, success_ends
 from envs.gl import RenderError, check_gl, is_software
 from envs.infos import success_of
 from envs.layout import LAYOUTS, PROPRIOCEPTION, Layout, fetch_fields, has_object, take, vector_of, vector_size
 from envs.make import cores, make_vec
-from envs.registry import check_goal_env, check_layout, make_env
 from envs.remote import WorkerError
 from envs.vector import GoalVectorEnv
 from envs.view import CAMERAS, PIXELS, SIZE, View, check_cameras
@@ -48,6 +51,7 @@ __all__ = [
     "record",
     "reward_fn",
     "reward_range",
+    "success_ends",
     "success_of",
     "take",
     "vector_of",

@@ -69,6 +69,7 @@ class Run:
         self.logger, self.progress = logger, progress
         self.signalled: signal.Signals | None = None
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
+        self.noted = False  # whether it was said that success ends episodes, where it does
 
     def __enter__(self) -> Run:
         """From here on, Ctrl-C and SIGTERM stop between two steps."""
@@ -84,6 +85,9 @@ class Run:
 
     def after_step(self) -> None:
         config, ranks, due = self.session.config, self.session.ranks, self.recorder.due
+        if self.session.collector.success_ends and not self.noted:  # nobody could know before one did
+            self.noted = True
+            self.progress.console.print(envs.success_ends(config.env_id), soft_wrap=True)
         self.session.statistics.merge()
         self.stopping = ranks.agree(self.signalled)
         last = self.recorder.step >= config.total_steps
@@ -165,7 +169,8 @@ def say_what_it_is(session: Session, folder: Path, step: int, console: Console) 
 
 def train(config: Config, ranks: Ranks, console: Console) -> int:
     """Run a configuration to its end, or to a signal; returns the exit code."""
-    check(config)
+    if note := check(config):
+        console.print(note, soft_wrap=True)
     ranks.part_of(config)  # raises if it cannot be divided
     ranks.join()
     if (opened := open_run(config, ranks)) is None:
@@ -182,6 +187,7 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
             session.start()
         logger = say_what_it_is(session, folder, recorder.step, console) if leads else None
         with Progress(session.config, console) as progress, Run(session, recorder, folder, logger, progress) as run:
+            run.noted = note is not None
             learn(session, recorder, run)
             if run.stopping:
                 run.save()

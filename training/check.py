@@ -11,12 +11,15 @@ from training.player import torch_device
 from training.problems import problems
 
 
-def check(config: Config) -> None:
-    """Raises UserError for anything in the configuration that could only fail later."""
+def check(config: Config) -> str | None:
+    """Raises UserError for anything in the configuration that could only fail later.
+
+    Returns what to say at the start of a training although nothing fails, a sentence, or None.
+    """
     if found := problems(config):
         raise UserError(" ".join(found))
     try:
-        envs.check_goal_env(config.env_id)
+        note = envs.check_goal_env(config.env_id)
         envs.check_layout(config.obs, config.env_id)
     except ValueError as error:
         raise UserError(str(error)) from None
@@ -40,3 +43,4 @@ def check(config: Config) -> None:
             f"the networks and minibatches need about {need / 2**30:.0f} GiB, but {have / 2**30:.1f} GiB are free: "
             "lower --batch-size, --hidden-width, --hidden-depth, --updates-per-step or --goals-per-image."
         )
+    return note

@@ -61,7 +61,8 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
 
 def train(config: Config, ranks: Ranks, console: Console) -> int:
     """Run a configuration to its end, or to a signal; returns the exit code."""
-    check(config)
+    if ends := check(config):
+        console.print(ends, soft_wrap=True)
     ranks.part_of(config)  # raises if it cannot be divided
     ranks.join()
     if (opened := open_run(config, ranks)) is None:
@@ -78,6 +79,7 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
             session.start()
         logger = say_what_it_is(session, folder, recorder.step, console) if leads else None
         with Progress(session.config, console) as progress, Run(session, recorder, folder, logger, progress) as run:
+            run.noted = ends is not None
             learn(session, recorder, run)
             if run.stopping:
                 run.save()

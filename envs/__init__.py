@@ -9,6 +9,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from envs.registry import make_env  # first: it imports MuJoCo and gymnasium-robotics with care
+
+# isort: split
+from envs.check import check_goal_env, check_layout, success_ends
 from envs.finite import NotFinite
 from envs.gl import RenderError, check_gl, is_software
 from envs.infos import success_of, success_of_step
@@ -24,7 +28,6 @@ from envs.layout import (
     vector_size,
 )
 from envs.make import cores, make_vec
-from envs.registry import check_goal_env, check_layout, make_env
 from envs.remote import WorkerError
 from envs.vector import GoalVectorEnv
 from envs.view import CAMERAS, PIXELS, SIZE, View, check_cameras
@@ -61,6 +64,7 @@ __all__ = [
     "record",
     "reward_fn",
     "reward_range",
+    "success_ends",
     "success_of",
     "success_of_step",
     "take",

@@ -22,6 +22,7 @@ from gymnasium_robotics.envs.fetch.reach import MujocoFetchReachEnv
 from gymnasium_robotics.envs.fetch.slide import MujocoFetchSlideEnv
 from gymnasium_robotics.utils import rotations
 
+from envs.layers import inside, is_patched, step_limit
 from envs.layout import OBJECT_FIELDS, REACH_FIELDS, slices
 
 _TASKS = (MujocoFetchReachEnv, MujocoFetchPushEnv, MujocoFetchSlideEnv, MujocoFetchPickAndPlaceEnv)
@@ -35,15 +36,11 @@ Observation = dict[str, np.ndarray]
 
 
 def is_fetch(env: gym.Env[Any, Any]) -> bool:
-    """Whether `FetchEnv` can stand in for `env`: a stock Fetch task with no wrapper of its own and a limit of steps."""
-    spec = env.spec
-    return (
-        type(env.unwrapped) in _TASKS
-        and spec is not None
-        and not spec.additional_wrappers
-        and spec.max_episode_steps is not None
-        and env.render_mode != "human"
-    )
+    """Whether `FetchEnv` can stand in for `env`: a stock Fetch task, its methods as they were written, nothing around
+    it but bookkeeping, and a limit of steps."""
+    base = inside(env)
+    stock = type(base) in _TASKS and not is_patched(base)
+    return stock and env.spec is not None and step_limit(env) is not None and env.render_mode != "human"
 
 
 class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
@@ -57,12 +54,12 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, stock: gym.Env[Any, Any]) -> None:
-        base = stock.unwrapped
-        assert isinstance(base, MujocoFetchEnv) and stock.spec is not None and stock.spec.max_episode_steps is not None
+        base, limit = stock.unwrapped, step_limit(stock)
+        assert isinstance(base, MujocoFetchEnv) and limit is not None
         super().__init__(base)
         self.stock: Any = base
         self._cached_spec = stock.spec
-        self._max_episode_steps = stock.spec.max_episode_steps
+        self._max_episode_steps = limit
         self._elapsed_steps: int | None = None
         self._low, self._high = base.action_space.low, base.action_space.high
         self._dt = base.n_substeps * base.model.opt.timestep

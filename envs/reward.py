@@ -12,6 +12,7 @@ from torch import Tensor
 
 from envs.fetch import FetchEnv
 from envs.finite import check_finite
+from envs.layers import inside, is_patched
 from envs.registry import make_env
 
 RewardFn = Callable[[Tensor, Tensor], Tensor]
@@ -21,26 +22,33 @@ def reward_fn(env_id: str) -> RewardFn:
     """The reward of `env_id` as a function of achieved (B, G) and desired (B, G) float64 tensors -> (B,) float32.
 
     Fetch sparse: -1 or -0.0, the bits of the environment's `compute_reward`. Fetch dense: within one float32 ulp of
+<<<<<<< HEAD
     it. Both stay on the inputs' device. Any other environment: its own `compute_reward`, on the CPU, with an empty
     info; the result goes back to the inputs' device, unless one is NaN or infinite (NotFinite).
+=======
+    it. Both stay on the inputs' device. Any other environment, a wrapped or changed Fetch task too: its own (the
+    outermost) `compute_reward`, on the CPU, with an empty info; the result goes back to the inputs' device.
+>>>>>>> 1f5008773526e99b87507cd1bfaa204f299a1979
     """
     env = make_env(env_id)
-    base: Any = env.unwrapped
     if not isinstance(env, FetchEnv):
         return _own_reward(env_id, env)
-    threshold, sparse = base.distance_threshold, base.reward_type == "sparse"
+    threshold, sparse = env.stock.distance_threshold, env.stock.reward_type == "sparse"
     env.close()
     return fetch_sparse(threshold) if sparse else fetch_dense
 
 
 def reward_range(env_id: str) -> tuple[float, float]:
-    """The least and the greatest reward of one step; infinite where unknown.
+    """The least and the greatest reward that one step of `env_id` returns; infinite where unknown.
 
-    Known for the sparse tasks of gymnasium-robotics (-1 or 0; the mazes 0 or 1) and Fetch dense (at most 0).
+    Known for the sparse tasks of gymnasium-robotics (-1 or 0; the mazes 0 or 1) and the dense ones (at most 0; the
+    mazes 0 to 1), as long as they are what is stepped: under any other wrapper, or with a method replaced, nothing is.
     """
     env = make_env(env_id)
-    base: Any = env.unwrapped
+    base: Any = env.stock if isinstance(env, FetchEnv) else inside(env)
     env.close()
+    if is_patched(base):
+        return -math.inf, math.inf
     module, kind = type(base).__module__, getattr(base, "reward_type", None)
     if module.startswith("gymnasium_robotics.envs.maze") and kind in ("sparse", "dense"):
         return 0.0, 1.0  # dense: exp(-distance)
@@ -89,6 +97,7 @@ def _squared_distance(achieved: Tensor, desired: Tensor) -> Tensor:
 
 
 def _own_reward(env_id: str, env: Any) -> RewardFn:
+    env.reset(seed=0)  # some know their reward only then
     compute = env.get_wrapper_attr("compute_reward")  # keeps env alive
 
     def reward(achieved: Tensor, desired: Tensor) -> Tensor:

@@ -11,15 +11,19 @@ from training.player import torch_device
 from training.problems import problems
 
 
-def check_environment(config: Config) -> None:
-    """Raises UserError for a configuration that contradicts itself, or whose environment cannot be acted in."""
+def check_environment(config: Config) -> str | None:
+    """Raises UserError for a configuration that contradicts itself, or whose environment cannot be acted in.
+
+    Returns what to say at the start of a training although nothing fails, a sentence, or None.
+    """
     if found := problems(config):
         raise UserError(" ".join(found))
     try:
-        envs.check_goal_env(config.env_id)
+        note = envs.check_goal_env(config.env_id)
         envs.check_layout(config.obs, config.env_id)
     except ValueError as error:
         raise UserError(str(error)) from None
+    return note
 
 
 def check_rendering(config: Config) -> None:
@@ -32,9 +36,9 @@ def check_rendering(config: Config) -> None:
         raise UserError(str(error)) from None
 
 
-def check(config: Config) -> None:
-    """Raises UserError for anything in the configuration that could only fail later."""
-    check_environment(config)
+def check(config: Config) -> str | None:
+    """Raises UserError for anything in the configuration that could only fail later; returns a note to print, if any."""
+    note = check_environment(config)
     check_rendering(config)
     most = min(config.buffer_size, config.total_steps)
     if config.batch_size > most:
@@ -51,3 +55,4 @@ def check(config: Config) -> None:
             f"the networks and minibatches need about {need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB are free: "
             "lower --batch-size, --hidden-width, --hidden-depth, --updates-per-step or --goals-per-image."
         )
+    return note

@@ -48,6 +48,7 @@ class Collector:
         self.returns: deque[float] = deque(maxlen=ROLLING)
         self.errors: deque[Tensor] = deque(maxlen=ROLLING)  # of the estimated achieved goals at each step, metres
         self.episodes = 0
+        self.success_ends = False  # whether success has ended an episode before its limit of steps
         size = vec.single_observation_space["observation"].shape[-1]  # type: ignore[index]
         has_object = vec.restorable and envs.has_object(size)  # type: ignore[attr-defined]
         self.guides = has_object and explorer.guided_episodes > 0
@@ -91,7 +92,7 @@ class Collector:
         self.episode_return += reward
         self.seen = self._see(obs, done)
         if done.any():
-            self._finish(done, infos["final_info"])
+            self._finish(done, terminated, infos["final_info"])
             lanes = torch.from_numpy(np.flatnonzero(done)).to(device)
             self.observe(*(part[lanes.to(part.device)] for part in self.seen[:3]))
             self.ring.begin(lanes, *_rows(self._stored(obs, self.seen.vector), lanes))
@@ -123,8 +124,10 @@ class Collector:
         pixels = torch.from_numpy(obs[envs.PIXELS]).to(device) if self.policy.layout.pixels else None
         return vector.to(device), achieved, desired, pixels
 
-    def _finish(self, done: np.ndarray, final_info: dict[str, Any]) -> None:
-        self.success.extend(envs.success_of(final_info, len(done))[done].tolist())
+    def _finish(self, done: np.ndarray, terminated: np.ndarray, final_info: dict[str, Any]) -> None:
+        success = envs.success_of(final_info, len(done))
+        self.success.extend(success[done].tolist())
+        self.success_ends |= bool((success & terminated).any())
         self.returns.extend(self.episode_return[done].tolist())
         self.episodes += int(done.sum())
         self.episode_return[done] = 0.0

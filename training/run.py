@@ -32,6 +32,7 @@ class Run:
         self.logger, self.progress = logger, progress
         self.signalled: signal.Signals | None = None
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
+        self.noted = False  # whether it was said that success ends episodes, where it does
 
     def __enter__(self) -> Run:
         """From here on, Ctrl-C and SIGTERM stop between two steps."""
@@ -56,6 +57,9 @@ class Run:
 
     def after_step(self) -> None:
         config, ranks, due = self.session.config, self.session.ranks, self.recorder.due
+        if self.session.collector.success_ends and not self.noted:  # nobody could know before one did
+            self.noted = True
+            self.progress.console.print(envs.success_ends(config.env_id), soft_wrap=True)
         self.session.statistics.merge()
         self.stopping = ranks.agree(self.signalled)
         last = self.recorder.step >= config.total_steps

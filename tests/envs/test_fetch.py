@@ -13,6 +13,7 @@ from gymnasium_robotics.utils import rotations
 
 import envs
 from envs.fetch import FetchEnv, _euler
+from tests.envs import odd
 from tests.envs.unruly import same
 
 TASKS = ["FetchReach", "FetchPush", "FetchSlide", "FetchPickAndPlace"]
@@ -106,6 +107,22 @@ def test_wrapped_or_changed_tasks_stay_stock() -> None:
     assert wrapped is not None
     assert not isinstance(envs.make_env(wrapped), FetchEnv)
     assert envs.make_env("FetchReach-v4", max_episode_steps=3).spec.max_episode_steps == 3  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("env_id", ["PlusOne-v0", "Replaced-v0", "Subclass-v0", "Nested-v0"])
+def test_what_is_made_equals_gymnasium(env_id: str) -> None:
+    """With another reward under another id, or a shorter limit of steps within a longer one (which stays fast)."""
+    stock, ours = gym.make(env_id), envs.make_env(env_id)
+    assert isinstance(ours, FetchEnv) == (env_id == "Nested-v0")
+    assert same(ours.reset(seed=3), stock.reset(seed=3))
+    for action in np.random.default_rng(0).uniform(-1, 1, (4, 4)):
+        assert same(ours.step(action), stock.step(action))
+
+
+def test_a_method_replaced_on_the_class_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(gym.make("FetchReach-v4").unwrapped), "compute_reward", staticmethod(odd.seven))
+    assert not isinstance(envs.make_env("FetchReach-v4"), FetchEnv)
+    assert envs.reward_range("FetchReach-v4") == (-np.inf, np.inf)
 
 
 @pytest.mark.parametrize("task", TASKS)

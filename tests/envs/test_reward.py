@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 import envs
 from envs.reward import largest_square
+from tests.envs import odd  # noqa: F401 (registers)
 from tests.envs.unruly import same
 
 TASKS = ["FetchReach", "FetchPush", "FetchSlide", "FetchPickAndPlace"]
@@ -107,9 +108,32 @@ def test_other_environments_compute_their_own(env_id: str, size: int) -> None:
     assert len(set(expected.tolist())) > 1
 
 
+@pytest.mark.parametrize("env_id", ["PlusOne-v0", "Replaced-v0", "Subclass-v0", "Nested-v0", "NeedsReset-v0"])
+def test_rewards_are_those_of_what_is_stepped(env_id: str) -> None:
+    """Of the outermost `compute_reward`, stock Fetch inside or not; with a range that holds every step's reward."""
+    env, rng = gym.make(env_id), np.random.default_rng(0)
+    observation, _ = env.reset(seed=0)
+    low, high = envs.reward_range(env_id)
+    for _ in range(3):
+        observation, reward, *_ = env.step(env.action_space.sample())
+        assert low <= float(reward) <= high
+        achieved, desired = (np.tile(observation[key], (9, 1)) for key in ("achieved_goal", "desired_goal"))
+        assert (of(envs.reward_fn(env_id), achieved, desired) == np.float32(reward)).all()
+    desired = achieved + rng.normal(0, 0.03, achieved.shape)
+    expected = env.get_wrapper_attr("compute_reward")(achieved, desired, {})
+    assert (of(envs.reward_fn(env_id), achieved, desired) == np.float32(expected)).all()
+
+
 def test_reward_range() -> None:
+    """Infinite as soon as a wrapper that is not gymnasium's own bookkeeping, or another method, may change it."""
     inf = math.inf
     expected = {
+        "PlusOne-v0": (-inf, inf),
+        "TenTimes-v0": (-inf, inf),
+        "Replaced-v0": (-inf, inf),
+        "Subclass-v0": (-inf, inf),
+        "Tidy-v0": (-inf, inf),
+        "Nested-v0": (-1, 0),
         "FetchPush-v4": (-1, 0),
         "FetchReachDense-v4": (-inf, 0),
         "HandReach-v3": (-1, 0),

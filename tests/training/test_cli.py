@@ -12,7 +12,7 @@ import torch
 
 import envs
 import train
-from tests.training.runs import run, tiny_config, tree
+from tests.training.runs import run, tiny, tiny_config, tree
 from training import cli, config, memory, run_folder
 from training.check import check
 from training.presets import PRESETS
@@ -25,6 +25,7 @@ REFUSED = {
     "no choice": ("--her-strategy past", "past"),
     "unknown environment": ("--env-id FetchPsuh-v4", "There is no environment 'FetchPsuh-v4': did you mean FetchPush"),
     "not a goal environment": ("--env-id CartPole-v1", "'CartPole-v1' is not a goal environment"),
+    "an old environment": ("--env-id tests.envs.odd:OldStep-v0", "'tests.envs.odd:OldStep-v0' has an old-style step"),
     "NaN": ("--gamma nan", "--gamma is nan: it must be a number at least 0 and at most 0.99999."),
     "infinite": ("--learning-rate inf", "--learning-rate is inf: it must be a number above 0 and at most 1."),
     "gamma of 1": ("--gamma 1", "--gamma is 1.0"),
@@ -103,6 +104,15 @@ def test_what_cannot_be_is_refused_in_a_sentence_and_nothing_is_written(
     assert ours or (said.err.count("\n") < 20 and "For full helptext" in flat(said.err))
     assert tree(folders) == before
     del living
+
+
+@pytest.mark.parametrize("env_id", ["Soon-v0", "Late-v0"])
+def test_that_success_ends_episodes_is_said_once(env_id: str, own_folder: Path, capsys: pytest.CaptureFixture) -> None:
+    """Before anything else where it is known, or with the first episode that does; and it is trained."""
+    assert tiny("run", "--env-id", f"tests.envs.odd:{env_id}", "--num-envs", "2", "--total-steps", "160") == 0
+    said = flat(capsys.readouterr().out)
+    assert said.count("ends its episodes on success, but") == 1
+    assert said.startswith(f"'tests.envs.odd:{env_id}' ends its") == (env_id == "Soon-v0")
 
 
 def test_a_folder_is_free_again_when_its_run_has_died(folders: Path) -> None:

@@ -1,0 +1,160 @@
+"""Checks of a goal environment before it is trained on: what it declares here, what it returns in `returned.py`.
+
+No torch is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from envs.fetch import FetchEnv
+from envs.layers import inside
+from envs.layout import LAYOUTS, has_object
+from envs.registry import find_spec, make_env, suggestion
+from envs.returned import SEEDS, Step, played, reason
+
+GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
+
+
+def check_goal_env(env_id: str) -> str | None:
+    """Raise ValueError, one sentence with the mend in it, unless `env_id` can be trained on.
+
+    It must be registered, build, have a Dict observation of 1-D Boxes `observation`, `achieved_goal` and
+    `desired_goal`, bounded continuous actions and a limit of steps. What `reset` and `step` return must fit that, say
+    whether it succeeded, and the rewards must be those of a vectorised `compute_reward`.
+
+    Returns:
+        A sentence on what will not be right although it can be trained on, or None.
+    """
+    spec = find_spec(env_id)
+    if "MujocoPy" in str(spec.entry_point):
+        raise ValueError(f"'{env_id}' needs mujoco-py, which is retired: {suggestion(env_id)}.")
+    try:
+        env = make_env(spec)
+    except Exception as error:  # whatever a constructor raises, the user gets one sentence
+        raise ValueError(
+            f"'{env_id}' cannot be built ({reason(error)}): install what it needs or choose another id."
+        ) from None
+    try:
+        _check_goals(env_id, env)
+        _check_actions(env_id, env)
+        if env.spec is None or env.spec.max_episode_steps is None:
+            raise ValueError(f"'{env_id}' has no limit of steps: register it with max_episode_steps, so episodes end.")
+        steps = played(env_id, env)
+        _check_reward(env_id, env, steps)
+        return success_ends(env_id) if any(step.ended_on_success for step in steps) else None
+    finally:
+        env.close()
+
+
+def success_ends(env_id: str) -> str:
+    """What is not right in an environment whose episodes end on success, a sentence."""
+    return (
+        f"'{env_id}' ends its episodes on success, but goals lent by hindsight do not: reaching one is valued as if "
+        "the agent had to stay there, so that it may learn late or never, unlike in a task that goes on to its limit "
+        "of steps (the mazes with continuing_task=True)."
+    )
+
+
+def check_layout(name: str, env_id: str) -> None:
+    """Raise ValueError, with the reason, if a task cannot be observed through the layout `name`."""
+    layout, env = LAYOUTS[name], make_env(env_id)
+    fetch, size = isinstance(env, FetchEnv), env.observation_space["observation"].shape[-1]  # type: ignore[index]
+    env.close()
+    if not fetch and (layout.pixels or "proprioception" in layout.vector):
+        raise ValueError(f"The layout '{name}' is made for the Fetch tasks: use state.")
+    if fetch and name in ("honest", "honest-blind") and not has_object(size):
+        raise ValueError(
+            f"The layout '{name}' hides the achieved goal, but in Reach that is the gripper's position, which "
+            "proprioception holds: use pixels-only."
+        )
+
+
+def _check_goals(env_id: str, env: gym.Env[Any, Any]) -> None:
+    space = env.observation_space
+    if not isinstance(space, gym.spaces.Dict) or any(key not in space.spaces for key in GOAL_KEYS):
+        raise ValueError(
+            f"'{env_id}' is not a goal environment (a Dict observation with {', '.join(GOAL_KEYS)}): "
+            "choose one, such as FetchPush-v4."
+        )
+    for key, part in space.spaces.items():
+        if not isinstance(part, gym.spaces.Box) or len(part.shape) != 1:
+            raise ValueError(f"'{env_id}' has an observation '{key}' that is not a vector: wrap it into a 1-D Box.")
+    if space["achieved_goal"].shape != space["desired_goal"].shape:
+        raise ValueError(f"'{env_id}' has achieved and desired goals of different sizes: wrap it so that they match.")
+
+
+def _check_actions(env_id: str, env: gym.Env[Any, Any]) -> None:
+    space = env.action_space
+    if not isinstance(space, gym.spaces.Box) or not np.issubdtype(space.dtype, np.floating) or len(space.shape) != 1:
+        raise ValueError(f"'{env_id}' has no continuous actions, which SAC needs: choose one with a 1-D Box of floats.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        extent = space.high - space.low  # in the space's own dtype, as actions are scaled
+    if not np.isfinite(extent).all():
+        raise ValueError(f"'{env_id}' has unbounded actions: give its action space a low and a high it can act within.")
+    if not (extent > 0).all():
+        raise ValueError(
+            f"'{env_id}' has an action whose low is not below its high: leave it out of the action space, or widen it."
+        )
+
+
+def _check_reward(env_id: str, env: gym.Env[Any, Any], steps: list[Step]) -> None:
+    """Compare `compute_reward` with the rewards of steps, and its rewards of a pair alone with those in batches.
+
+    The learner calls it in an environment that was reset and never stepped, with an empty info.
+    """
+    inside(env).reset(seed=SEEDS[0], options=None)
+    achieved, desired = np.stack([step.achieved for step in steps]), np.stack([step.desired for step in steps])
+    # For each step what it reached of its own goal, of the one it reached, and of another step's: in turn, so that
+    # every batch holds unlike ones. (3 T, G) each.
+    of = np.stack([achieved, achieved, achieved], 1).reshape(-1, achieved.shape[1])
+    to = np.stack([desired, achieved, desired[::-1]], 1).reshape(of.shape)
+    compute = _vectorised(env_id, env)
+    alone = np.concatenate([compute(of[i : i + 1], to[i : i + 1]) for i in range(len(of))])  # (3 T,)
+    if not np.isfinite(alone).all():
+        raise ValueError(f"'{env_id}' has a compute_reward that gives {_odd(alone)}: let it give finite rewards.")
+    atol = 1e-6 * (1 + max(np.abs(of).max(), np.abs(to).max()))  # goals may come as float32
+    for step, reward in zip(steps, alone[::3], strict=True):
+        if not np.isclose(step.reward, reward, rtol=1e-4, atol=atol):
+            raise ValueError(
+                f"'{env_id}' gives a step the reward {step.reward:g}, of which its compute_reward says {reward:g}, and "
+                "hindsight would mix the two: let a wrapper change both, and both depend on the goals alone."
+            )
+    for size in (2, 3, 5, len(of)):  # whatever the goal's size, some are unlike it
+        in_batch = compute(of[:size], to[:size])
+        unlike = ~np.isclose(in_batch, alone[:size], rtol=1e-4, atol=atol)
+        if unlike.any():
+            raise ValueError(
+                f"'{env_id}' has a compute_reward that gives the same goals {alone[:size][unlike][0]:g} alone and "
+                f"{in_batch[unlike][0]:g} in a batch of {size}: let each row's reward depend on that row alone, as in "
+                "np.linalg.norm(achieved_goal - desired_goal, axis=-1)."
+            )
+
+
+def _vectorised(env_id: str, env: gym.Env[Any, Any]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """`compute_reward` on goals (B, G) float64 -> (B,) float64; raises ValueError where it gives no such thing."""
+
+    def compute(achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+        try:
+            with np.errstate(all="ignore"):
+                rewards = env.get_wrapper_attr("compute_reward")(achieved.copy(), desired.copy(), {})
+            values = np.asarray(rewards, dtype=np.float64)
+            found = f"a batch of {len(achieved)} gives shape {values.shape}"
+        except Exception as error:
+            values, found = np.empty(()), reason(error)
+        if values.shape != (len(achieved),):
+            raise ValueError(
+                f"'{env_id}' has no vectorised compute_reward(achieved_goal, desired_goal, info), which hindsight "
+                f"needs ({found}): give it one that maps (batch, goal) arrays and an empty info to (batch,) rewards."
+            )
+        return values + 0.0  # Fetch's zero is negative, and would be said so
+
+    return compute
+
+
+def _odd(values: np.ndarray) -> str:
+    return f"{values[~np.isfinite(values)][0]:g}"

@@ -1,0 +1,141 @@
+"""What a goal environment's `reset` and `step` return, against what its spaces say.
+
+A vector of environments writes it into arrays of the spaces' shapes and dtypes, where one number would be broadcast to
+a whole vector without a word. No torch is imported here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+
+from envs.infos import FLAGS, success_of
+from envs.layers import inside
+
+SEEDS = (0, 1, 2**31 - 1)  # the last is the greatest that training uses
+STEPS = 5  # of each episode, at most
+
+
+class Step(NamedTuple):
+    """What hindsight makes use of: goals (G,) float64 after the step, its reward, and whether success ended it."""
+
+    achieved: np.ndarray
+    desired: np.ndarray
+    reward: float
+    ended_on_success: bool
+
+
+def played(env_id: str, env: gym.Env[Any, Any]) -> list[Step]:
+    """Steps of an episode for each of SEEDS. Raises ValueError, a sentence, where one cannot be trained on.
+
+    Actions are random, and in the last step in the middle, with the goal where the task already is if that can be: so
+    that what success does to reward and episode is seen too.
+    """
+    # Bookkeeping around it would stumble over an old API, and say so in other words.
+    task, rng, space = inside(env), np.random.default_rng(0), env.action_space
+    assert isinstance(space, gym.spaces.Box) and env.spec is not None and env.spec.max_episode_steps is not None
+    last = min(STEPS, env.spec.max_episode_steps) - 1
+    steps: list[Step] = []
+    for seed in SEEDS:
+        _reset(env_id, env, task, seed)
+        for number in range(last + 1):
+            action = rng.uniform(space.low, space.high)
+            if 0 < number == last:
+                _put_goal(task.unwrapped, steps[-1])
+                action = space.low + (space.high - space.low) / 2
+            step, ended = _step(env_id, env, task, action.astype(space.dtype).clip(space.low, space.high))
+            steps.append(step)
+            if ended:
+                break
+    _reset(env_id, env, task, None)  # as after an episode's end
+    return steps
+
+
+def _put_goal(task: Any, step: Step) -> None:
+    """Move the goal to what `step` achieved, in a task that keeps it as `goal` (those of gymnasium-robotics do)."""
+    goal = getattr(task, "goal", None)
+    if isinstance(goal, np.ndarray) and np.array_equal(goal, step.desired):
+        with contextlib.suppress(AttributeError):  # a property
+            task.goal = step.achieved.astype(goal.dtype)
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error's message."""
+    return str(error).strip().split("\n")[0].rstrip(".")[:160] or type(error).__name__
+
+
+def _reset(env_id: str, env: gym.Env[Any, Any], task: gym.Env[Any, Any], seed: int | None) -> None:
+    try:
+        result: Any = task.reset(seed=seed, options=None)
+    except Exception as error:
+        raise ValueError(
+            f"'{env_id}' cannot be reset with seed={seed} ({reason(error)}): mend it or choose another id."
+        ) from None
+    if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], dict):
+        raise ValueError(
+            f"'{env_id}' has an old-style reset: let it return (observation, info), the second one a dictionary."
+        )
+    _check_observation(env_id, env, "reset", result[0])
+
+
+def _step(env_id: str, env: gym.Env[Any, Any], task: gym.Env[Any, Any], action: np.ndarray) -> tuple[Step, bool]:
+    """The step, and whether the episode ended."""
+    try:
+        result: Any = task.step(action)
+    except Exception as error:
+        raise ValueError(f"'{env_id}' cannot be stepped ({reason(error)}): mend it or choose another id.") from None
+    if not isinstance(result, tuple) or len(result) != 5 or not isinstance(result[4], dict):
+        raise ValueError(
+            f"'{env_id}' has an old-style step: let it return (observation, reward, terminated, truncated, info), the "
+            "last one a dictionary."
+        )
+    observation, reward, terminated, truncated, info = result
+    _check_observation(env_id, env, "step", observation)
+    if np.shape(reward) != () or np.asarray(reward).dtype.kind not in "fiub" or not np.isfinite(reward):
+        raise ValueError(f"'{env_id}' gives a step the reward {_short(reward)}: let it be one finite number.")
+    for name, flag in (("terminated", terminated), ("truncated", truncated)):
+        if not isinstance(flag, (bool, np.bool_)):
+            raise ValueError(f"'{env_id}' returns {_short(flag)} as {name} from step: let it be True or False.")
+    success = _success(env_id, info)
+    achieved, desired = (np.array(observation[key], dtype=np.float64) for key in ("achieved_goal", "desired_goal"))
+    return Step(achieved, desired, float(reward), success and bool(terminated)), bool(terminated or truncated)
+
+
+def _success(env_id: str, info: dict[str, Any]) -> bool:
+    if not any(flag in info for flag in FLAGS):
+        raise ValueError(f"'{env_id}' never says whether it succeeded: put {' or '.join(FLAGS)} into its step's info.")
+    for flag in FLAGS:
+        if np.shape(info.get(flag, False)) != ():
+            raise ValueError(f"'{env_id}' has {_short(info[flag])} as {flag} in its step's info: let it be one bool.")
+    return bool(success_of(info, 1)[0])
+
+
+def _check_observation(env_id: str, env: gym.Env[Any, Any], method: str, observation: Any) -> None:
+    assert isinstance(env.observation_space, gym.spaces.Dict)
+    for key, box in env.observation_space.spaces.items():
+        if not isinstance(observation, Mapping) or key not in observation:
+            raise ValueError(f"'{env_id}' has no '{key}' in what {method} returns: let it be as the space says.")
+        try:
+            value = np.asarray(observation[key])
+        except ValueError:  # lists of unlike lengths
+            value = np.asarray(None)
+        if value.shape != box.shape:
+            raise ValueError(
+                f"'{env_id}' returns a '{key}' of shape {value.shape} from {method}, where its space says {box.shape}: "
+                "make the two agree."
+            )
+        if not np.can_cast(value.dtype, box.dtype or value.dtype, "same_kind"):
+            raise ValueError(
+                f"'{env_id}' returns a '{key}' of {value.dtype} from {method}, where its space says {box.dtype}: make "
+                "the two agree."
+            )
+        if not np.isfinite(value).all():
+            raise ValueError(f"'{env_id}' returns a '{key}' with NaN or infinity from {method}: mend it.")
+
+
+def _short(value: Any) -> str:
+    return " ".join(repr(value).split())[:60]

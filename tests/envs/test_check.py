@@ -1,0 +1,144 @@
+"""check_goal_env: what can be trained on passes, anything else is refused in one sentence with the mend."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from stable_baselines3.common.env_checker import check_env
+
+import envs
+from tests.envs import odd
+from tests.envs.unruly import Unruly
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+GOOD = ("FetchPickAndPlaceDense-v4", "AntMaze_UMaze-v5", "HandManipulateBlock-v1", "Tidy-v0", "NeedsReset-v0",
+        "PlusOne-v0", "Replaced-v0", "Subclass-v0", "Nested-v0")  # fmt: skip
+
+
+class Discrete(Unruly):
+    """No continuous actions."""
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        super().__init__(render_mode)
+        self.action_space = gym.spaces.Discrete(3)
+
+
+class Unbounded(Unruly):
+    """Actions without bounds."""
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        super().__init__(render_mode)
+        self.action_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+
+
+class Scalar(Unruly):
+    """A reward that is not vectorised."""
+
+    def compute_reward(self, achieved: np.ndarray, desired: np.ndarray, info: object) -> float:
+        return -float(np.abs(achieved - desired).sum())
+
+
+class Broken(Unruly):
+    """Cannot be built."""
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        raise OSError("no scene.xml\nsecond line")
+
+
+class Silent(Unruly):
+    """Does not say whether it succeeded."""
+
+    def step(self, action: np.ndarray) -> Any:
+        *rest, info = super().step(action)
+        return *rest, {"at": info["at"]}
+
+
+class Jammed(Unruly):
+    """Cannot be stepped."""
+
+    def step(self, action: np.ndarray) -> Any:
+        raise ArithmeticError("a deliberate failure")
+
+
+@pytest.fixture(autouse=True)
+def registered() -> None:
+    for kind in (Discrete, Unbounded, Scalar, Broken, Silent, Jammed):
+        if f"{kind.__name__}-v0" not in gym.registry:
+            gym.register(f"{kind.__name__}-v0", f"{__name__}:{kind.__name__}", max_episode_steps=5)
+
+
+@pytest.mark.parametrize("env_id", sorted({*re.findall(r"\w+-v\d+", (EXPERIMENTS / "table.py").read_text()), *GOOD}))
+def test_good_environments_pass(env_id: str) -> None:
+    """Without a note: these go on to their limit of steps. Among them all that the experiments train on."""
+    assert envs.check_goal_env(env_id) is None
+
+
+@pytest.mark.parametrize(
+    "env_id, words",
+    [
+        ("FetchPsh-v4", "no environment 'FetchPsh-v4': did you mean FetchPush-v4"),
+        ("FetchPush-v9", "use FetchPush-v4"),
+        ("FetchPush", "use FetchPush-v4"),
+        ("FetchPush-v1", "mujoco-py, which is retired: use FetchPush-v4"),
+        ("", "no environment ''"),
+        ("Zzzyx-v0", "pprint_registry"),
+        ("no.such.module:Reach-v0", "cannot be imported"),
+        ("CartPole-v1", "not a goal environment"),
+        ("FrankaKitchen-v1", "not a vector"),
+        ("Discrete-v0", "no continuous actions"),
+        ("Unbounded-v0", "unbounded actions"),
+        ("Scalar-v0", "no vectorised compute_reward"),
+        ("Broken-v0", r"cannot be built \(no scene.xml\)"),
+        ("Huge-v0", "unbounded actions: give"),
+        ("Fixed-v0", "an action whose low is not below its high"),
+        ("OldReset-v0", r"old-style reset: let it return \(observation, info\)"),
+        ("OldStep-v0", r"old-style step: let it return \(observation, reward, terminated"),
+        ("Seedless-v0", r"cannot be reset with seed=0 \(.*unexpected keyword argument 'seed'\)"),
+        ("SmallSeeds-v0", r"cannot be reset with seed=2147483647 \(the seed is too large\)"),
+        ("OneNumber-v0", r"'achieved_goal' of shape \(1,\) from step, where its space says \(2,\)"),
+        ("OneNumberAtReset-v0", r"'observation' of shape \(\) from reset, where its space says \(2,\)"),
+        ("NoGoal-v0", "has no 'desired_goal' in what step returns"),
+        ("Fractions-v0", "'observation' of float64 from reset, where its space says int64"),
+        ("NotANumber-v0", "'observation' with NaN or infinity from reset"),
+        ("ListedReward-v0", r"the reward array\(\[-1.\]\): let it be one finite number"),
+        ("NoBool-v0", "returns None as terminated from step: let it be True or False"),
+        ("ListedSuccess-v0", r"array\(\[False\]\) as is_success in its step's info"),
+        ("WholeBatch-v0", "the same goals 0 alone and -1 in a batch of 2: let each row's reward depend on that row"),
+        ("Coordinates-v0", "no vectorised compute_reward"),
+        ("Pairs-v0", r"no vectorised compute_reward.*\(a batch of 3 gives shape \(2,\)\)"),
+        ("Logarithm-v0", "a compute_reward that gives inf: let it give finite rewards"),
+        ("TenTimes-v0", "gives a step the reward -10, of which its compute_reward says -1"),
+        ("Bonus-v0", "gives a step the reward 5, of which its compute_reward says 0,"),
+        ("Silent-v0", "put is_success or success into its step's info"),
+        ("Jammed-v0", r"cannot be stepped \(a deliberate failure\)"),
+        ("Endless-v0", "no limit of steps: register it with max_episode_steps"),
+    ],
+)
+def test_bad_environments_are_refused(env_id: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        envs.check_goal_env(env_id)
+    message = str(caught.value)
+    assert "\n" not in message and message.endswith(".") and ": " in message
+
+
+def test_what_sb3_refuses() -> None:
+    """Stable-Baselines3's own checker passes the environment that these are made of, and none of these."""
+    check_env(odd.Tidy(), warn=False)
+    for kind in (odd.OldReset, odd.OldStep, odd.Seedless, odd.OneNumber, odd.NoGoal, odd.Fractions,
+                 odd.ListedReward, odd.NoBool, odd.Coordinates):  # fmt: skip
+        with pytest.raises((AssertionError, TypeError, ValueError, LookupError)):
+            check_env(kind(), warn=False)
+        with pytest.raises(ValueError):
+            envs.check_goal_env(f"{kind.__name__}-v0")
+
+
+def test_that_success_ends_episodes_is_noted() -> None:
+    """One ends as soon as the goal is where the task is already, which random actions would not come to."""
+    note = envs.check_goal_env("Episodic-v0")
+    assert note is not None and note.startswith("'Episodic-v0' ends its episodes on success, but ")
+    assert note.endswith(".") and "\n" not in note

@@ -22,13 +22,9 @@ def reward_fn(env_id: str) -> RewardFn:
     """The reward of `env_id` as a function of achieved (B, G) and desired (B, G) float64 tensors -> (B,) float32.
 
     Fetch sparse: -1 or -0.0, the bits of the environment's `compute_reward`. Fetch dense: within one float32 ulp of
-<<<<<<< HEAD
-    it. Both stay on the inputs' device. Any other environment: its own `compute_reward`, on the CPU, with an empty
-    info; the result goes back to the inputs' device, unless one is NaN or infinite (NotFinite).
-=======
     it. Both stay on the inputs' device. Any other environment, a wrapped or changed Fetch task too: its own (the
-    outermost) `compute_reward`, on the CPU, with an empty info; the result goes back to the inputs' device.
->>>>>>> 1f5008773526e99b87507cd1bfaa204f299a1979
+    outermost) `compute_reward`, on the CPU, with an empty info; the result goes back to the inputs' device, unless one
+    is NaN or infinite (NotFinite).
     """
     env = make_env(env_id)
     if not isinstance(env, FetchEnv):

@@ -37,7 +37,7 @@ def check_rendering(config: Config) -> None:
 
 
 def check(config: Config) -> str | None:
-    """Raises UserError for anything in the configuration that could only fail later; returns a note to print, if any."""
+    """Raises UserError for anything that could only fail later; returns a note to print, if there is one."""
     note = check_environment(config)
     check_rendering(config)
     most = min(config.buffer_size, config.total_steps)

@@ -14,10 +14,8 @@ import numpy as np
 from envs.fetch import FetchEnv
 from envs.layers import inside
 from envs.layout import LAYOUTS, has_object
-from envs.registry import find_spec, make_env, suggestion
+from envs.registry import GOAL_KEYS, find_spec, make_env, suggestion
 from envs.returned import SEEDS, Step, played, reason
-
-GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
 
 
 def check_goal_env(env_id: str) -> str | None:

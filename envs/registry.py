@@ -26,6 +26,8 @@ from envs.fetch import FetchEnv, is_fetch
 
 gym.register_envs(gymnasium_robotics)
 
+GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
+
 
 def make_env(env_id: str | EnvSpec, *, render_mode: str | None = None, **kwargs: Any) -> gym.Env[Any, Any]:
     """Build one environment that truncates after its spec's `max_episode_steps`, or sooner by a limit of its own.

@@ -31,7 +31,7 @@ class Room:
     action_size: int  # A
     pixels: tuple[int, int, int] | None = None  # (H, W, C) of a single picture, stored as uint8; None for none
     device: torch.device | str = "cpu"
-    file: Path | None = None  # where the pictures lie instead of in memory; one that is there is taken over as it is
+    file: Path | None = None  # where the images lie instead of in memory; one that is there is taken over as it is
 
 
 class Storage:
@@ -70,7 +70,7 @@ class Storage:
         if room.pixels is not None and room.file is None:
             self.tables["pixels"] = table(*room.pixels, dtype=torch.uint8)
         elif room.pixels is not None and room.file is not None:
-            self.on_disk = OnDisk(room.file, (self.slots * self.lanes, *room.pixels), self.lanes)
+            self.on_disk = OnDisk(room.file, (self.slots * self.lanes, *room.pixels))
             self.tables["pixels"] = self.on_disk.pixels
 
         def cursor(value: int) -> Tensor:
@@ -81,7 +81,7 @@ class Storage:
             "added": cursor(0),  # transitions ever stored
             "lost": cursor(0),  # of those, the overwritten ones
             "start": cursor(0),  # time of the open episode's first observation
-            "intact": cursor(0),  # time from which on pictures are those that were stored
+            "intact": cursor(0),  # time from which on images are those that were stored; at most `newest`
         }
         self.all_lanes = torch.arange(self.lanes, device=self.device)
 
@@ -165,9 +165,10 @@ class Storage:
         self.tables["achieved_goal"][here] = achieved
         self.tables["desired_goal"][here] = desired
         if pixels is not None:
-            if self.on_disk is not None:  # first: a picture that may be there is taken for written
-                self.on_disk.newest[lanes] = torch.maximum(self.on_disk.newest[lanes], time)
-            self.tables["pixels"][here] = pixels
+            if self.on_disk is not None:
+                self.on_disk.write(here, pixels)
+            else:
+                self.tables["pixels"][here] = pixels
         self.tables["start"][here] = self.cursors["start"][lanes]
         self.tables["end"][here] = OPEN
 
@@ -185,24 +186,28 @@ class Storage:
 
     # ------------------------------------------------------------------ saving
 
-    def forget(self) -> None:
-        """Take an empty ring's pictures on disk for what they are: none of this ring's."""
-        if self.on_disk is not None:
-            self.on_disk.newest.fill_(-1)
-
     def state_dict(self) -> dict[str, Any]:
-        """Only rows that were written are kept. On a CPU tables are views: save them before the next step."""
-        if self.on_disk is not None:
-            self.on_disk.flush()
+        """Only rows that were written are kept. On a CPU tables are views: save them before the next step.
+
+        Of images on disk only the newest: what is seen next continues it, though all others may be overwritten.
+        """
         used = min(int(self.cursors["newest"].max()) + 1, self.slots) * self.lanes
-        return {
+        state: dict[str, Any] = {
             "shape": (self.slots, self.lanes),
             "tables": {name: _first_rows(self.tables[name], used) for name in self._saved()},
             "cursors": {name: cursor.clone() for name, cursor in self.cursors.items()},
         }
+        if self.on_disk is not None:
+            self.on_disk.flush()
+            state["tables"]["number"] = _first_rows(self.on_disk.numbers, used)
+            state["cursors"]["pixels"] = self._gather("pixels", self._at(self.cursors["newest"], self.all_lanes))
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict()`. Raises ValueError if it was a ring of another shape."""
+        """Continue from `state_dict()`, without the transitions whose images on disk were overwritten since.
+
+        Raises ValueError if it was a ring of another shape.
+        """
         if tuple(state["shape"]) != (self.slots, self.lanes):
             raise ValueError(f"the saved ring has {state['shape']} slots and lanes, this one {self.slots, self.lanes}")
         saved = state["tables"]
@@ -213,25 +218,34 @@ class Storage:
         for name, cursor in self.cursors.items():
             cursor.copy_(state["cursors"][name])
         if self.on_disk is not None:
-            if (self.on_disk.newest < self.cursors["newest"]).any():
-                raise ValueError("the file of pictures lacks some that this ring holds")
-            self._drop_overwritten(self.on_disk.newest)
+            self.number_beyond(state)
+            self._drop_overwritten(self.on_disk, saved["number"], state["cursors"]["pixels"])
+
+    def number_beyond(self, state: dict[str, Any]) -> None:
+        """Have no image on disk take a number that `state` knows: it may be continued yet, though not by this ring."""
+        if self.on_disk is not None:
+            self.on_disk.latest = max(self.on_disk.latest, int(state["tables"]["number"].max()))
 
     def _saved(self) -> list[str]:
         return [name for name in self.tables if name != "pixels" or self.on_disk is None]
 
-    def _drop_overwritten(self, written: Tensor) -> None:
-        """Give up what the file lost after this state was saved, by observations up to the times `written` (N,)."""
-        ahead = torch.where(written > self.cursors["newest"], written - self.slots + 1, 0)
-        self.cursors["intact"].copy_(torch.maximum(ahead, self.cursors["intact"]))
-        for lane in range(self.lanes):
-            added, lost = int(self.cursors["added"][lane]), int(self.cursors["lost"][lane])
-            while lost < added and self._transition_time(lane, lost) < int(self.cursors["intact"][lane]):
-                lost += 1
-            self.cursors["lost"][lane] = lost
+    def _drop_overwritten(self, on_disk: OnDisk, saved: Tensor, pixels: Tensor) -> None:
+        """Give up what the file lost since the first R rows' images had the numbers `saved` (R,); not the newest ones,
+        `pixels` (N, H, W, C)."""
+        numbers = torch.zeros_like(on_disk.numbers)
+        numbers[: len(saved)] = saved
+        newest, lost = self.cursors["newest"], self.cursors["lost"]
+        here = self._at(newest, self.all_lanes)
+        on_disk.put_back(here, pixels, numbers[here])
+        overwritten = (numbers != on_disk.numbers).view(self.slots, self.lanes)
+        after = torch.where(overwritten, self._held(newest), -1).amax(0) + 1  # the latest that is overwritten
+        intact = self.cursors["intact"].copy_(torch.maximum(self.cursors["intact"], after))
+        transition = self.tables["transition"].view(self.slots, self.lanes)
+        lost += ((self._held(self.cursors["added"] - 1) >= lost) & (transition < intact)).sum(0)
 
-    def _transition_time(self, lane: int, nth: int) -> int:
-        return int(self.tables["transition"][nth % self.slots * self.lanes + lane])
+    def _held(self, latest: Tensor) -> Tensor:
+        """Which of the numbers up to `latest` (N,) each slot holds, (slots, N); negative for none."""
+        return latest - (latest - torch.arange(self.slots, device=self.device)[:, None]) % self.slots
 
 
 def _first_rows(table: Tensor, rows: int) -> Tensor:

@@ -110,7 +110,8 @@ class Ranks:
 
     def sum(self, tensor: Tensor) -> None:
         """Over all ranks, in place."""
-        self._together(dist.all_reduce, tensor)
+        if self.count > 1:
+            self._together(dist.all_reduce, tensor)
 
     def agree(self, stopping: signal.Signals | None) -> signal.Signals | None:
         """A signal that any of the ranks was sent, so that all stop after the same step."""
@@ -119,6 +120,13 @@ class Ranks:
         number = torch.tensor(stopping or 0)
         self._together(dist.all_reduce, number, dist.ReduceOp.MAX)
         return signal.Signals(int(number)) if number else None
+
+    def least(self, number: int) -> int:
+        """Of all ranks' numbers."""
+        least = torch.tensor(number)
+        if self.count > 1:
+            self._together(dist.all_reduce, least, dist.ReduceOp.MIN)
+        return int(least)
 
     def tell(self, value: str) -> str:
         """Rank 0's value, on all."""

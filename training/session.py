@@ -147,7 +147,7 @@ class Session(Player):
         if file is None or (self.config.resume and (file.exists() or not self.config.resume_without_replay)):
             return None
         assert self.config.view is not None
-        return Disk.of(file.parent, math.prod(self.config.view.shape))
+        return Disk.of(file.parent, math.prod(self.config.view.shape) + 8)  # and its number
 
     def _grasps(self) -> bool:
         """Whether this is a Fetch task whose fingers move."""
@@ -227,7 +227,7 @@ class Session(Player):
         self.shift.load_state_dict(state["shift"])
         self.ranks.attach(self.agent)
         if self.config.resume_without_replay:
-            self.ring.forget()
+            self.ring.number_beyond(state["ring"])
             state["collector"]["envs"] = None  # episodes whose beginnings nobody has
         else:
             self.ring.load_state_dict(state["ring"])

@@ -58,8 +58,6 @@ def restore(session: Session, recorder: Recorder, opened: Opened) -> list[str]:
     ranks, config, notes = session.ranks, session.config, []
     try:
         recorder.load_state_dict(opened.states[0]["recorder"], session.device)
-        if config.resume_without_replay:
-            recorder.replay_began = recorder.step
         state = opened.states[0]["session"]
         if opened.ranks != ranks.count:
             state = dealt_anew([one["session"] for one in opened.states], ranks.rank, ranks.count)
@@ -68,10 +66,17 @@ def restore(session: Session, recorder: Recorder, opened: Opened) -> list[str]:
                 "does not go on bit for bit."
             )
         opened.states.clear()
+        cursors = state["ring"]["cursors"]
+        saved = int((cursors["added"] - cursors["lost"]).sum())
         if not session.load_state_dict(state, recorder.step):
             empty = config.resume_without_replay
             reason = "The replay starts empty" if empty else f"{config.env_id} cannot be saved in mid-episode"
             notes.append(f"{reason}: the open episodes were dropped.")
+        dropped, wait = fill_again(session, recorder, saved)
+        if dropped and not config.resume_without_replay:
+            reason = "steps after the checkpoint overwrote their images"
+            pause = f"; the next update waits for {wait} more" if wait > 0 else ""
+            notes.append(f"{dropped} stored transitions were dropped: {reason}{pause}.")
         return notes
     except envs.WorkerError:
         raise
@@ -81,6 +86,20 @@ def restore(session: Session, recorder: Recorder, opened: Opened) -> list[str]:
         raise UserError(
             f"{checkpoint.RESUME} does not fit {run_folder.CONFIG} ({type(error).__name__}): take both from one run."
         ) from None
+
+
+def fill_again(session: Session, recorder: Recorder, saved: int) -> tuple[int, int]:
+    """Have a replay that held `saved` transitions, and has lost some, filled again before the next update.
+
+    Returns how many it has lost, those of all ranks together, and how many are missing to learn from.
+    """
+    ranks, held = session.ranks, len(session.ring)
+    dropped = torch.tensor(saved - held)
+    ranks.sum(dropped)
+    left = ranks.least(held) * ranks.count  # all learn, or none
+    if dropped:
+        recorder.replay_began = recorder.step - left  # a step, a transition: as if it had begun there
+    return int(dropped), max(session.config.learning_starts, session.config.num_envs) - left
 
 
 def dealt_anew(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[str, Any]:

@@ -114,8 +114,8 @@ def test_shifts_are_shared_with_the_next_picture_or_not(shared: bool) -> None:
     assert (first & second).any(0).all() == shared
 
 
-def test_pictures_on_disk_outlive_the_process_and_lose_what_was_overwritten(tmp_path: Path) -> None:
-    file = tmp_path / "pictures"
+def test_images_on_disk_outlive_the_process(tmp_path: Path) -> None:
+    file = tmp_path / "images"
     in_memory, on_disk = played(new_ring(18, seed=3), 3), played(new_ring(18, seed=3, file=file), 3)
     state = on_disk.state_dict()
     assert "pixels" not in state["tables"]
@@ -126,23 +126,9 @@ def test_pictures_on_disk_outlive_the_process_and_lose_what_was_overwritten(tmp_
     assert one.pixels is not None and other.pixels is not None
     assert one.pixels.equal(other.pixels) and one.vector.equal(other.vector)
 
-    lanes = torch.arange(LANES)  # the run goes on for two observations, and is killed before its next checkpoint
-    lost = torch.zeros(LANES, 2, 2, 3, dtype=torch.uint8) + 255
-    zeros = torch.zeros(LANES, 2, dtype=torch.float64)
-    for _ in range(2):
-        on_disk.begin(lanes, torch.zeros(LANES, 3), zeros, zeros, lost)
-    resumed = new_ring(18, file=file, frame_stack=3)
-    resumed.load_state_dict(state)
-    batch = resumed.sample(400)
-    assert batch.pixels is not None and not (batch.pixels == 255).flatten(1).all(1).any()
-    assert len(resumed) == len(in_memory) - 2 * LANES
-    zero = torch.zeros(LANES)  # it goes on for one observation only, and is killed again: the file's losses stay lost
-    resumed.add(torch.zeros(LANES, 1), zero, zero, torch.zeros(LANES, 3), zeros, zeros, lost)
-    again = new_ring(18, file=file)
-    again.load_state_dict(state)
-    assert len(again) == len(in_memory) - 2 * LANES
     with pytest.raises(ValueError, match="is not the whole of this ring's pictures"):
         new_ring(20, file=file)
     file.unlink()
-    with pytest.raises(ValueError, match="lacks some"):
-        new_ring(18, file=file).load_state_dict(state)
+    gone = new_ring(18, file=file, frame_stack=3)
+    gone.load_state_dict(state)
+    assert len(gone) == 0

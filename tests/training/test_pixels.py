@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import train
 from replay import Batch
 from tests.training.runs import at_step, differences, metrics, run, saved_state, stop
+from tests.training.test_resume import Killed, kill
 from training import cli, finish, run_folder
 from training.collector import Collector
 from training.config import Config
@@ -123,11 +125,14 @@ def test_a_run_resumed_without_its_replay_waits_until_there_is_one(
 
 def test_pictures_that_are_gone_are_missed_in_a_sentence(capsys: pytest.CaptureFixture) -> None:
     assert learned("run", "--total-steps", "120", "--replay-on-disk") == 0
-    pixels, newest = Path("run/replay.pixels"), Path("run/replay.pixels.newest")
-    whole, kept = pixels.read_bytes(), newest.read_bytes()
-    for damage in (lambda: pixels.write_bytes(whole[:-1]), newest.unlink, pixels.unlink):
+    pixels, numbers = Path("run/replay.pixels"), Path("run/replay.pixels.numbers")
+    whole, kept = pixels.read_bytes(), numbers.read_bytes()
+    damages: list[Callable[[], object]] = [
+        lambda: pixels.write_bytes(whole[:-1]), lambda: numbers.write_bytes(kept[:-8]), numbers.unlink, pixels.unlink,
+    ]  # fmt: skip
+    for damage in damages:
         pixels.write_bytes(whole)
-        newest.write_bytes(kept)
+        numbers.write_bytes(kept)
         damage()
         capsys.readouterr()
         assert run("--resume", "run", "--total-steps", "240") == 2
@@ -135,6 +140,31 @@ def test_pictures_that_are_gone_are_missed_in_a_sentence(capsys: pytest.CaptureF
         assert said.startswith("train.py: run/replay.pixels is ") and said.count("\n") == 1
         assert "--resume-without-replay" in said
     assert run("--resume", "run", "--total-steps", "240", "--resume-without-replay") == 0
+
+
+@pytest.mark.parametrize(("killed", "left"), [(180, 18), (240, 0)], ids=["within a ring's length", "beyond it"])
+def test_a_run_killed_after_its_images_were_overwritten_fills_the_replay_again(
+    killed: int, left: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """The checkpoint is of step 120, and a ring's length 80 steps: it learns once 40 transitions are there again."""
+    disk = ["--replay-on-disk", "--buffer-size", "80", "--save-every", "120", "--log-every", "2"]
+    with monkeypatch.context() as patch:
+        at_step(patch, killed, kill)
+        with pytest.raises(Killed):
+            learned("run", *disk, "--total-steps", "300")
+    before = saved_state(Path("run"))
+    cursors = before["session"]["ring"]["cursors"]
+    assert before["recorder"]["step"] == 120
+    assert run("--resume", "run", "--total-steps", "200") == 0
+    dropped = int((cursors["added"] - cursors["lost"]).sum()) - left
+    assert (
+        f"{dropped} stored transitions were dropped: steps after the checkpoint overwrote their images; the next "
+        f"update waits for {40 - left} more." in capsys.readouterr().out
+    )
+    updates = {int(row["step"]): int(row["updates"]) for row in metrics(Path("run"))}
+    first = 120 + 40 - left  # as many steps are stored after this one
+    assert updates[first] == before["recorder"]["updates"]
+    assert updates[first + 8] == updates[first] + 1
 
 
 def test_what_the_end_says_of_seeing() -> None:

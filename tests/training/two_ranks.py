@@ -29,6 +29,7 @@ def main(routing: str) -> None:
     ranks = Ranks.from_environment()
     ranks.join()
     torch.set_num_threads(1)
+    assert ranks.least(7 - ranks.rank) == 6
     whole = small_agent(routing, alpha="auto", goal_loss=1.0)
     mine = small_agent(routing, alpha="auto", goal_loss=1.0, seed=ranks.rank)  # other weights, until they are shared
     ranks.attach(mine)

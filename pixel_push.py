@@ -5,7 +5,7 @@
     policy = pixel_push.load("runs/NAME")
     action, _ = policy.predict(obs, deterministic=True)
 
-Loading builds the networks and looks at one environment: no replay, no optimizer, no process of its own.
+Loading builds the networks and checks the environment: no replay, no optimizer, no process of its own.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def load(run: str | Path, seed: int = 0) -> TrainedPolicy:
         seed: for the actions that are sampled where `predict` is not deterministic.
 
     Raises:
-        UserError: one sentence, if there is no such run, or it has saved no model.
+        UserError: one sentence, if there is no such run, it has saved no model or one of other networks, or its
+            environment cannot be built.
     """
     folder, file = run_folder.folder_and_model(Path(run))
     config = run_folder.saved_config(folder)
@@ -105,7 +106,7 @@ class TrainedPolicy:
         batch, single = self._batched(obs)
         pixels = torch.from_numpy(batch[envs.PIXELS]) if self.config.layout.pixels else None
         action = self._policy.act(Seen(*self._policy.numbers(batch), pixels), deterministic)  # (N, A) in [-1, 1]
-        actions = self._policy.scale(action).astype(self.action_space.dtype, copy=False)
+        actions = self._policy.scale(action)
         return actions[0] if single else actions, None
 
     def make_env(self) -> gym.Env[Any, Any]:

@@ -1,7 +1,8 @@
 """Soft actor-critic (Haarnoja et al. 2018) for goals. One method an equation, in the order of the update.
 
 Which loss trains the encoder is a row of the table in `agent/routing.py`, and what that means is written here; an
-encoder with a goal head detaches the estimate that it shows (`encoders/joint.py`). By default ("critic"):
+encoder with a goal head detaches the estimate that it shows (`encoders/joint.py`), and so does a goal as seen from it
+(`ActorCritic.seen_goal`). By default ("critic"):
 - the critic's optimizer owns the encoder and the critic;
 - the actor's optimizer owns the actor, which reads `features.detach()`;
 - while the actor's loss runs through the critic, the critic's parameters are frozen;
@@ -148,11 +149,11 @@ class SAC(ActorCritic):
         return batch.reward + self.gamma * (1 - batch.terminated) * soft_value
 
     def q_range(self) -> tuple[float, Tensor]:
-        """Bounds of a true soft Q: the lowest reward forever; the highest one, and the most entropy from then on.
+        """Bounds of the optimal soft Q: the lowest reward forever; the highest one, and the most entropy from then on.
 
-        No policy in [-1, 1]^A has more entropy than uniform actions, A log 2. The lower bound is that of a policy at
-        least as good as those, whose entropy adds something. Targets stay unclipped: each has a sample of log pi, which
-        no such bound holds.
+        The upper one holds for any policy in [-1, 1]^A: none has more entropy than uniform actions, A log 2. The lower
+        one holds for those at least as good as uniform actions, whose entropy adds something. Targets stay unclipped:
+        each has a sample of log pi, which no such bound holds.
         """
         low, high = self.reward_range
         entropy = self.log_alpha.detach().exp() * self.actor.action_size * math.log(2)

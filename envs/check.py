@@ -91,7 +91,7 @@ def _check_actions(env_id: str, env: gym.Env[Any, Any]) -> None:
     if not isinstance(space, gym.spaces.Box) or not np.issubdtype(space.dtype, np.floating) or len(space.shape) != 1:
         raise ValueError(f"'{env_id}' has no continuous actions, which SAC needs: choose one with a 1-D Box of floats.")
     with np.errstate(over="ignore", invalid="ignore"):
-        extent = space.high - space.low  # in the space's own dtype, as actions are scaled
+        extent = space.high - space.low  # a range that the space's own dtype cannot hold is as good as none
     if not np.isfinite(extent).all():
         raise ValueError(f"'{env_id}' has unbounded actions: give its action space a low and a high it can act within.")
     if not (extent > 0).all():

@@ -86,7 +86,7 @@ class Ring(Storage):
         return new_goal, uniform[1, :rows] < self.her_ratio
 
     def _unmoved(self, lane: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
-        """Which candidates' goals were reached already when their episode began, (tries, rows) bool."""
+        """Which candidates had their goal reached at the oldest observation of their episode, (tries, rows) bool."""
         begun = torch.maximum(self._gather("start", self._at(time, lane)), self._oldest_time(lane))
         achieved = self._gather("achieved_goal", self._at(begun, lane))
         return (self.reward_fn(achieved, goal) == self.reward_fn(goal, goal)).view(-1, rows)

@@ -17,7 +17,7 @@ import torch
 from training.errors import RunFailed, UserError, ran_out_of_memory
 
 MODEL, BEST, RESUME = "model.pt", "best.pt", "resume/state.pt"
-FORMAT = "pixel-push-2"  # since flat trunks read maps channels last
+FORMAT = "pixel-push-3"  # since updates are counted in whole numbers, and images on disk are numbered
 
 
 def save(state: dict[str, Any], path: Path) -> None:
@@ -38,7 +38,7 @@ def save(state: dict[str, Any], path: Path) -> None:
         if ran_out_of_memory(error):
             raise
         reason = error if isinstance(error, OSError) else error.__context__ or error  # torch hides what the system said
-        raise RunFailed(f"{path} could not be saved ({reason}); what was saved before is intact.") from error
+        raise RunFailed(f"{path} could not be saved ({reason}); anything saved before is intact.") from error
 
 
 def load(path: Path, device: torch.device | str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from training.problems import problems
 @dataclass(frozen=True)
 class Task:
     env_id: str = "FetchPush-v4"
-    """A registered Gymnasium goal environment that does not end on success."""
+    """A registered Gymnasium goal environment. One that ends on success can be trained on, but not rightly yet."""
     obs: Literal["state", "chapter", "honest", "pixels-only", "blind", "honest-blind"] = "state"
     """What the networks see beside the desired goal: state = all numbers; chapter = pixels, proprioception and achieved
     goal; honest = pixels and proprioception; pixels-only; blind and honest-blind = those two without the pixels."""
@@ -169,7 +169,8 @@ class Run:
     run_dir: str | None = None
     """The run's folder; None names one under runs/ after preset, seed and a hash of the configuration."""
     resume_without_replay: bool = False
-    """Resume with an empty replay, as the chapter's run did: uniformly random actions for --learning-starts steps."""
+    """Resume with an empty replay, as the chapter's run did: uniformly random actions for --learning-starts steps, and
+    guided episodes where the run has them."""
     smoke: bool = False
     """Try the whole way in a minute or two: learn a little, stop, resume, evaluate and film, in a folder of its own."""
     resume: str | None = None

@@ -36,11 +36,11 @@ def _ending(error: Exception) -> tuple[int, str]:
     if isinstance(error, UserError | envs.RenderError):
         return 2, str(error)
     if ran_out_of_memory(error):
-        return 1, f"memory ran out: free some, or train with a lower {LOWER}; what was saved before is intact."
+        return 1, f"memory ran out: free some, or train with a lower {LOWER}; anything saved before is intact."
     if isinstance(error, RunFailed | envs.WorkerError):
         return 1, str(error)
     if isinstance(error, envs.NotFinite):
         return 1, f"{error}."
     if isinstance(error, OSError):  # a full disk, above all
-        return 1, f"a file could not be read or written ({error}); what was saved before is intact."
+        return 1, f"a file could not be read or written ({error}); anything saved before is intact."
     raise error

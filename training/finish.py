@@ -51,7 +51,7 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
                 config.env_id, session.policy.player(), folder / VIDEO, episodes=FILMED, seed=seed, view=config.view
             )
             video = str(folder / VIDEO)
-        except (envs.RenderError, OSError) as error:
+        except (envs.RenderError, envs.NotFinite, OSError) as error:
             video = f"skipped: {error}"
     low, high = result["ci95"]
     seeing = []

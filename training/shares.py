@@ -72,11 +72,14 @@ def restore(session: Session, recorder: Recorder, opened: Opened) -> list[str]:
             empty = config.resume_without_replay
             reason = "The replay starts empty" if empty else f"{config.env_id} cannot be saved in mid-episode"
             notes.append(f"{reason}: the open episodes were dropped.")
-        dropped, wait = fill_again(session, recorder, saved)
-        if dropped and not config.resume_without_replay:
+        if config.resume_without_replay:
+            fill_again(session, recorder, saved)
+        elif session.ring.on_disk is not None:  # only there can any be lost; such episodes go on, and none is reset
+            dropped, wait = fill_again(session, recorder, saved)
             reason = "steps after the checkpoint overwrote their images"
-            pause = f"; the next update waits for {wait} more" if wait > 0 else ""
-            notes.append(f"{dropped} stored transitions were dropped: {reason}{pause}.")
+            pause = f"; the next update waits for {wait} more, of random actions" if wait > 0 else ""
+            if dropped:
+                notes.append(f"{dropped} stored transitions were dropped: {reason}{pause}.")
         return notes
     except envs.WorkerError:
         raise

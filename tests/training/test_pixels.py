@@ -159,7 +159,7 @@ def test_a_run_killed_after_its_images_were_overwritten_fills_the_replay_again(
     dropped = int((cursors["added"] - cursors["lost"]).sum()) - left
     assert (
         f"{dropped} stored transitions were dropped: steps after the checkpoint overwrote their images; the next "
-        f"update waits for {40 - left} more." in capsys.readouterr().out
+        f"update waits for {40 - left} more, of random actions." in capsys.readouterr().out
     )
     updates = {int(row["step"]): int(row["updates"]) for row in metrics(Path("run"))}
     first = 120 + 40 - left  # as many steps are stored after this one

@@ -90,7 +90,7 @@ def test_a_kill_before_the_rename_leaves_the_old_one(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("room", [0, 600, 400_000], ids=["no room", "room for the header", "room for a half"])
 def test_a_full_disk_leaves_the_old_one_and_clears_up(room: int) -> None:
     checkpoint.save(STATES[1], FILE)
-    sentence = r"^state\.pt could not be saved \(\[Errno 27\] File too large\); what was saved before is intact\.$"
+    sentence = r"^state\.pt could not be saved \(\[Errno 27\] File too large\); anything saved before is intact\.$"
     with full_disk(room), pytest.raises(RunFailed, match=sentence):
         checkpoint.save(STATES[2], FILE)
     assert numbers_in(FILE) == {1} and os.listdir() == ["state.pt"]

@@ -49,7 +49,7 @@ REFUSED = {
     "too many environments to learn": ("--num-envs 1500 --total-steps 1200", "comes after 1500 steps, the larger of"),
     "replay larger than memory": ("reach --buffer-size 1000000000000 --workers 0", "the replay of 1000000000000"),
     "pictures larger than the disk": (
-        "push-pixels --replay-on-disk --buffer-size 100000000 --workers 0", "--replay-on-disk needs 3942.8 GiB in runs"
+        "push-pixels --replay-on-disk --buffer-size 100000000 --workers 0", "--replay-on-disk needs 3943.6 GiB in runs"
     ),
     "no GPU": ("--device cuda:99", "--device cuda:99 is not there: use cpu, or auto."),
     "no device": ("--device gpu", "--device gpu is not there"),

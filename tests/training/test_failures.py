@@ -90,7 +90,7 @@ NOTHING, BOTH = "nothing had been saved in run", "what was saved is kept (run/mo
 @pytest.mark.parametrize(
     ("step", "happen", "said", "by_step", "kept"),
     [
-        (120, sicken("achieved_goal"), "Unruly-v0 returned achieved_goal[7, 0] = nan at a step", 120, NOTHING),
+        (112, sicken("achieved_goal"), "Unruly-v0 returned achieved_goal[7, 0] = nan at a step", 112, NOTHING),
         (320, sicken("reward"), "Unruly-v0 returned reward[7] = nan at a step", 320, BOTH),
         (400, sicken("observation", "reset", True), "Unruly-v0 returned observation[1, 0] = nan at a reset", 400, BOTH),
         (120, exhaust_torch, "memory ran out: free some", 120, NOTHING),

@@ -71,9 +71,9 @@ def right(number: float) -> list[float]:
 @pytest.mark.parametrize("goals", GOALS)
 def test_goals_are_subtracted_in_float64_by_all_who_do_it(goals: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The policy while it collects and while it is evaluated, the ring, and the goals' normaliser: the same numbers."""
-    Typed.told.clear()
     session = Session(Config(env_id=f"Typed-{goals}-v0", num_envs=3, buffer_size=300, workers=0, device="cpu",
                              her_strategy="none"))  # fmt: skip
+    Typed.told.clear()  # also of what the reward function's own environment said
     shown: dict[float, list[float]] = {}
     act = session.agent.act
 

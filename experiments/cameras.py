@@ -56,7 +56,7 @@ def run(arguments: Arguments) -> None:
         stock = player.eval_envs.get_attr("stock")[0]
         if not stock.has_object:
             raise UserError(f"{player.config.env_id} has no object that could be hidden: name a run of another task.")
-        counts = object_pixels(scenes(player, arguments.steps, arguments.random_actions)["poses"], stock)
+        counts = object_pixels(scenes(player, arguments.steps, arguments.random_actions).poses, stock)
     finally:
         player.close()
     hidden = counts < FEWEST

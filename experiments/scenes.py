@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import envs
 from training import checkpoint, cli, run_folder
 from training.check import check
 from training.errors import UserError
+from training.explore import Explorer
 from training.player import Player
+from training.policy import Observation, Seen
+
+
+class Scenes(NamedTuple):
+    """N steps of M environments, row by row: step by step, and within a step environment by environment."""
+
+    obs: Observation  # arrays (N, ...) by key; "pixels" (N, 84, 84, stack * 3 C) uint8 are stacked
+    next_obs: Observation  # what the step led to
+    poses: NDArray[np.float64]  # (N, P) of `obs`
+    next_poses: NDArray[np.float64]  # (N, P)
+
+
+def is_run(name: str) -> bool:
+    """Whether `name` is a run's folder, whose agent is trained."""
+    return (Path(name) / run_folder.CONFIG).is_file()
 
 
 def player_of(name: str) -> Player:
     """The agent of a run's folder, or the untrained one of what train.py would be told. Raises UserError if it sees no
     pictures."""
-    if (Path(name) / run_folder.CONFIG).is_file():
-        config, trained = run_folder.saved_config(Path(name)), True
-    else:
-        config, trained = cli.parse(name.split()), False
+    trained = is_run(name)
+    config = run_folder.saved_config(Path(name)) if trained else cli.parse(name.split())
     if not config.layout.pixels:
         raise UserError(f"{name} sees no pictures (--obs {config.obs}): name a run or a preset that does.")
     config = dataclasses.replace(config, device="cpu")
@@ -37,38 +52,66 @@ def player_of(name: str) -> Player:
     return player
 
 
-def scenes(player: Player, steps: int, random_actions: float = 0.0) -> dict[str, NDArray[Any]]:
-    """Play `steps` steps in every evaluation environment, taking uniformly random actions with that probability.
+def scenes(player: Player, steps: int, random_actions: float = 0.0, guided_episodes: float = 0.0) -> Scenes:
+    """Play `steps` steps in every evaluation environment, exploring as training does while all episodes fail.
 
-    Returns:
-        pixels (N, 84, 84, stack * 3 C) uint8 and vector (N, V) float32 of every step; poses (M, P) and next_poses
-        (M, P) of the M <= N steps that did not end an episode.
+    Steps that end an episode are left out: the pose after them is another episode's.
+
+    Args:
+        random_actions, guided_episodes: as `Explorer`'s. With neither, the agent's actions without noise.
+
+    Raises:
+        UserError: if a number makes no sense.
     """
-    if steps < 1 or not 0 <= random_actions <= 1:
-        raise UserError("--steps is at least 1, and --random-actions lies between 0 and 1.")
-    vector_env, policy, rng = player.eval_envs, player.policy, np.random.default_rng(0)
+    if steps < 1:
+        raise UserError("--steps is at least 1.")
+    if not 0 <= random_actions <= 1:
+        raise UserError("--random-actions lies between 0 and 1.")
+    vector_env, policy = player.eval_envs, player.policy
+    explorer = Explorer(
+        num_envs=vector_env.num_envs,
+        action_size=player.action_size,
+        random_actions=random_actions,
+        guided_episodes=guided_episodes,
+        grasps=not vector_env.get_attr("block_gripper")[0],
+        device=player.device,
+        seed=player.seeds["exploration"],
+    )
     obs, _ = vector_env.reset(seed=player.seeds["final_evaluation"])
-    frames, opens = policy.watch(), np.ones(vector_env.num_envs, bool)
-    found: dict[str, list[NDArray[Any]]] = {"pixels": [], "vector": [], "poses": [], "next_poses": []}
+    opens, frames = np.ones(vector_env.num_envs, bool), policy.watch()
+    seen, poses = policy.see(obs, frames, opens), np.stack(vector_env.call("pose"))
+    found: list[Scenes] = []
     for _ in range(steps):
-        seen = policy.see(obs, frames, opens)
-        action = policy.scale(policy.act(seen, deterministic=True))
-        random = rng.random(len(action)) < random_actions
-        action[random] = rng.uniform(-1, 1, action.shape)[random]
-        before = np.stack(vector_env.call("pose"))
-        assert seen.pixels is not None
-        found["pixels"].append(seen.pixels.numpy().copy())
-        found["vector"].append(seen.vector.numpy())
-        obs, _, terminated, truncated, _ = vector_env.step(action)
+        explorer.begin(torch.from_numpy(np.flatnonzero(opens)), success_rate=0.0)
+        action = explorer.explore(policy.act(seen, deterministic=True), way_to_object(obs))
+        next_obs, _, terminated, truncated, _ = vector_env.step(policy.scale(action))
         opens = terminated | truncated
-        going_on = ~opens  # where an episode ended, the next pose is another episode's
-        found["poses"].append(before[going_on])
-        found["next_poses"].append(np.stack(vector_env.call("pose"))[going_on])
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+        next_seen, next_poses = policy.see(next_obs, frames, opens), np.stack(vector_env.call("pose"))
+        going_on = ~opens
+        found.append(
+            Scenes(
+                _rows(obs, seen, going_on), _rows(next_obs, next_seen, going_on), poses[going_on], next_poses[going_on]
+            )
+        )
+        obs, seen, poses = next_obs, next_seen, next_poses
+    return Scenes(*(_joined(parts) for parts in zip(*found, strict=True)))
 
 
-@torch.no_grad()
-def features(player: Player, pixels: NDArray[np.uint8], vector: NDArray[np.float32]) -> torch.Tensor:
-    """What the critic would read, and the actor too unless it has an encoder of its own, (N, F)."""
-    agent = player.agent
-    return agent.encoder(agent.vector_normalizer(torch.from_numpy(vector)), torch.from_numpy(pixels)).features
+def way_to_object(obs: Observation) -> torch.Tensor | None:
+    """Way from the gripper to the object in metres, (N, 3) float32; None in a task without one."""
+    if not envs.has_object(obs["observation"].shape[1]):
+        return None
+    return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(torch.float32)
+
+
+def _rows(obs: Observation, seen: Seen, rows: NDArray[np.bool_]) -> Observation:
+    """Copies of those rows of `obs`, with the images as the networks see them."""
+    assert seen.pixels is not None
+    return {name: values[rows] for name, values in (obs | {envs.PIXELS: seen.pixels.numpy()}).items()}
+
+
+def _joined(parts: Any) -> Any:
+    """One array of several, or one observation."""
+    if isinstance(parts[0], dict):
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return np.concatenate(parts)

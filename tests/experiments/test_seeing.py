@@ -13,49 +13,34 @@ import torch
 import envs
 from envs.render import Renderer, object_columns
 from experiments import cameras, compare, feature_stats, scenes
-from training import cli, player
 from training.keypoints import keypoints
 from training.player import Player
-
-STACKED = ["book-pixels", "--render-size", "84", "--no-msaa", "--frame-stack", "2", "--cameras", "close",
-           "--threads", "1", "--num-envs", "2"]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def few_environments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(player, "EVAL_ENVS", 2)
-
-
-@pytest.fixture
-def stacked(monkeypatch: pytest.MonkeyPatch) -> Player:
-    """An untrained agent that sees two pictures at a time; the commands get it for whatever run they name."""
-    one = Player(dataclasses.replace(cli.parse(STACKED), device="cpu"), workers=0)
-    for command in (cameras, feature_stats):
-        monkeypatch.setattr(command, "player_of", lambda _: one)
-    return one
 
 
 def test_scenes_are_the_stacked_pictures_of_their_poses(stacked: Player) -> None:
     found = scenes.scenes(stacked, steps=3)
+    pixels = found.obs["pixels"]
     pictures = np.zeros((6, 84, 84, 3), np.uint8)
     assert stacked.config.view is not None
     model = stacked.eval_envs.get_attr("stock")[0].model
-    Renderer(model, dataclasses.replace(stacked.config.view, goal_marker=False)).draw(found["poses"], pictures)
+    Renderer(model, dataclasses.replace(stacked.config.view, goal_marker=False)).draw(found.poses, pictures)
     marked = np.zeros_like(pictures)
-    Renderer(model, stacked.config.view).draw(found["poses"], marked)
+    Renderer(model, stacked.config.view).draw(found.poses, marked)
     assert not np.array_equal(pictures, marked)  # the chapter's pictures show the goal
-    older, newest = np.split(found["pixels"], 2, axis=-1)
+    older, newest = np.split(pixels, 2, axis=-1)
     assert np.array_equal(newest, marked)
     assert np.array_equal(older[2:], newest[:-2])  # environment by environment, one step before
     assert np.array_equal(older[:2], newest[:2])  # before the first picture stands that picture
-    assert np.array_equal(found["next_poses"][:-2], found["poses"][2:])
+    assert np.array_equal(found.next_poses[:-2], found.poses[2:])
+    for name, values in found.obs.items():
+        assert np.array_equal(found.next_obs[name][:-2], values[2:])
     stacked.eval_envs.close()
 
 
 def test_the_object_is_where_a_picture_without_it_differs(stacked: Player) -> None:
     """Without it: where it has been taken far away, rather than made invisible."""
     stock = stacked.eval_envs.get_attr("stock")[0]
-    poses = scenes.scenes(stacked, steps=2)["poses"]
+    poses = scenes.scenes(stacked, steps=2).poses
     away = poses.copy()
     away[:, object_columns(stock.model)[2]] = -50.0
     counts = cameras.object_pixels(poses, stock)
@@ -69,42 +54,12 @@ def test_the_object_is_where_a_picture_without_it_differs(stacked: Player) -> No
     stacked.eval_envs.close()
 
 
-def test_stacked_pictures_are_measured_too(stacked: Player, capsys: pytest.CaptureFixture[str]) -> None:
-    assert feature_stats.main(["RUN", "--steps", "2"]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "temperature of the SpatialSoftmax: 1.000" in said
-    assert "not a number: 0 of 308" in said  # 2 steps of 2 environments, 64 + 10 + 3 numbers each, without the goal
-    assert "the object moved in none of these steps" in said
-
-
 def test_what_sees_nothing_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for command, name in ((cameras, "cameras"), (feature_stats, "feature_stats")):
         assert command.main(["push"]) == 2
         said = capsys.readouterr()
         assert said.out == "" and said.err.startswith(f"experiments.{name}: push sees no pictures (--obs state)")
         assert said.err.count("\n") == 1
-
-
-def test_noise_against_motion_of_an_encoder_known_by_hand(stacked: Player, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An "encoder" that sums all pixels: the object's own motion is what two renderings of it differ by."""
-    found = scenes.scenes(stacked, steps=2)
-    poses, later = found["poses"], found["poses"].copy()
-    columns = object_columns(stacked.eval_envs.get_attr("stock")[0].model)
-    later[0, columns[0]] += 0.05  # one object of several moves
-    later[:, 0] += 0.3  # the robot too, which is not to count
-    seen = []
-
-    def summed(_: Player, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
-        seen.append(pixels)
-        return {"sum": pixels.double().flatten(1).sum(1, keepdim=True)}
-
-    monkeypatch.setattr(feature_stats, "seen", summed)
-    distances, count = feature_stats.noise_against_motion(stacked, poses, later)
-    assert count == 1
-    base, moved = seen[0], seen[-1]
-    assert base[..., :3].equal(moved[..., :3]) and not base[..., 3:].equal(moved[..., 3:])  # in the newest picture
-    assert distances["sum"][1] == pytest.approx(abs(float(moved.double().sum() - base.double().sum())))
-    stacked.eval_envs.close()
 
 
 def test_keypoints_are_those_of_the_stack_and_stand_on_the_newest_picture(

@@ -1,0 +1,171 @@
+"""Features of a pixel encoder in an agent's scenes: what the networks read, and how far what moves them.
+
+All distances are root mean squares over scenes and numbers, in the units that the networks read.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import envs
+from encoders import PixelEncoder
+from encoders.heads import SpatialSoftmax
+from envs.render import Renderer, object_columns
+from experiments.scenes import Scenes
+from replay.augment import random_offsets, shift
+from training.player import Player
+from training.policy import Observation
+
+MOVED = 1e-3  # metres that the object moves in a step that counts
+PAD = 4  # pixels of the shift, DrQ's
+UNREAD = "(pixels)"
+SHIFT, SCENES, ELSEWHERE = "shift: an observation", "real: two scenes", "real: object elsewhere"
+
+Distances = dict[str, dict[str, float]]  # by part of `seen`, and by what makes them
+
+
+class AtRest(NamedTuple):
+    """N scenes in which nothing moves: a stack is one image."""
+
+    here: Observation
+    there: Observation  # other scenes
+    elsewhere: Observation  # as here, but for the object, which lies as there
+
+
+@torch.no_grad()
+def seen(player: Player, pixels: NDArray[np.uint8] | Tensor) -> dict[str, Tensor]:
+    """Outputs (N, F) of an encoder for images (N, 84, 84, stack * 3 C): of its head, and of LayerNorm and Tanh, where
+    they follow."""
+    encoder = player.agent.encoder
+    assert isinstance(encoder, PixelEncoder)
+    head = encoder.head(encoder.convolutions(torch.as_tensor(pixels)))
+    name = "SpatialSoftmax" if isinstance(encoder.head, SpatialSoftmax) else "trunk"
+    return {name: head} | ({"LayerNorm and Tanh": encoder.norm(head)} if player.config.feature_norm else {})
+
+
+@torch.no_grad()
+def inputs(player: Player, obs: Observation) -> dict[str, Tensor]:
+    """What actor and critic read of N observations, action aside, by input and in their order, (N, dim) each."""
+    config, agent = player.config, player.agent
+    space = player.eval_envs.single_observation_space
+    assert isinstance(agent.encoder, PixelEncoder)
+    sizes = {} if config.goal_input == "instead" else {"pixels": agent.encoder.head.out}
+    for part in config.layout.vector:
+        sizes[part.replace("_", " ")] = envs.vector_size(space, config.layout._replace(vector=(part,)))
+    if config.goal_input != "off":
+        sizes["estimate of the achieved goal"] = player.goal_size
+    minus = " - estimate" if config.goals_from_estimate else " - achieved goal" if config.goals_from_achieved else ""
+    sizes["desired goal" + minus] = player.goal_size
+    vector, goal, _ = player.policy.numbers(obs)
+    encoded = agent.encoder(agent.vector_normalizer(vector), torch.from_numpy(obs[envs.PIXELS]))
+    read = torch.cat([encoded.features, agent.seen_goal(goal, encoded)], dim=1)
+    return dict(zip(sizes, read.split(list(sizes.values()), dim=1), strict=True))
+
+
+def with_pixels(player: Player, obs: Observation) -> dict[str, Tensor]:
+    """`inputs`, and before them the encoder's output where the networks read only what a goal head makes of it."""
+    read = inputs(player, obs)
+    return read if "pixels" in read else {UNREAD: list(seen(player, obs[envs.PIXELS]).values())[-1]} | read
+
+
+def still(player: Player, newest: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Stacks (N, 84, 84, stack * 3 C) of one and the same image (N, 84, 84, 3 C)."""
+    return np.tile(newest, player.config.frame_stack)
+
+
+def with_object_at(player: Player, poses: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Images (N, 84, 84, 3 C) of poses (N, P) in which the object alone lies as in `others` (N, P)."""
+    stock, view = player.eval_envs.get_attr("stock")[0], player.config.view
+    assert view is not None
+    columns, poses = object_columns(stock.model), poses.copy()
+    poses[:, columns] = others[:, columns]
+    images = np.zeros((len(poses), *view.shape), np.uint8)
+    renderer = Renderer(stock.model, view)
+    renderer.draw(poses, images)
+    renderer.close()
+    return images
+
+
+def newest(player: Player, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The last image (N, 84, 84, 3 C) of each stack."""
+    return pixels[..., -pixels.shape[-1] // player.config.frame_stack :]
+
+
+def rms(difference: Tensor) -> float:
+    """Root mean square of all numbers; NaN of none."""
+    return difference.double().square().mean().sqrt().item()
+
+
+def ratio(one: float, other: float) -> float:
+    """Quotient, NaN where nothing is to divide by: of an encoder whose output never changes."""
+    return one / other if other else math.nan
+
+
+def at_rest(player: Player, found: Scenes) -> AtRest:
+    """The same scenes at rest, each with the next row's, which is of another environment."""
+    here = found.obs | {envs.PIXELS: still(player, newest(player, found.obs[envs.PIXELS]))}
+    there = {name: np.roll(values, -1, axis=0) for name, values in here.items()}
+    images = with_object_at(player, found.poses, np.roll(found.poses, -1, axis=0))
+    return AtRest(here, there, here | {"achieved_goal": there["achieved_goal"], envs.PIXELS: still(player, images)})
+
+
+def signal(player: Player, rest: AtRest) -> dict[str, tuple[float, float, float]]:
+    """For each input of `with_pixels`: its distance to the other scene, its distance where the object alone lies as in
+    the other scene, and its fraction of the squared distance by which the object moves all inputs that are read."""
+    here, there, moved = (with_pixels(player, obs) for obs in rest)
+    energy = {name: rms(moved[name] - read) ** 2 * read.shape[1] for name, read in here.items()}
+    whole = sum(energy[name] for name in energy if name != UNREAD)
+    return {
+        name: (rms(there[name] - read), rms(moved[name] - read), ratio(energy[name], whole))
+        for name, read in here.items()
+    }
+
+
+def noise(player: Player, found: Scenes) -> Distances:
+    """Distances that random shifts make, and that observations really have."""
+    first, second = (torch.from_numpy(obs[envs.PIXELS]) for obs in (found.obs, found.next_obs))
+    generator = torch.Generator().manual_seed(0)
+    offset, own = (random_offsets(len(first), PAD, generator) for _ in range(2))
+    plain, plain_next = seen(player, first), seen(player, second)
+    shifted, shifted_next, alike = (
+        seen(player, shift(pixels, by, PAD)) for pixels, by in ((first, offset), (second, own), (second, offset))
+    )
+    return {
+        name: {
+            SHIFT: rms(shifted[name] - here),
+            "shift: the next observation": rms(shifted_next[name] - plain_next[name]),
+            "shift: difference, an offset each": rms(shifted_next[name] - shifted[name] - step),
+            "shift: difference, one offset": rms(alike[name] - shifted[name] - step),
+            "real: an observation and the next": rms(step),
+            SCENES: rms(here.roll(-1, dims=0) - here),
+        }
+        for name, here in plain.items()
+        for step in [plain_next[name] - here]
+    }
+
+
+def object_motion(player: Player, found: Scenes) -> tuple[dict[str, float], int]:
+    """Distances that the object's own motion makes, when of all the scene only it moves as it did within the step (of
+    stacked images, in the newest), over the steps in which it moved; and how many those are."""
+    columns = object_columns(player.eval_envs.get_attr("stock")[0].model)[:3]
+    moved = np.linalg.norm(found.next_poses[:, columns] - found.poses[:, columns], axis=1) > MOVED
+    before = still(player, newest(player, found.obs[envs.PIXELS][moved]))
+    after = before.copy()
+    newest(player, after)[:] = with_object_at(player, found.poses[moved], found.next_poses[moved])
+    plain, later = seen(player, before), seen(player, after)
+    return {name: rms(later[name] - plain[name]) for name in plain}, int(moved.sum())
+
+
+def add_object(player: Player, found: Scenes, rest: AtRest, distances: Distances) -> None:
+    """Add what the object alone makes: lying as in another scene, and by its own motion."""
+    here, _, elsewhere = (seen(player, obs[envs.PIXELS]) for obs in rest)
+    motion, count = object_motion(player, found)
+    for name, of in distances.items():
+        of[ELSEWHERE] = rms(elsewhere[name] - here[name])
+        of[f"real: its own motion ({count} of {len(found.poses)} steps)"] = motion[name]

@@ -1,0 +1,23 @@
+"""An agent that sees, for the tests of the commands that look at what it sees."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from experiments import cameras, feature_stats
+from training import cli
+from training.player import Player
+
+STACKED = ["book-pixels", "--render-size", "84", "--no-msaa", "--frame-stack", "2", "--cameras", "close",
+           "--threads", "1", "--num-envs", "2"]  # fmt: skip
+
+
+@pytest.fixture
+def stacked(monkeypatch: pytest.MonkeyPatch) -> Player:
+    """An untrained agent that sees two pictures at a time; the commands get it for whatever run they name."""
+    one = Player(dataclasses.replace(cli.parse(STACKED), device="cpu"), workers=0)
+    for command in (cameras, feature_stats):
+        monkeypatch.setattr(command, "player_of", lambda _: one)
+    return one

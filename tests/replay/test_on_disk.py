@@ -244,47 +244,62 @@ def test_images_of_a_file_made_anew_are_not_taken_for_those_of_the_one_that_is_g
         ring.number_beyond(state)
     else:
         ring.load_state_dict(state)
-    filled(ring, range(100, 104))
+    filled(ring, range(100, 108))  # as many as there were: counted from the start they would have the same numbers
     resumed = small_ring(file, stack=1)
     resumed.load_state_dict(state)
     assert len(resumed) == 0
     assert sampled(filled(resumed, [8])) == [[7, 7, 8]]
 
 
-@st.composite
-def histories(draw: st.DrawFn) -> list[tuple[str, int]]:
-    """Steps, of which one or several ring's lengths may pass between a checkpoint and a kill."""
-    event = st.one_of(
-        st.tuples(st.just("steps"), st.integers(1, 25)),
-        st.tuples(st.sampled_from(["save", "reset", "lose file", "resume", "resume", "resume empty"]), st.just(1)),
-    )
-    return draw(st.lists(event, min_size=2, max_size=10))
+def test_a_checkpoint_is_not_given_the_images_of_a_run_that_went_on_from_one_before_it(tmp_path: Path) -> None:
+    file = tmp_path / "images"
+    ring = filled(small_ring(file, stack=1), range(4))
+    earlier = copy.deepcopy(ring.state_dict())
+    later = copy.deepcopy(filled(ring, range(4, 7)).state_dict())
+    ring = small_ring(file, stack=1)
+    ring.load_state_dict(earlier)
+    filled(ring, range(104, 107))
+    ring = small_ring(file, stack=1)
+    ring.load_state_dict(later)
+    assert len(ring) == 0
+    assert sampled(filled(ring, [7])) == [[6, 6, 7]]
 
 
-@settings(deadline=None, max_examples=30)
+LIVES = st.lists(
+    st.tuples(
+        st.integers(0, 6),  # steps
+        st.sampled_from([True, True, True, False]),  # with a checkpoint after them, or none
+        st.sampled_from([0, 1, 2, 3, 5, 8, 13, 25]),  # more steps until the kill: up to several times the ring's length
+        st.sampled_from(["resume"] * 5 + ["resume, reset", "resume empty", "lose file"]),
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=40)
 @given(
-    events=histories(), slots=st.integers(2, 9), lanes=st.integers(1, 3), stack=st.integers(1, 4),
-    seed=st.integers(0, 2**32),
-)  # fmt: skip
-def test_whatever_is_killed_a_resumed_ring_holds_what_the_file_does_and_nothing_else(
-    events: list[tuple[str, int]], slots: int, lanes: int, stack: int, seed: int
+    lives=LIVES, slots=st.integers(2, 9), lanes=st.integers(1, 3), stack=st.integers(1, 4), seed=st.integers(0, 2**32)
+)
+def test_after_any_kills_a_ring_holds_what_the_file_does_and_nothing_else(
+    lives: list[tuple[int, bool, int, str]], slots: int, lanes: int, stack: int, seed: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         runs = Runs(Path(folder), slots, lanes, stack, seed)
-        for event, times in events:
-            if event == "steps":
-                for _ in range(times):
-                    runs.step()
-            elif event == "save":
+        for before, saves, after, then in lives:
+            for _ in range(before):
+                runs.step()
+                runs.check()
+            if saves:
                 runs.save()
-            elif event == "reset":
-                runs.open_everywhere()
-            elif event == "resume":
-                runs.resume()
-            else:
-                if event == "lose file":
-                    runs.lose_file()
+            for _ in range(after):
+                runs.step()
+            if then == "lose file":
+                runs.lose_file()
+            if then == "resume empty":
                 runs.resume_empty()
+            else:
+                runs.resume()
+            if then == "resume, reset":
+                runs.open_everywhere()
             runs.check()
-        runs.step()
-        runs.check()

@@ -147,8 +147,8 @@ class Ranks:
         except RuntimeError as error:  # gloo's and NCCL's, when another process is gone
             reason = str(error).strip().splitlines()[-1][:200]
             raise RunFailed(
-                f"rank {self.rank} of {self.count} has lost the others ({reason}): anything saved before is intact, "
-                "and --resume continues from it."
+                f"rank {self.rank} of {self.count} has lost the others ({reason}): anything saved before is intact; "
+                "continue with --resume."
             ) from error
 
     # ------------------------------------------------------------------ saving

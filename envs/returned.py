@@ -16,7 +16,7 @@ import numpy as np
 from envs.infos import FLAGS, success_of
 from envs.layers import inside
 
-SEEDS = (0, 1, 2**31 - 1)  # the last is the greatest that training uses
+SEEDS = (0, 1, 2**31 - 1)  # none that training uses is greater
 STEPS = 5  # of each episode, at most
 
 

@@ -17,7 +17,8 @@ import torch
 from training.errors import RunFailed, UserError, ran_out_of_memory
 
 MODEL, BEST, RESUME = "model.pt", "best.pt", "resume/state.pt"
-FORMAT = "pixel-push-3"  # since updates are counted in whole numbers, and images on disk are numbered
+MODEL_FORMAT = "pixel-push-2"  # since flat trunks read maps channels last
+RESUME_FORMAT = "pixel-push-3"  # since updates are counted in whole numbers, and images on disk are numbered
 
 
 def save(state: dict[str, Any], path: Path) -> None:
@@ -29,7 +30,7 @@ def save(state: dict[str, Any], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
-            torch.save({"format": FORMAT, **_plain(state)}, file)
+            torch.save({"format": _format(path), **_plain(state)}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -55,11 +56,16 @@ def load(path: Path, device: torch.device | str) -> dict[str, Any]:
             raise
         raise UserError(f"{path} is corrupt or not a checkpoint ({type(error).__name__}): use another one.") from None
     found = state.get("format") if isinstance(state, dict) else None
-    if str(found).startswith("pixel-push-") and found != FORMAT:
+    if str(found).startswith("pixel-push-") and found != _format(path):
         raise UserError(f"{path} is of another version of this program ({found}): use the commit that its run names.")
-    if found != FORMAT:
+    if found != _format(path):
         raise UserError(f"{path} is not a checkpoint of this program: name the folder of one of its runs.")
     return state
+
+
+def _format(path: Path) -> str:
+    """What acts is read for longer than what learns."""
+    return RESUME_FORMAT if path.parent.name == Path(RESUME).parent.name else MODEL_FORMAT
 
 
 def kept(folder: Path) -> str:

@@ -122,7 +122,7 @@ class Ranks:
         return signal.Signals(int(number)) if number else None
 
     def least(self, number: int) -> int:
-        """Of all ranks' numbers."""
+        """The least of all ranks' numbers."""
         least = torch.tensor(number)
         if self.count > 1:
             self._together(dist.all_reduce, least, dist.ReduceOp.MIN)

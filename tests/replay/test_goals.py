@@ -65,7 +65,7 @@ def test_goals_that_nobody_had_to_move_anything_for_are_tried_again_and_goals_to
 
 
 def test_every_goal_of_a_transition_is_chosen_alike() -> None:
-    """Of several goals for each transition, the further ones leave out what nobody moved, too."""
+    """The further ones of several goals for each transition leave out what nobody moved, too."""
     batch = a_resting_object(her_ratio=1.0, goal_tries=8).sample(2000, goals=3)
     may_move = batch.vector[:, 0].repeat(3) < LENGTH
     for goals in batch.goal[may_move, 0].view(3, -1):

@@ -109,7 +109,7 @@ def saved(state: Any, **options: Any) -> bytes:
     return file.getvalue()
 
 
-GOOD = saved({"format": checkpoint.FORMAT, "tensor": torch.ones(10_000)})
+GOOD = saved({"format": checkpoint.MODEL_FORMAT, "tensor": torch.ones(10_000)})
 BAD = {
     "missing": (None, "does not exist"),
     "empty": (b"", "is corrupt or not a checkpoint"),
@@ -120,7 +120,7 @@ BAD = {
     "a bare tensor": (saved(torch.ones(3)), "is not a checkpoint of this program"),
     "an older version's": (saved({"format": "pixel-push-1"}), "is of another version of this program"),
     "code": (pickle.dumps(Trap()), "is corrupt or not a checkpoint"),
-    "code in torch's format": (saved({"format": checkpoint.FORMAT, "trap": Trap()}), "is corrupt or not a checkpoint"),
+    "code in torch's format": (saved({"format": checkpoint.MODEL_FORMAT, "trap": Trap()}), "is corrupt or not a check"),
     "code in torch's old format": (saved(Trap(), _use_new_zipfile_serialization=False), "is corrupt"),
 }
 
@@ -148,5 +148,17 @@ def test_what_is_saved_comes_back_as_it_was() -> None:
     state = {"a": [1, 2.5, None], "b": {"c": (True, "text")}, "d": torch.arange(3, dtype=torch.float64)}
     checkpoint.save(state, FILE)
     loaded = checkpoint.load(FILE, "cpu")
-    assert loaded.pop("format") == checkpoint.FORMAT and loaded.pop("d").equal(state.pop("d"))
+    assert loaded.pop("format") == checkpoint.MODEL_FORMAT and loaded.pop("d").equal(state.pop("d"))
     assert loaded == state
+
+
+def test_an_older_run_can_be_evaluated_and_not_resumed(tmp_path: Path) -> None:
+    """Before updates were counted in whole numbers, both files had the format that models still have."""
+    for name in (checkpoint.MODEL, checkpoint.RESUME):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(saved({"format": "pixel-push-2", "step": 1}))
+    assert checkpoint.load(tmp_path / checkpoint.MODEL, "cpu")["step"] == 1
+    with pytest.raises(UserError, match=r"of another version of this program \(pixel-push-2\)"):
+        checkpoint.load(tmp_path / checkpoint.RESUME, "cpu")
+    checkpoint.save({"step": 2}, tmp_path / checkpoint.RESUME)
+    assert checkpoint.load(tmp_path / checkpoint.RESUME, "cpu")["step"] == 2

@@ -90,7 +90,7 @@ def test_q_stays_near_that_of_float32(layer_norm: bool, seed: int) -> None:
     use_bfloat16(rounded)
 
     def batch(number: int) -> Batch:
-        drawn = random_batch(number, rows=32)
+        drawn = random_batch(number, rows=16)
         drawn.reward.fill_(-1.0)
         drawn.terminated.zero_()
         return drawn

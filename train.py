@@ -12,6 +12,8 @@ import sys
 if __name__ == "__main__":  # Ctrl-C while what follows is imported, which takes seconds, ends without a traceback
     signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
+import training  # noqa: F401  # isort: skip  (first: settles how threads wait, before torch is loaded)
+
 import dataclasses
 from collections.abc import Sequence
 

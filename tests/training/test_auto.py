@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import torch
 
-from tests.training.runs import tiny, tiny_config
+from tests.training.runs import ROOT, tiny, tiny_config
 from training import auto, cli, run_folder
 from training import player as players
 from training.presets import PRESETS
@@ -27,6 +30,20 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 )  # fmt: skip
 def test_the_rule(cores: int, device: torch.device, pixels: bool, chosen: tuple[int, int]) -> None:
     assert auto.threads_and_workers(cores, device, pixels) == chosen
+
+
+@pytest.mark.parametrize(
+    ("script", "asked", "spins"),
+    [("train", {}, "1000"), ("eval", {}, "1000"), ("train", {"OMP_WAIT_POLICY": "passive"}, "0")],
+)
+def test_threads_that_wait_spin_briefly(script: str, asked: dict[str, str], spins: str) -> None:
+    """As the OpenMP library that torch loads says itself."""
+    command = [sys.executable, f"{script}.py", "--version"]
+    environment = {**os.environ, "OMP_DISPLAY_ENV": "verbose", **asked}
+    for name in {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} - set(asked):
+        environment.pop(name, None)
+    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stderr
+    assert re.findall(r"GOMP_SPINCOUNT = '(\d+)'", said) == [spins]
 
 
 def test_what_is_asked_for_stays() -> None:

@@ -35,6 +35,11 @@ EXPERIMENTS: dict[str, Experiment] = {
     "push-float32": Experiment(
         "push", "--accelerate off", "The same in plain float32: whether bfloat16 costs any success."
     ),
+    "push-reached-goals": Experiment(
+        "push",
+        "--goal-noise 0 --final-episodes 400",
+        "The same where hindsight lends goals only as they were reached: what near misses are worth.",
+    ),
     "reach-state": Experiment("reach", "", "Reach, the easiest task, with the same recipe."),
     "pick-and-place-state": Experiment(
         "pick-and-place", "--final-episodes 400", "The same recipe where the block is to be lifted."
@@ -42,7 +47,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     "slide-state": Experiment("slide", "", "The same recipe where the goal lies out of the arm's reach."),
     "book-state": Experiment("book-state", "", "Push with the book's own settings."),
     "push-pixels": Experiment(
-        "push-pixels", "", "Push from pixels, without the block's position among the inputs (honest observations)."
+        "push-pixels",
+        "--final-episodes 200",
+        "Push from pixels, without the block's position among the inputs (honest observations).",
     ),
     "push-blind": Experiment(
         "push",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from replay.batch import Batch
-from replay.hindsight import RewardFn, Strategy, first_open, goal_time, relabel
+from replay.hindsight import RewardFn, Strategy, first_open, goal_time, near, relabel
 from replay.storage import OPEN, Room, Storage
 
 
@@ -24,6 +24,7 @@ class Ring(Storage):
             all relabelled transitions are of that kind, and teach only to leave it alone. (Filtered HER, Manela and
             Biess 2021, asks whether the goal was reached when the transition acted. That leaves out the object that
             lies where it was pushed to as well, and so never teaches to let it lie.)
+        goal_noise: share of the lent goals that are moved a little (`hindsight.near`).
         relative_goals: hand out goals as seen from the achieved goal, desired - achieved.
         frame_stack: pictures that are handed out together, the latest last; before an episode's first one it is
             repeated.
@@ -38,6 +39,7 @@ class Ring(Storage):
         strategy: Strategy = "future",
         her_ratio: float = 0.8,
         goal_tries: int = 1,
+        goal_noise: float = 0.0,
         relative_goals: bool = False,
         frame_stack: int = 1,
         seed: int = 0,
@@ -45,7 +47,7 @@ class Ring(Storage):
         super().__init__(room)
         self.reward_fn, self.strategy = reward_fn, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
-        self.goal_tries = goal_tries if self.her_ratio else 1
+        self.goal_tries, self.goal_noise = goal_tries if self.her_ratio else 1, goal_noise
         self.relative_goals, self.frame_stack = relative_goals, frame_stack
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
@@ -72,6 +74,9 @@ class Ring(Storage):
             more_goals, more_relabelled = self._more_goals(lane.repeat(goals - 1), time.repeat(goals - 1))
             new_goal = torch.cat([new_goal, more_goals])
             relabelled = torch.cat([relabelled, more_relabelled])
+        if self.goal_noise:
+            asked = self._gather("desired_goal", self._at(time, lane)).repeat(goals, 1)
+            new_goal = near(new_goal, asked, self._uniform(2, len(asked)), self.goal_noise)
         return self._transitions(lane, time, new_goal, relabelled)
 
     def _more_goals(self, lane: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:

@@ -28,7 +28,7 @@ class Task:
     goal; honest = pixels and proprioception; pixels-only; blind and honest-blind = those two without the pixels."""
     seed: int = 0
     """Of everything random: environments, weights, exploration, sampling."""
-    total_steps: int = 62_000
+    total_steps: int = 42_000
     """Environment steps to train for, all environments together."""
     num_envs: int = 8
     """Environments that step together."""
@@ -130,6 +130,9 @@ class Replay:
     goal_tries: int = 8
     """Candidates for each relabelled transition: the first is taken whose goal was not reached when its episode began,
     so that something was moved."""
+    goal_noise: float = 0.5
+    """Share of the relabelled goals that are moved a random part of the way between two desired goals, so that near
+    misses are learned from too. Goals of whole numbers stay as they are."""
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
     replay_on_disk: bool = False

@@ -8,9 +8,9 @@ from training.config import Config
 
 PUSH = Config()
 
-PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=80_000, updates_per_step=0.125,
+PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=48_000, updates_per_step=0.125,
                       head_updates=8, cameras=("close", "mirror"), encoder="fast", head="flat", routing="goal",
-                      goal_loss=1.0, goal_input="instead", buffer_size=110_000, save_every=50_000)  # fmt: skip
+                      goal_loss=1.0, goal_input="instead", buffer_size=60_000, save_every=24_000)  # fmt: skip
 
 PRESETS: dict[str, Config] = {
     "push": PUSH,
@@ -26,22 +26,24 @@ PRESETS: dict[str, Config] = {
     # convolutions, flat head, close camera, a single image, relative goals, guided episodes and learning rate are ours,
     # and so are the random shifts (Yarats et al. 2021): two runs without them were stopped early, at 6 to 10%.
     "push-pixels-chapter": replace(PUSH_PIXELS, preset="push-pixels-chapter", obs="chapter", cameras=("close",),
-                                   updates_per_step=0.25, head_updates=1, routing="critic", goal_loss=0.0,
-                                   goal_input="off", shift_pad=4, encoder_learning_rate=2e-4),
+                                   total_steps=80_000, buffer_size=110_000, save_every=50_000, updates_per_step=0.25,
+                                   head_updates=1, routing="critic", goal_loss=0.0, goal_input="off", shift_pad=4,
+                                   encoder_learning_rate=2e-4),
     "reach-pixels": replace(PUSH_PIXELS, preset="reach-pixels", env_id="FetchReach-v4", obs="pixels-only",
                             total_steps=10_000, eval_every=1_000, buffer_size=15_000),
     # The chapter's own state run, with SB3's defaults where the chapter names none. Its inputs are not normalised:
     # bfloat16 would round them coarsely, so it computes in plain float32.
     "book-state": replace(PUSH, preset="book-state", total_steps=2_000_000, learning_rate=3e-4,
                           updates_per_step=0.125, tau=0.005, alpha=0.05, layer_norm=False, normalize=False,
-                          relative_goals=False, goal_tries=1, random_actions=0.0, guided_episodes=0.0,
+                          relative_goals=False, goal_tries=1, goal_noise=0.0, random_actions=0.0, guided_episodes=0.0,
                           clip_targets=False, accelerate="off", eval_every=40_000, log_every=10_000,
                           save_every=500_000),
     # The chapter's winning run from pixels.
     "book-pixels": replace(PUSH, preset="book-pixels", obs="chapter", total_steps=4_200_000, num_envs=4,
                            learning_rate=1e-4, updates_per_step=0.25, tau=0.005, alpha=0.05, layer_norm=False,
-                           normalize=False, relative_goals=False, goal_tries=1, her_ratio=8 / 9, random_actions=0.0,
-                           guided_episodes=0.0, clip_targets=False, accelerate="off", buffer_size=500_000,
+                           normalize=False, relative_goals=False, goal_tries=1, goal_noise=0.0, her_ratio=8 / 9,
+                           random_actions=0.0, guided_episodes=0.0, clip_targets=False, accelerate="off",
+                           buffer_size=500_000,
                            cameras=("default",), render_size=480, show_goal_marker=True, msaa=True, frame_stack=4,
                            encoder="manipulation", head="spatial-softmax", feature_norm=True, pixel_scale="unit",
                            target_encoder=True, eval_every=40_000, log_every=10_000, save_every=500_000),

@@ -7,8 +7,10 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import gymnasium as gym
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -94,7 +96,8 @@ class Session(Player):
         return "several ranks wait for one another" if self.ranks.count > 1 else None
 
     def _make_ring(self) -> Ring:
-        config = self.part
+        config, observations = self.part, cast(gym.spaces.Dict, self.train_envs.single_observation_space)
+        goals_are_real = np.issubdtype(observations["desired_goal"].dtype, np.floating)
         return Ring(
             Room(
                 config.buffer_size,
@@ -110,6 +113,7 @@ class Session(Player):
             strategy=config.her_strategy,
             her_ratio=config.her_ratio,
             goal_tries=config.goal_tries,
+            goal_noise=config.goal_noise if goals_are_real else 0.0,  # between whole numbers there is no goal
             relative_goals=config.goals_from_achieved,
             frame_stack=config.frame_stack,
             seed=self.seeds["replay"],

@@ -187,7 +187,7 @@ def test_book_pixels_is_the_books() -> None:
         "guided_episodes": 0.0, "clip_targets": False, "layer_norm": False, "cameras": ("default",),
         "show_goal_marker": True, "msaa": True, "render_size": 480, "goal_loss": 0.0, "goal_input": "off",
         "goals_per_image": 1, "head_updates": 1, "coord_conv": False, "proprioception": True,
-        "pixel_scale": "unit",
+        "pixel_scale": "unit", "goal_noise": 0.0,
     }  # fmt: skip
     ours = dataclasses.asdict(PRESETS["book-pixels"])
     assert {name: ours[name] for name in book} == book
@@ -230,7 +230,8 @@ def test_book_state_is_the_books() -> None:
         "updates_per_step": 1 / 8, "gamma": 0.95, "tau": 0.005, "alpha": 0.05, "her_strategy": "future",
         "her_ratio": 4 / 5, "buffer_size": 1_000_000, "learning_starts": 1000, "hidden_width": 256, "hidden_depth": 2,
         "normalize": False, "random_actions": 0.0, "clip_targets": False, "layer_norm": False,
-        "guided_episodes": 0.0, "relative_goals": False, "goal_tries": 1, "accelerate": "off",
+        "guided_episodes": 0.0, "relative_goals": False, "goal_tries": 1, "goal_noise": 0.0,
+        "accelerate": "off",
     }  # fmt: skip
     chosen = dataclasses.asdict(PRESETS["book-state"])
     assert {name: chosen[name] for name in book} == book

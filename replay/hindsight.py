@@ -47,8 +47,8 @@ def first_open(reached: Tensor) -> Tensor:
     return (~reached).to(torch.uint8).argmax(0)
 
 
-def near(lent: Tensor, asked: Tensor, uniform: Tensor, share: float) -> Tensor:
-    """Some of the lent goals, moved a random part of the way that lies between two goals that were asked for.
+def near(lent: Tensor, asked: Tensor, uniform: Tensor, scale: float) -> Tensor:
+    """The lent goals, each moved a random part of the way that lies between two goals that were asked for.
 
     A goal that hindsight lends is one that was reached. So nothing that is learned from says where reaching ends: an
     object at rest beside its goal is not seen by the critics, and the policy lets it lie there. Lin et al. (2020,
@@ -58,15 +58,14 @@ def near(lent: Tensor, asked: Tensor, uniform: Tensor, share: float) -> Tensor:
 
     Args:
         lent: (B, G) float64.
-        asked: (B, G) float64, the desired goals of the same transitions, in any order of chance.
-        uniform: (2, B) float64 in [0, 1).
-        share: how many are moved.
+        asked: (B, G) float64, the desired goals of the same transitions, which are in no order.
+        uniform: (B,) float64 in [0, 1).
+        scale: the largest part of the way.
 
     Returns:
         (B, G) float64.
     """
-    way = torch.where(uniform[0] < share, uniform[1], 0.0)
-    return lent + way[:, None] * (asked.roll(1, 0) - asked.roll(2, 0))
+    return lent + scale * uniform[:, None] * (asked.roll(1, 0) - asked.roll(2, 0))
 
 
 def relabel(

@@ -24,7 +24,7 @@ class Ring(Storage):
             all relabelled transitions are of that kind, and teach only to leave it alone. (Filtered HER, Manela and
             Biess 2021, asks whether the goal was reached when the transition acted. That leaves out the object that
             lies where it was pushed to as well, and so never teaches to let it lie.)
-        goal_noise: share of the lent goals that are moved a little (`hindsight.near`).
+        goal_noise: by how much the lent goals are moved (`hindsight.near`), 0 for not at all.
         relative_goals: hand out goals as seen from the achieved goal, desired - achieved.
         frame_stack: pictures that are handed out together, the latest last; before an episode's first one it is
             repeated.
@@ -76,7 +76,7 @@ class Ring(Storage):
             relabelled = torch.cat([relabelled, more_relabelled])
         if self.goal_noise:
             asked = self._gather("desired_goal", self._at(time, lane)).repeat(goals, 1)
-            new_goal = near(new_goal, asked, self._uniform(2, len(asked)), self.goal_noise)
+            new_goal = near(new_goal, asked, self._uniform(len(asked)), self.goal_noise)
         return self._transitions(lane, time, new_goal, relabelled)
 
     def _more_goals(self, lane: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:

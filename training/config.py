@@ -130,9 +130,9 @@ class Replay:
     goal_tries: int = 8
     """Candidates for each relabelled transition: the first is taken whose goal was not reached when its episode began,
     so that something was moved."""
-    goal_noise: float = 0.5
-    """Share of the relabelled goals that are moved a random part of the way between two desired goals, so that near
-    misses are learned from too. Goals of whole numbers stay as they are."""
+    goal_noise: float = 1.0
+    """Move each relabelled goal a random part of the way between two desired goals, at most this part of it, so that
+    near misses are learned from too; 0 leaves it where it was reached, as do goals of whole numbers."""
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
     replay_on_disk: bool = False

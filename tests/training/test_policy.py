@@ -163,3 +163,19 @@ def test_an_environment_is_handed_no_action_from_outside(dtype: str, monkeypatch
         session.collector.end_step()
     evaluate(session.eval_envs, session.policy, episodes=2, seed=0)
     session.close()
+
+
+@pytest.mark.parametrize("goals", GOALS)
+def test_goals_of_whole_numbers_are_lent_as_they_were_reached(goals: str) -> None:
+    """Others are moved."""
+    session = Session(Config(env_id=f"Typed-{goals}-v0", num_envs=3, buffer_size=300, workers=0, device="cpu",
+                             her_ratio=1.0, relative_goals=False))  # fmt: skip
+    Typed.told.clear()
+    session.start()
+    for _ in range(12):
+        session.collector.begin_step(explore_only=True)
+        session.collector.end_step()
+    reached = {tuple(np.float32(achieved).tolist()) for achieved, _ in Typed.told}
+    lent = {tuple(goal) for goal in session.ring.sample(200).goal.tolist()}
+    session.close()
+    assert (lent <= reached) == (np.dtype(goals).kind != "f")

@@ -47,25 +47,25 @@ def first_open(reached: Tensor) -> Tensor:
     return (~reached).to(torch.uint8).argmax(0)
 
 
-def near(lent: Tensor, asked: Tensor, uniform: Tensor, scale: float) -> Tensor:
-    """The lent goals, each moved a random part of the way that lies between two goals that were asked for.
+def near(lent: Tensor, desired: Tensor, uniform: Tensor, scale: float) -> Tensor:
+    """The lent goals, each moved a random part of the way that lies between two desired goals of the batch.
 
-    A goal that hindsight lends is one that was reached. So nothing that is learned from says where reaching ends: an
-    object at rest beside its goal is not seen by the critics, and the policy lets it lie there. Lin et al. (2020,
-    goal-augmented experience replay) lend goals so near that they count as reached; these lie on both sides of that
-    border, and each is given the reward that it has. Two goals of the task say how far apart goals lie, and in which of
-    their numbers they differ.
+    Hindsight lends goals that were reached. So no transition shows an object at rest just beside its goal: the critics
+    take it for arrived, and the policy leaves it there. Moved goals lie on both sides of the border between reached and
+    missed, and each gets the reward that it has. (Lin et al. 2020, goal-augmented experience replay, move goals only as
+    far as they still count as reached.) The way between two desired goals says how far apart the task's goals lie, and
+    in which of their numbers they differ.
 
     Args:
         lent: (B, G) float64.
-        asked: (B, G) float64, the desired goals of the same transitions, which are in no order.
+        desired: (B, G) float64, the desired goals of the same transitions, which are in no order.
         uniform: (B,) float64 in [0, 1).
         scale: the largest part of the way.
 
     Returns:
         (B, G) float64.
     """
-    return lent + scale * uniform[:, None] * (asked.roll(1, 0) - asked.roll(2, 0))
+    return lent + scale * uniform[:, None] * (desired.roll(1, 0) - desired.roll(2, 0))
 
 
 def relabel(

@@ -75,8 +75,8 @@ class Ring(Storage):
             new_goal = torch.cat([new_goal, more_goals])
             relabelled = torch.cat([relabelled, more_relabelled])
         if self.goal_noise:
-            asked = self._gather("desired_goal", self._at(time, lane)).repeat(goals, 1)
-            new_goal = near(new_goal, asked, self._uniform(len(asked)), self.goal_noise)
+            desired = self._gather("desired_goal", self._at(time, lane)).repeat(goals, 1)
+            new_goal = near(new_goal, desired, self._uniform(len(desired)), self.goal_noise)
         return self._transitions(lane, time, new_goal, relabelled)
 
     def _more_goals(self, lane: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:

@@ -175,7 +175,7 @@ def test_goals_of_whole_numbers_are_lent_as_they_were_reached(goals: str) -> Non
     for _ in range(12):
         session.collector.begin_step(explore_only=True)
         session.collector.end_step()
-    reached = {tuple(np.float32(achieved).tolist()) for achieved, _ in Typed.told}
+    reached = {tuple(achieved.astype(np.float32).tolist()) for achieved, _ in Typed.told}
     lent = {tuple(goal) for goal in session.ring.sample(200).goal.tolist()}
     session.close()
     assert (lent <= reached) == (np.dtype(goals).kind != "f")

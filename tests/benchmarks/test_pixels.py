@@ -96,9 +96,10 @@ def test_both_encoders_compute_the_same_on_the_same_weights() -> None:
     theirs.load_state_dict(weights | {"positions": theirs.positions})
     # In float64: in float32 the two ways to convolve are 1.2e-5 apart on some processors.
     ours, theirs = ours.double(), theirs.double()
-    images = preprocess_obs(seen, SPACE)[envs.PIXELS].double()
+    processed = preprocess_obs(seen, SPACE)
+    assert isinstance(processed, dict)
     seen = {name: value.double() if value.is_floating_point() else value for name, value in seen.items()}
-    found, wanted = encoded(ours, seen), theirs(seen | {envs.PIXELS: images})
+    found, wanted = encoded(ours, seen), theirs(seen | {envs.PIXELS: processed[envs.PIXELS].double()})
     assert found.dtype == wanted.dtype == torch.float64
     assert same(found[:, :64], wanted[:, :64])
     assert sorted(found[0, 64:].tolist()) == sorted(wanted[0, 64:].tolist())  # the vectors

@@ -44,6 +44,7 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
             collector.begin_step(explore_only=not learning)
 
         # The environments are moving; the agent learns from what was stored before this step.
+        agent.scale_learning_rates(config.learning_rate_factor(recorder.step))
         recorder.learning_steps += config.num_envs if learning else 0
         updates = recorder.updates_due(config.updates_per_step)
         if session.captured is not None:

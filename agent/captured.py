@@ -47,6 +47,7 @@ class Captured:
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
                     group["capturable"] = True  # not before: torch warns of steps that are not captured
+                    group["lr"] = torch.tensor(group["lr"], device="cuda")  # a number would be the same in all replays
             with torch.cuda.graph(self.graph):
                 self.metrics = self.step()
         self.graph.replay()

@@ -89,6 +89,16 @@ class SAC(ActorCritic):
 
     # ------------------------------------------------------------------ learning
 
+    def scale_learning_rates(self, factor: float) -> None:
+        """Set all learning rates to `factor` of those that the agent was made with."""
+        for optimizer in self.parts(self.OPTIMIZERS).values():
+            for group in optimizer.param_groups:
+                rate = factor * group.setdefault("initial_lr", group["lr"])
+                if isinstance(group["lr"], Tensor):  # which a CUDA graph reads
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
+
     def update(self, batch: Batch, *more: Batch) -> dict[str, Tensor]:
         """One step of encoder, critic, actor, temperature and target. Returns 0-d tensors of `batch`, without waiting.
 
@@ -248,7 +258,7 @@ class SAC(ActorCritic):
             part.load_state_dict(state[name])
         for optimizer in self.parts(self.OPTIMIZERS).values():  # the state may be of a run with a CUDA graph
             for group in optimizer.param_groups:
-                group["capturable"] = False
+                group["capturable"], group["lr"] = False, float(group["lr"])
         with torch.no_grad():
             self.log_alpha.copy_(state["log_alpha"])
         self.generator.set_state(state["generator"].cpu())

@@ -18,7 +18,7 @@ from training.errors import RunFailed, UserError, ran_out_of_memory
 
 MODEL, BEST, RESUME = "model.pt", "best.pt", "resume/state.pt"
 MODEL_FORMAT = "pixel-push-2"  # since flat trunks read maps channels last
-RESUME_FORMAT = "pixel-push-4"  # since lent goals are moved, unless --goal-noise is 0
+RESUME_FORMAT = "pixel-push-5"  # since learning rates fall, unless --learning-rate-decay is 0
 
 
 def save(state: dict[str, Any], path: Path) -> None:

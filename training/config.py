@@ -47,6 +47,8 @@ class Learning:
     """Transitions in a minibatch."""
     learning_rate: float = 1e-3
     """Of actor, critic and temperature (Adam)."""
+    learning_rate_decay: float = 0.5
+    """Fraction of the steps, the last ones, over which all learning rates fall linearly to 0."""
     gamma: float = 0.95
     """Discount."""
     tau: float = 0.01
@@ -211,6 +213,11 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
     def goals_from_estimate(self) -> bool:
         """Whether goals are shown as seen from the estimated achieved goal."""
         return self.relative_goals and not self.layout.shows_achieved and self.goal_input != "off"
+
+    def learning_rate_factor(self, step: int) -> float:
+        """What the learning rates are multiplied by at `step`."""
+        left = max(0.0, 1 - step / self.total_steps)
+        return min(1.0, left / self.learning_rate_decay) if self.learning_rate_decay else 1.0
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2)

@@ -8,9 +8,9 @@ from training.config import Config
 
 PUSH = Config()
 
-PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=48_000, updates_per_step=0.125,
+PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=60_000, updates_per_step=0.125,
                       head_updates=8, cameras=("close", "mirror"), encoder="fast", head="flat", routing="goal",
-                      goal_loss=1.0, goal_input="instead", buffer_size=60_000, save_every=24_000)  # fmt: skip
+                      goal_loss=1.0, goal_input="instead", buffer_size=64_000, save_every=30_000)  # fmt: skip
 
 PRESETS: dict[str, Config] = {
     "push": PUSH,
@@ -33,17 +33,17 @@ PRESETS: dict[str, Config] = {
                             total_steps=10_000, eval_every=1_000, buffer_size=15_000),
     # The chapter's own state run, with SB3's defaults where the chapter names none. Its inputs are not normalised:
     # bfloat16 would round them coarsely, so it computes in plain float32.
-    "book-state": replace(PUSH, preset="book-state", total_steps=2_000_000, learning_rate=3e-4,
+    "book-state": replace(PUSH, preset="book-state", total_steps=2_000_000, learning_rate=3e-4, learning_rate_decay=0.0,
                           updates_per_step=0.125, tau=0.005, alpha=0.05, layer_norm=False, normalize=False,
                           relative_goals=False, goal_tries=1, goal_noise=0.0, random_actions=0.0, guided_episodes=0.0,
                           clip_targets=False, accelerate="off", eval_every=40_000, log_every=10_000,
                           save_every=500_000),
     # The chapter's winning run from pixels.
     "book-pixels": replace(PUSH, preset="book-pixels", obs="chapter", total_steps=4_200_000, num_envs=4,
-                           learning_rate=1e-4, updates_per_step=0.25, tau=0.005, alpha=0.05, layer_norm=False,
-                           normalize=False, relative_goals=False, goal_tries=1, goal_noise=0.0, her_ratio=8 / 9,
-                           random_actions=0.0, guided_episodes=0.0, clip_targets=False, accelerate="off",
-                           buffer_size=500_000,
+                           learning_rate=1e-4, learning_rate_decay=0.0, updates_per_step=0.25, tau=0.005, alpha=0.05,
+                           layer_norm=False, normalize=False, relative_goals=False, goal_tries=1, goal_noise=0.0,
+                           her_ratio=8 / 9, random_actions=0.0, guided_episodes=0.0, clip_targets=False,
+                           accelerate="off", buffer_size=500_000,
                            cameras=("default",), render_size=480, show_goal_marker=True, msaa=True, frame_stack=4,
                            encoder="manipulation", head="spatial-softmax", feature_norm=True, pixel_scale="unit",
                            target_encoder=True, eval_every=40_000, log_every=10_000, save_every=500_000),

@@ -27,6 +27,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "hidden_depth": (1, 64),
     "seed": (0, 2**32 - 1),
     "learning_starts": (0, 1e12),
+    "learning_rate_decay": (0, 1),
     "gamma": (0, 0.99999),
     "her_ratio": (0, 1),
     "goal_tries": (1, 100),

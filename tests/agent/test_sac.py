@@ -15,7 +15,7 @@ from agent import SAC
 from agent.networks import TwinCritic
 from agent.routing import ROUTINGS
 from replay import Batch
-from tests.agent.small import ACTION, coming_noise, features_of, gradients, random_batch, small_agent
+from tests.agent.small import ACTION, coming_noise, features_of, gradients, random_batch, small_agent, state_tensors
 
 MEAN, LOG_STD = torch.tensor([0.3, -0.8]), torch.tensor([-0.5, 0.2])
 
@@ -200,3 +200,22 @@ def test_acting_with_exploration_draws_from_the_policy_within_the_bounds() -> No
     before_tanh = torch.atanh(action.double())
     torch.testing.assert_close(before_tanh.mean(0), MEAN.double(), rtol=0, atol=0.03)
     torch.testing.assert_close(before_tanh.std(0), LOG_STD.double().exp(), rtol=0.02, atol=0)
+
+
+# ---------------------------------------------------------------------- learning rates
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_scaled_learning_rates_are_those_of_an_agent_made_with_them(as_tensor: bool) -> None:
+    """The second scaling is of what the agent was made with, too. A CUDA graph needs rates that are tensors."""
+    scaled, wanted = (small_agent(alpha="auto", learning_rate=r, encoder_learning_rate=r / 10) for r in (8e-3, 2e-3))
+    if as_tensor:
+        for optimizer in scaled.parts(scaled.OPTIMIZERS).values():
+            for group in optimizer.param_groups:
+                group["initial_lr"], group["lr"] = group["lr"], torch.tensor(group["lr"], dtype=torch.float64)
+    for factor in (0.5, 0.25):
+        scaled.scale_learning_rates(factor)
+    for agent in (scaled, wanted):
+        agent.update(random_batch())
+    for one, other in zip(state_tensors(scaled), state_tensors(wanted), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)

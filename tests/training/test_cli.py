@@ -170,6 +170,13 @@ def test_every_preset_can_run(preset: str) -> None:
     check(PRESETS[preset])
 
 
+def test_learning_rates_fall_over_the_last_part_of_the_steps() -> None:
+    steps = (0, 500, 750, 875, 1000, 1500)
+    for decay, factors in ((0.5, (1, 1, 0.5, 0.25, 0, 0)), (1, (1, 0.5, 0.25, 0.125, 0, 0)), (0, (1,) * 6)):
+        config = dataclasses.replace(PRESETS["push"], total_steps=1000, learning_rate_decay=decay)
+        assert tuple(map(config.learning_rate_factor, steps)) == factors
+
+
 def test_the_presets_are_those_that_were_asked_for() -> None:
     assert list(PRESETS) == [
         "push", "reach", "slide", "pick-and-place", "push-pixels", "push-pixels-chapter", "reach-pixels", "book-state",
@@ -187,7 +194,7 @@ def test_book_pixels_is_the_books() -> None:
         "guided_episodes": 0.0, "clip_targets": False, "layer_norm": False, "cameras": ("default",),
         "show_goal_marker": True, "msaa": True, "render_size": 480, "goal_loss": 0.0, "goal_input": "off",
         "goals_per_image": 1, "head_updates": 1, "coord_conv": False, "proprioception": True,
-        "pixel_scale": "unit", "goal_noise": 0.0,
+        "pixel_scale": "unit", "goal_noise": 0.0, "learning_rate_decay": 0.0,
     }  # fmt: skip
     ours = dataclasses.asdict(PRESETS["book-pixels"])
     assert {name: ours[name] for name in book} == book
@@ -231,7 +238,7 @@ def test_book_state_is_the_books() -> None:
         "her_ratio": 4 / 5, "buffer_size": 1_000_000, "learning_starts": 1000, "hidden_width": 256, "hidden_depth": 2,
         "normalize": False, "random_actions": 0.0, "clip_targets": False, "layer_norm": False,
         "guided_episodes": 0.0, "relative_goals": False, "goal_tries": 1, "goal_noise": 0.0,
-        "accelerate": "off",
+        "accelerate": "off", "learning_rate_decay": 0.0,
     }  # fmt: skip
     chosen = dataclasses.asdict(PRESETS["book-state"])
     assert {name: chosen[name] for name in book} == book

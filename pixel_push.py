@@ -20,12 +20,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 import envs
-from agent import ActorCritic
 from training import run_folder
 from training.check import check_environment, check_rendering
 from training.config import Config
 from training.errors import UserError
-from training.model import accelerate_networks, load_policy, make_encoders, make_heads
+from training.model import accelerate_networks, load_policy, make_agent, network_config
 from training.policy import Frames, Policy, Seen
 
 __all__ = ["PixelEnv", "TrainedPolicy", "UserError", "load"]
@@ -68,16 +67,8 @@ class TrainedPolicy:
         with envs.make_env(config.env_id) as env:
             actions: Any = env.action_space
             self.action_space, self.observation_space = actions, _observation_space(env, config)
-        heads = make_heads(config, self.observation_space, actions)
-        encoders = make_encoders(config, heads, seed)
-        agent = ActorCritic(
-            encoders,
-            heads,
-            target_encoder=False,
-            goal_from_estimate=config.goals_from_estimate,
-            device="cpu",
-            seed=seed,
-        )
+        networks = network_config(config, self.observation_space, actions)
+        agent = make_agent(config, networks, torch.device("cpu"), seed, seed)
         accelerate_networks(agent, config)
         self.env_steps = load_policy(agent, file)
         self._policy = Policy(agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
@@ -105,7 +96,7 @@ class TrainedPolicy:
         """
         batch, single = self._batched(obs)
         pixels = torch.from_numpy(batch[envs.PIXELS]) if self.config.layout.pixels else None
-        action = self._policy.act(Seen(*self._policy.numbers(batch), pixels), deterministic)  # (N, A) in [-1, 1]
+        action = self._policy.act(Seen(*self._policy.numbers(batch), pixels), deterministic).action  # (N, A) in [-1, 1]
         actions = self._policy.scale(action)
         return actions[0] if single else actions, None
 

@@ -37,14 +37,14 @@ from training.version import name_and_version
 
 def learn(session: Session, recorder: Recorder, run: Run) -> None:
     """The training loop."""
-    config, collector, agent = session.config, session.collector, session.agent
+    config, collector = session.config, session.collector
     while recorder.step < config.total_steps and not run.stopping:
         learning = recorder.step - recorder.replay_began >= max(config.learning_starts, config.num_envs)
         with recorder.clock("act"):
             collector.begin_step(explore_only=not learning)
 
         # The environments are moving; the agent learns from what was stored before this step.
-        agent.scale_learning_rates(config.learning_rate_factor(recorder.step))
+        session.learner.set_progress(recorder.step)
         recorder.learning_steps += config.num_envs if learning else 0
         updates = recorder.updates_due(config.updates_per_step)
         if session.captured is not None:
@@ -54,7 +54,7 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
             with recorder.clock("sample"):
                 batches = session.upcoming(updates)
             with recorder.clock("update"):
-                recorder.count_updates(agent.update(*batch) for batch in batches)
+                recorder.count_updates(map(session.learner.update, batches))
 
         with recorder.clock("env"):
             collector.end_step()

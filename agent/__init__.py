@@ -1,6 +1,6 @@
 """The agent: SAC, its networks, its input normaliser, and the wrappers that make it fast."""
 
-from agent.actor_critic import ActorCritic, Heads
+from agent.agent import Agent, NetworkConfig
 from agent.sac import SAC
 
-__all__ = ["SAC", "ActorCritic", "Heads"]
+__all__ = ["SAC", "Agent", "NetworkConfig"]

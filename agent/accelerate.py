@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from agent.actor_critic import ActorCritic
+from agent.agent import Agent
 from agent.networks import MLP
-from agent.sac import SAC
-from agent.sights import Sights
 from encoders import PixelEncoder
 from encoders.convolutions import Convolutions
-from encoders.heads import FlatTrunk
-from replay.batch import Batch
+from encoders.pooling import FlatTrunk
 
-CHUNK = 64  # pictures
+CHUNK = 64  # images
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -29,43 +27,48 @@ def has_bfloat16(device: torch.device) -> bool:
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))  # x86, x86, ARM
 
 
-def use_bfloat16(agent: ActorCritic) -> None:
+def use_bfloat16(agent: Agent) -> None:
     """In the convolutions, the flat trunk behind them and the middle layers of actor and critics; weights, losses and
     optimizers stay float32."""
-    for module in _modules(agent):
+    for module in agent.modules():
         if isinstance(module, MLP | Convolutions | FlatTrunk):
             module.in_bfloat16 = True
 
 
-def fit_cache(agent: ActorCritic) -> None:
-    """Encode so few pictures at a time that the maps of a layer are still in the cache when the next one reads them."""
-    for module in _modules(agent):
+def fit_cache(agent: Agent) -> None:
+    """Encode so few images at a time that the maps of a layer are still in the cache when the next one reads them."""
+    for module in agent.modules():
         if isinstance(module, PixelEncoder):
             module.chunk = CHUNK
 
 
-def leave_a_core(agent: SAC, threads: int) -> None:
-    """Have all updates of actor and critics but the first, which is the encoder's too, use one of `threads` fewer."""
-    agent.update_heads_again = partial(_with_threads, threads - 1, threads, agent)  # type: ignore[method-assign]
-
-
-def _with_threads(fewer: int, threads: int, agent: SAC, batches: Sequence[Batch], sights: Sights) -> None:
-    torch.set_num_threads(fewer)
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with so many threads inside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
     try:
-        SAC.update_heads_again(agent, batches, sights)
+        yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
-def bare_steps(agent: SAC) -> None:
-    """Have the optimizers step by torch's kernel alone.
+class BareAdam(torch.optim.Adam):
+    """Adam that steps by torch's fused kernel alone, on a CPU.
 
     Networks as small as these take longer to be sorted by device and dtype, and to be noted for profilers, than to be
     moved. What is computed is the same to the last bit; hooks after a step are not called.
     """
-    for optimizer in agent.parts(agent.OPTIMIZERS).values():
-        optimizer.step = partial(_step, optimizer)
-        optimizer.zero_grad = partial(_forget_gradients, optimizer)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        _step(self)
+
+    step.hooked = True  # type: ignore[attr-defined]  # else torch wraps it, which is what takes long
 
 
 @torch.no_grad()
@@ -105,27 +108,9 @@ def _begin(adam: torch.optim.Adam, parameter: Tensor) -> dict[str, Tensor]:
     return adam.state[parameter]
 
 
-def _forget_gradients(adam: torch.optim.Adam) -> None:
-    for group in adam.param_groups:
-        for parameter in group["params"]:
-            parameter.grad = None
-
-
-def _modules(agent: ActorCritic) -> Iterator[nn.Module]:
-    networks = (
-        agent.encoder,
-        agent.actor_encoder,
-        agent.target_encoder,
-        agent.actor,
-        agent.critic,
-        agent.target_critic,
-    )
-    return (module for network in networks if network is not None for module in network.modules())
-
-
-def set_up(threads: int) -> None:
+def set_up(count: int) -> None:
     """Set up this process for a learner: so many threads for what a CPU computes, and float32 that is float32."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(count)
     keep_memory()
     torch.backends.cudnn.allow_tf32 = False  # by default a GPU's convolutions round weights to 10 bits
 

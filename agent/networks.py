@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -39,21 +41,21 @@ class MLP(nn.Module):
 
 
 class Actor(nn.Module):
-    """Tanh-Gaussian policy pi(a | features, goal), SAC's (Haarnoja et al. 2018, appendix C)."""
+    """Tanh-Gaussian policy pi(a | state), SAC's (Haarnoja et al. 2018, appendix C)."""
 
-    def __init__(self, feature_size: int, goal_size: int, action_size: int, width: int, depth: int) -> None:
+    def __init__(self, state_size: int, action_size: int, width: int, depth: int) -> None:
         super().__init__()
         self.action_size = action_size
-        self.mlp = MLP(feature_size + goal_size, 2 * action_size, width, depth, layer_norm=False)
+        self.mlp = MLP(state_size, 2 * action_size, width, depth, layer_norm=False)
 
-    def forward(self, features: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, F), (B, G) -> mean and log standard deviation before the tanh, each (B, A)."""
-        mean, log_std = self.mlp(torch.cat([features, goal], dim=-1)).chunk(2, dim=-1)
+    def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, S) -> mean and log standard deviation before the tanh, each (B, A)."""
+        mean, log_std = self.mlp(state).chunk(2, dim=-1)
         return mean, log_std.clamp(*LOG_STD_RANGE)
 
-    def sample(self, features: Tensor, goal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def sample(self, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """A reparametrised action (B, A) and its log-probability (B,), from standard normal `noise` (B, A)."""
-        mean, log_std = self(features, goal)
+        mean, log_std = self(state)
         before_tanh = mean + log_std.exp() * noise
         return before_tanh.tanh(), log_prob(before_tanh, noise, log_std)
 
@@ -70,16 +72,23 @@ def log_prob(before_tanh: Tensor, noise: Tensor, log_std: Tensor) -> Tensor:
 
 
 class TwinCritic(nn.Module):
-    """Two independent Q(features, goal, action) (Fujimoto et al. 2018)."""
+    """Two independent Q(state, action) (Fujimoto et al. 2018)."""
 
-    def __init__(
-        self, feature_size: int, goal_size: int, action_size: int, width: int, depth: int, layer_norm: bool
-    ) -> None:
+    def __init__(self, state_size: int, action_size: int, width: int, depth: int, layer_norm: bool) -> None:
         super().__init__()
-        inputs = feature_size + goal_size + action_size
-        self.q1, self.q2 = (MLP(inputs, 1, width, depth, layer_norm) for _ in range(2))
+        self.q1, self.q2 = (MLP(state_size + action_size, 1, width, depth, layer_norm) for _ in range(2))
 
-    def forward(self, features: Tensor, goal: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, F), (B, G), (B, A) -> two Q values, each (B,)."""
-        inputs = torch.cat([features, goal, action], dim=-1)
+    def forward(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, S), (B, A) -> two Q values, each (B,)."""
+        inputs = torch.cat([state, action], dim=-1)
         return self.q1(inputs).squeeze(-1), self.q2(inputs).squeeze(-1)
+
+
+@contextmanager
+def frozen(parameters: Sequence[Tensor]) -> Iterator[None]:
+    """Give `parameters` no gradient inside."""
+    for one in parameters:
+        one.requires_grad_(False)
+    yield
+    for one in parameters:
+        one.requires_grad_(True)

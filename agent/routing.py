@@ -10,12 +10,23 @@ RoutingName = Literal["critic", "actor", "both", "separate", "goal"]
 class Routing(NamedTuple):
     """One encoder or two (then the second is the actor's own), and whose loss reaches it.
 
-    The encoder's parameters are in the optimizer of the critic, unless the actor alone trains it.
+    The encoder's parameters are in the critic's optimizer, unless the actor's loss alone trains it. There the auxiliary
+    losses' gradient reaches them too: with `goal` that of the achieved goal's regression, and no other.
     """
 
     encoders: int
     critic_trains: bool
     actor_trains: bool
+
+    @property
+    def actor_owns(self) -> bool:
+        """Whether the one encoder is in the actor's optimizer."""
+        return self.actor_trains and not self.critic_trains
+
+    @property
+    def shared(self) -> bool:
+        """Whether both losses train one encoder."""
+        return self.encoders == 1 and self.critic_trains and self.actor_trains
 
 
 ROUTINGS: dict[str, Routing] = {

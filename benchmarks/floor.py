@@ -11,7 +11,7 @@ import contextlib
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -20,8 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import envs
 from agent.accelerate import CHUNK
+from agent.features import encode
 from benchmarks.ours import fill, synchronize
-from replay.batch import PER_GOAL, Batch
+from replay import Batch
 from training.config import Config
 from training.session import Session
 
@@ -100,27 +101,28 @@ class Learner:
 
     def parts(self, rates: Rates) -> list[Part]:
         """Sampling, the encoder's pass, its gradient, and everything behind it with its optimizers; then all of it."""
-        agent, batches, heads = self.agent, self.batches, len(self.batches)
-        sights = agent.encode(batches[0]).detach()
+        sac, batches, heads = self.session.learner.sac, self.batches, len(self.batches)
+        agent = sac.agent
+        features = encode(agent, batches[0]).detach()
 
         def behind() -> None:
-            agent.update_heads(batches[0], sights)
-            agent.update_heads_again(batches[1:], sights)
+            for batch in batches:
+                sac.update(batch, features)
 
         def step() -> None:  # as often as in an update, by the gradients of the latest one
             for _ in batches:
-                for optimizer in agent.parts(agent.OPTIMIZERS).values():
+                for optimizer in sac.optimizers.values():
                     optimizer.step()
-                agent.update_target()
+                sac.update_target()
 
-        whole = lambda: agent.update(*batches)  # noqa: E731
-        encode = lambda: agent.encode(batches[0])  # noqa: E731
+        whole = lambda: self.session.learner.update(batches)  # noqa: E731
+        pictures = lambda: encode(agent, batches[0])  # noqa: E731
         sample = lambda: self.session.minibatches(1)  # noqa: E731
-        seconds = seconds_of(sample, encode, whole, behind, step, device=self.device)
-        flops = [flops_of(work) for work in (encode, behind, whole)]
+        seconds = seconds_of(sample, pictures, whole, behind, step, device=self.device)
+        flops = [flops_of(work) for work in (pictures, behind, whole)]
         owned = sum(p.numel() for name in ("critic", "actor") for p in getattr(agent, name).parameters())
-        targets = sum(p.numel() for p in agent.target_parameters)
-        encoders = agent.parts(("encoder", "actor_encoder")).values()
+        targets = sum(p.numel() for p in sac.target_parameters)
+        encoders = [one for one in (agent.encoder, agent.actor_encoder) if one is not None]
         eyes = sum(p.numel() for encoder in encoders for p in encoder.parameters())
         stepped = heads * (ADAM_BYTES * owned + POLYAK_BYTES * targets)
 
@@ -131,7 +133,7 @@ class Learner:
         gradient = tuple(flops[2][i] - flops[1][i] - flops[0][i] for i in range(2))
         found = [
             part("sample", (0.0, 0.0), 2.0 * bytes_of(batches), seconds[0]),
-            part("encode", flops[0], float(pictures_of(batches[0])), seconds[1]),
+            part("encode", flops[0], float(images_of(batches[0])), seconds[1]),
             part("the encoder's gradient and step", gradient, ADAM_BYTES * eyes, seconds[2] - seconds[3] - seconds[1]),  # type: ignore[arg-type]
             part(f"actor and critics, {heads}x", flops[1], 0.0, seconds[3] - seconds[4]),
             part(f"their optimizers and targets, {heads}x", (0.0, 0.0), stepped, seconds[4]),
@@ -141,7 +143,7 @@ class Learner:
         totals = [sum(one[column] for one in found) for column in range(1, 5)]  # type: ignore[misc]
         found.append(Part("all of it", totals[0], totals[1], totals[2], 1e3 * (seconds[0] + seconds[2])))
         if self.session.ahead is not None and self.session.captured is None:
-            loop = lambda: [agent.update(*drawn) for drawn in self.session.upcoming(1)]  # noqa: E731
+            loop = lambda: [self.session.learner.update(drawn) for drawn in self.session.upcoming(1)]  # noqa: E731
             (taken,) = seconds_of(loop, device=self.device)
             found.append(found[-1]._replace(name="all of it, minibatches drawn ahead", measured=1e3 * taken))
         if self.session.captured is not None:
@@ -165,18 +167,15 @@ def flops_of(work: Callable[[], Any]) -> tuple[float, float]:
 
 def bytes_of(batches: Sequence[Batch]) -> int:
     """Of minibatches; those after the first share its observations."""
-    total = 0
-    for number, batch in enumerate(batches):
-        for field in fields(batch):
-            name, tensor = field.name, getattr(batch, field.name)
-            if tensor is not None and not (number and name not in PER_GOAL):
-                total += tensor.nbytes
-    return total
+    first, *more = batches
+    goals = ("action", "reward", "discount", "goal", "next_goal")
+    apart = [getattr(batch, name).nbytes for batch in more for name in goals]
+    return sum(tensor.nbytes for tensor in first.tensors()) + sum(apart)
 
 
-def pictures_of(batch: Batch) -> int:
-    """Bytes of the pictures of a batch."""
-    return sum(one.nbytes for one in (batch.pixels, batch.next_pixels) if one is not None)
+def images_of(batch: Batch) -> int:
+    """Bytes of the images of a batch."""
+    return sum(obs["pixels"].nbytes for obs in (batch.obs, batch.next_obs) if "pixels" in obs)
 
 
 def environment_step(config: Config) -> dict[str, float]:

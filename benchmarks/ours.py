@@ -18,7 +18,9 @@ from benchmarks.alternate import Counts, repeat
 from benchmarks.resident import peak_bytes
 from benchmarks.settings import EPISODE, Settings
 from replay import Batch, Ring, Room
+from replay.batch import Observation
 from training.config import Config
+from training.learner import Learner
 from training.player import Player, torch_device
 from training.presets import PRESETS
 from training.recorder import Recorder
@@ -155,37 +157,37 @@ class Updating:
         config = config_of(settings, mode, preset)
         self.player, self.updates = Player(config, workers=0), config.head_updates
         agent = self.player.agent
+        self.learner = Learner(self.player.config, agent, shift_seed=0)
         self.update = self._eager
         if mode == "max" and agent.device.type == "cuda":
-            self.update = Captured(self._eager, [agent.generator], agent.parts(agent.OPTIMIZERS).values())
+            self.update = Captured(self._eager, [agent.generator], self.learner.sac.optimizers.values())
         generator = torch.Generator().manual_seed(settings.seed)
 
         def normal(*shape: int) -> torch.Tensor:
             return torch.randn(settings.batch_size, *shape, generator=generator).to(agent.device)
 
-        def pictures() -> torch.Tensor | None:
+        def observation() -> Observation:
+            obs = {"vector": normal(self.player.vector_size)}
             if config.view is None:
-                return None
+                return obs
             shape = settings.batch_size, *config.view.shape[:2], config.view.shape[2] * config.frame_stack
-            return torch.randint(256, shape, dtype=torch.uint8, generator=generator).to(agent.device)
+            return obs | {"pixels": torch.randint(256, shape, dtype=torch.uint8, generator=generator).to(agent.device)}
 
-        vector, goal = normal(self.player.vector_size), normal(self.player.goal_size)
-        agent.observe(vector, goal, goal)
+        obs, goal = observation(), normal(self.player.goal_size)
+        agent.observe(obs["vector"], goal, goal)
         self.batch = Batch(
-            vector=vector,
+            obs=obs,
+            next_obs=observation(),
             action=normal(self.player.action_size).tanh(),
             reward=-(normal() > 0).float(),
-            next_vector=normal(self.player.vector_size),
-            terminated=torch.zeros_like(normal()),
+            discount=torch.full_like(normal(), config.gamma),
             goal=goal,
             next_goal=goal,
-            pixels=pictures(),
-            next_pixels=pictures(),
             achieved_goal=goal,
         )
 
     def _eager(self) -> dict[str, torch.Tensor]:
-        return self.player.agent.update(*[self.batch] * self.updates)
+        return self.learner.update([self.batch] * self.updates)
 
     def run(self, seconds: float) -> Counts:
         count, elapsed = repeat(self.update, seconds, lambda: synchronize(self.player.agent.device))
@@ -206,12 +208,12 @@ def encoder_passes(settings: Settings) -> float:
     """Batches of pictures that go through an encoder in one update."""
     updating, rows = Updating(settings, "off"), 0
 
-    def count(_module: Any, inputs: tuple[torch.Tensor, torch.Tensor], _output: Any) -> None:
+    def count(_module: Any, _inputs: Any, features: torch.Tensor) -> None:
         nonlocal rows
-        rows += len(inputs[1])
+        rows += len(features)
 
     updating.player.agent.encoder.register_forward_hook(count)
-    updating.player.agent.update(updating.batch)
+    updating.learner.update([updating.batch])
     updating.close()
     return rows / settings.batch_size
 

@@ -59,13 +59,13 @@ def measure(options: Options) -> None:
         buffer_size=10_000, prefill=0, transitions=0, threads=1, cores=1, device="cpu",
     )  # fmt: skip
     updating = Updating(settings, "auto", options.preset)
-    agent, batches = updating.player.agent, [updating.batch] * updating.updates
-    ranks.attach(agent)
+    batches = [updating.batch] * updating.updates
+    ranks.attach(updating.learner.sac)
     for number in range(options.updates + 10):
         if number == 10:  # warm
             ranks.meet()
             begun = time.perf_counter()
-        agent.update(*batches)
+        updating.learner.update(batches)
     ranks.meet()
     if not ranks.rank:
         print(1e3 * (time.perf_counter() - begun) / options.updates)

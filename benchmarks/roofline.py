@@ -31,7 +31,7 @@ def report_of(arguments: Sequence[str]) -> dict[str, Any]:
     check(config)
     learner = floor.Learner(config)
     session = learner.session
-    rates = floor.measured_rates(session.device, session.accelerated)
+    rates = floor.measured_rates(session.device, session.learner.accelerated)
     parts = learner.parts(rates)
     learner.close()
     steps = floor.environment_step(session.config)
@@ -43,7 +43,7 @@ def report_of(arguments: Sequence[str]) -> dict[str, Any]:
         "command": " ".join(arguments) or "push",
         "device": str(session.device),
         "threads": session.config.threads,
-        "dtype": "bfloat16" if session.accelerated else "float32",
+        "dtype": "bfloat16" if session.learner.accelerated else "float32",
         "rates": {name: round(value / 1e9, 1) for name, value in vars(rates).items()},
         "update": [part._asdict() for part in parts],
         "share_of_floor": whole.floor / whole.measured,

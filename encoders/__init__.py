@@ -1,8 +1,8 @@
 """Encoders: from an observation to the features that actor and critic read."""
 
+from encoders.base import Encoder
 from encoders.convolutions import shapes
-from encoders.encoded import Encoded
-from encoders.joint import PixelEncoder
+from encoders.pixels import PixelEncoder
 from encoders.vector import VectorEncoder
 
-__all__ = ["Encoded", "PixelEncoder", "VectorEncoder", "shapes"]
+__all__ = ["Encoder", "PixelEncoder", "VectorEncoder", "shapes"]

@@ -1,21 +1,19 @@
-"""The encoder of observations that are vectors already: nothing to learn, features are the vector."""
+"""The encoder of observations that are vectors already."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from encoders.encoded import Encoded
+from encoders.base import Encoder
+from replay.batch import Observation
 
 
-class VectorEncoder(nn.Module):
-    """(B, V) -> (B, V), without parameters.
-
-    It keeps the place of an encoder in the agent, so that the gradient's way is written once for vectors and pixels.
-    """
+class VectorEncoder(Encoder):
+    """The vector (P, V) itself is the features: nothing to learn."""
 
     def __init__(self, vector_size: int) -> None:
         super().__init__()
         self.feature_size = vector_size
 
-    def forward(self, vector: Tensor, pixels: None = None) -> Encoded:
-        return Encoded(vector)
+    def forward(self, obs: Observation) -> Tensor:
+        return obs["vector"]

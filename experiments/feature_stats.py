@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from encoders.pixels import softmax_temperature
 from experiments.command import command
 from experiments.features import (
     ELSEWHERE,
@@ -73,8 +74,8 @@ def input_report(player: Player, found: Scenes, console: Console) -> None:
     console.print(statistics("input", rows | {"concatenated": whole}))
     if UNREAD in rows:
         console.print(f"{UNREAD}: not read themselves, but what a goal head estimates from them")
-    if (temperature := player.agent.softmax_temperature()) is not None:
-        console.print(f"temperature of the SpatialSoftmax: {temperature.item():.3f}")
+    if (temperature := softmax_temperature(player.agent.encoder)) is not None:
+        console.print(f"temperature of the SpatialSoftmax: {temperature:.3f}")
     pixels = next(iter(rows.values()))
     fraction = (pixels.abs() > SATURATED).float().mean()
     console.print(f"saturated (beyond {SATURATED}): {fraction:.1%} of the encoder's numbers")

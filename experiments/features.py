@@ -15,7 +15,7 @@ from torch import Tensor
 
 import envs
 from encoders import PixelEncoder
-from encoders.heads import SpatialSoftmax
+from encoders.pooling import SpatialSoftmax
 from envs.render import Renderer, object_columns
 from experiments.scenes import Scenes
 from replay.augment import random_offsets, shift
@@ -63,8 +63,8 @@ def inputs(player: Player, obs: Observation) -> dict[str, Tensor]:
     minus = " - estimate" if config.goals_from_estimate else " - achieved goal" if config.goals_from_achieved else ""
     sizes["desired goal" + minus] = player.goal_size
     vector, goal, _ = player.policy.numbers(obs)
-    encoded = agent.encoder(agent.vector_normalizer(vector), torch.from_numpy(obs[envs.PIXELS]))
-    read = torch.cat([encoded.features, agent.seen_goal(goal, encoded)], dim=1)
+    features = agent.encode({"vector": vector, "pixels": torch.from_numpy(obs[envs.PIXELS])})
+    read = agent.state(agent.inputs(features), goal)
     return dict(zip(sizes, read.split(list(sizes.values()), dim=1), strict=True))
 
 

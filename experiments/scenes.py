@@ -83,7 +83,7 @@ def scenes(player: Player, steps: int, random_actions: float = 0.0, guided_episo
     found: list[Scenes] = []
     for _ in range(steps):
         explorer.begin(torch.from_numpy(np.flatnonzero(opens)), success_rate=0.0)
-        action = explorer.explore(policy.act(seen, deterministic=True), way_to_object(obs))
+        action = explorer.explore(policy.act(seen, deterministic=True).action, way_to_object(obs))
         next_obs, _, terminated, truncated, _ = vector_env.step(policy.scale(action))
         opens = terminated | truncated
         next_seen, next_poses = policy.see(next_obs, frames, opens), np.stack(vector_env.call("pose"))

@@ -33,7 +33,7 @@ class Ahead:
             if self._copies is not None:
                 here = torch.cuda.current_stream(self._device)
                 here.wait_stream(self._copies)
-                for part in batch.tensors().values():
+                for part in batch.tensors():
                     part.record_stream(here)  # its memory is not free before this stream is done with it
             yield batch
             self._next = self._send()

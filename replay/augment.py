@@ -1,4 +1,4 @@
-"""Random shifts of pictures (Yarats et al. 2021; Laskin et al. 2020), by whole pixels."""
+"""Random shifts of images (Yarats et al. 2021; Laskin et al. 2020), by whole pixels."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from replay.batch import Batch
+from replay.batch import Batch, Observation
 
 
 class RandomShift:
-    """Shifts the pictures of minibatches, on the device where they are.
+    """Shift the images of a minibatch, on the device where they are.
 
     Args:
-        pad: the most pixels in each direction; 0 leaves pictures alone.
-        shared: an observation and the next one are shifted alike; else each by its own.
+        pad: the most pixels in each direction; 0 leaves images alone.
+        shared: shift an observation and the next one alike; else each by its own offset.
         device, seed: of the random numbers.
     """
 
@@ -24,13 +24,15 @@ class RandomShift:
         self.generator = torch.Generator(device).manual_seed(seed)
 
     def __call__(self, batch: Batch) -> Batch:
-        if not self.pad or batch.pixels is None or batch.next_pixels is None:
+        if not self.pad or "pixels" not in batch.obs:
             return batch
-        offset = random_offsets(len(batch.pixels), self.pad, self.generator)
-        own = offset if self.shared else random_offsets(len(batch.pixels), self.pad, self.generator)
-        return replace(
-            batch, pixels=shift(batch.pixels, offset, self.pad), next_pixels=shift(batch.next_pixels, own, self.pad)
-        )
+        count = len(batch.obs["pixels"])
+        offset = random_offsets(count, self.pad, self.generator)
+        own = offset if self.shared else random_offsets(count, self.pad, self.generator)
+        return replace(batch, obs=self._shifted(batch.obs, offset), next_obs=self._shifted(batch.next_obs, own))
+
+    def _shifted(self, obs: Observation, offset: Tensor) -> Observation:
+        return obs | {"pixels": shift(obs["pixels"], offset, self.pad)}
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"generator": self.generator.get_state()}
@@ -41,9 +43,9 @@ class RandomShift:
 
 
 def shift(pixels: Tensor, offset: Tensor, pad: int) -> Tensor:
-    """Pad each picture by its nearest pixels and crop it at `pad + offset`.
+    """Pad each image by its nearest pixels and crop it at `pad + offset`.
 
-    All crops of the padded pictures are views of them; one is copied for each picture.
+    All crops of the padded images are views of them; one is copied for each image.
 
     Args:
         pixels: (B, H, W, C).

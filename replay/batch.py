@@ -2,57 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor
+
+Observation = dict[str, Tensor]
+"""What the networks see besides the goal, by name: "vector" (P, V) float32, "pixels" (P, H, W, C) uint8."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """A minibatch of transitions, goals already relabelled.
 
-    `vector` and `pixels` are all that the networks see of an observation besides the goal; the layout chose them.
-    Pictures are dear to encode and do not depend on the goal, so a transition may come with several goals: of P
+    Images are expensive to encode and do not depend on the goal, so a transition may come with several goals: of P
     transitions and B = M P goals, goal b belongs to transition b mod P. From state, P = B.
     """
 
-    vector: Tensor  # (P, V) float32
+    obs: Observation  # what the observation layout chose
+    next_obs: Observation
     action: Tensor  # (B, A) float32, in [-1, 1]
     reward: Tensor  # (B,)   float32, for reaching `goal`
-    next_vector: Tensor  # (P, V) float32
-    terminated: Tensor  # (B,)   float32, 1 where the episode truly ended: no bootstrap. Truncation leaves 0
-    goal: Tensor  # (B, G) float32, seen from `vector`
-    next_goal: Tensor  # (B, G) float32, the same goal seen from `next_vector`: it differs only if goals are relative
-    pixels: Tensor | None = None  # (P, H, W, C) uint8; None where the layout has no pictures
-    next_pixels: Tensor | None = None  # (P, H, W, C) uint8
-    achieved_goal: Tensor | None = None  # (P, G) float32, for a regression that trains the encoder; no input
+    discount: Tensor  # (B,)   float32, gamma (1 - terminated). Truncation bootstraps, termination does not
+    goal: Tensor  # (B, G) float32, seen from `obs`
+    next_goal: Tensor  # (B, G) float32, the same goal seen from `next_obs`: it differs only if goals are relative
+    achieved_goal: Tensor  # (P, G) float32, for auxiliary losses; no input
 
-    def tensors(self) -> dict[str, Tensor]:
-        """By name, what it has of them."""
-        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: part for name, part in parts.items() if part is not None}
+    def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        """Apply `function` to every tensor."""
+        return Batch(**{name: _map(function, part) for name, part in self._parts().items()})
+
+    def tensors(self) -> list[Tensor]:
+        """All tensors, always in the same order."""
+        found: list[Tensor] = []
+        self.map(lambda tensor: found.append(tensor) or tensor)  # type: ignore[func-returns-value]
+        return found
 
     def to(self, device: torch.device) -> Batch:
-        """On another device; to a GPU through pinned memory, so that nobody waits for the copy."""
-        if device == self.vector.device:
+        """Move to another device; to a GPU through pinned memory, so that nobody waits for the copy."""
+        here = self.reward.device
+        if device == here:
             return self
-        there = self.tensors()
-        if device.type == "cuda" and self.vector.device.type == "cpu":
-            there = {name: part.pin_memory() for name, part in there.items()}
-        return replace(self, **{name: part.to(device, non_blocking=True) for name, part in there.items()})
+        pinned = device.type == "cuda" and here.type == "cpu"
+        return self.map(lambda part: (part.pin_memory() if pinned else part).to(device, non_blocking=True))
 
     def copy_(self, other: Batch) -> None:
-        """Overwrite it, in place, with another of its shapes."""
-        for name, part in self.tensors().items():
-            part.copy_(getattr(other, name))
+        """Overwrite this batch, in place, with another of its shapes."""
+        for mine, theirs in zip(self.tensors(), other.tensors(), strict=True):
+            mine.copy_(theirs)
 
     def split(self, size: int) -> list[Batch]:
-        """Cut into minibatches of `size` goals (views, no copies). Where there are pictures, each keeps all of them."""
-        cut = PER_GOAL if self.pixels is not None else tuple(f.name for f in fields(self))
-        parts = {name: whole.split(size) for name in cut if (whole := getattr(self, name)) is not None}
-        return [replace(self, **dict(zip(parts, part, strict=True))) for part in zip(*parts.values(), strict=True)]
+        """Cut into minibatches of `size` goals (views, no copies). With several goals for each transition, the parts
+        share the observations."""
+        rows = len(self.reward)
+        shared = {} if len(self.achieved_goal) == rows else {n: getattr(self, n) for n in PER_TRANSITION}
+        bounds = [(start, min(start + size, rows)) for start in range(0, rows, size)]
+        return [
+            Batch(**{name: _map(lambda one: one[low:high], part) for name, part in self._parts().items()} | shared)  # noqa: B023
+            for low, high in bounds
+        ]
+
+    def _parts(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-PER_GOAL = ("action", "reward", "terminated", "goal", "next_goal")
+PER_TRANSITION = ("obs", "next_obs", "achieved_goal")
+
+
+def _map(function: Callable[[Tensor], Tensor], part: Any) -> Any:
+    return {name: function(one) for name, one in part.items()} if isinstance(part, dict) else function(part)

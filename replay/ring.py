@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from replay.batch import Batch
+from replay.batch import Batch, Observation
 from replay.hindsight import RewardFn, Strategy, first_open, goal_time, near, relabel
 from replay.storage import OPEN, Room, Storage
 
@@ -25,6 +25,7 @@ class Ring(Storage):
             Biess 2021, asks whether the goal was reached when the transition acted. That leaves out the object that
             lies where it was pushed to as well, and so never teaches to let it lie.)
         goal_noise: by how much the lent goals are moved (`hindsight.near`), 0 for not at all.
+        gamma: discount, which `Batch.discount` has where an episode goes on.
         relative_goals: hand out goals as seen from the achieved goal, desired - achieved.
         frame_stack: pictures that are handed out together, the latest last; before an episode's first one it is
             repeated.
@@ -40,6 +41,7 @@ class Ring(Storage):
         her_ratio: float = 0.8,
         goal_tries: int = 1,
         goal_noise: float = 0.0,
+        gamma: float = 0.95,
         relative_goals: bool = False,
         frame_stack: int = 1,
         seed: int = 0,
@@ -48,7 +50,7 @@ class Ring(Storage):
         self.reward_fn, self.strategy = reward_fn, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries, self.goal_noise = goal_tries if self.her_ratio else 1, goal_noise
-        self.relative_goals, self.frame_stack = relative_goals, frame_stack
+        self.gamma, self.relative_goals, self.frame_stack = gamma, relative_goals, frame_stack
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
     def sample(self, batch_size: int, goals: int = 1) -> Batch:
@@ -114,22 +116,23 @@ class Ring(Storage):
         if self.relative_goals:  # in float64, before rounding
             goal, next_goal = goal - achieved.repeat(tiles, 1), goal - next_achieved.repeat(tiles, 1)
         return Batch(
-            vector=self._gather("vector", here),
+            obs=self._observation(lane, time),
+            next_obs=self._observation(lane, time + 1),
             action=self._gather("action", each),
             reward=reward,
-            next_vector=self._gather("vector", following),
-            terminated=self._gather("terminated", each),
+            discount=self.gamma * (1 - self._gather("terminated", each)),
             goal=goal.to(torch.float32),
             next_goal=next_goal.to(torch.float32),
-            pixels=self._pictures(lane, time),
-            next_pixels=self._pictures(lane, time + 1),
             achieved_goal=achieved.to(torch.float32),
         )
 
-    def _pictures(self, lane: Tensor, time: Tensor) -> Tensor | None:
-        """The pictures of `lane` at `time` with the ones before them, (P, H, W, stack * C) uint8, the latest last."""
-        if "pixels" not in self.tables:
-            return None
+    def _observation(self, lane: Tensor, time: Tensor) -> Observation:
+        """What is stored of `lane` at `time`, (P,) each; images with the ones before them, the latest last."""
+        obs = {"vector": self._gather("vector", self._at(time, lane))}
+        return obs | {"pixels": self._images(lane, time)} if "pixels" in self.tables else obs
+
+    def _images(self, lane: Tensor, time: Tensor) -> Tensor:
+        """(P, H, W, stack * C) uint8."""
         if self.frame_stack == 1:
             return self._gather("pixels", self._at(time, lane))
         # Neither before the episode's first observation nor before the oldest one that is still stored.

@@ -29,7 +29,7 @@ class Collector:
         policy: chooses actions.
         ring: takes the transitions.
         explorer: replaces some of the policy's actions.
-        observe: is shown every observation, as `ActorCritic.observe`.
+        observe: is shown every observation, as `Agent.observe`.
     """
 
     def __init__(
@@ -69,9 +69,11 @@ class Collector:
     def begin_step(self, explore_only: bool) -> None:
         """Choose actions and set the environments going."""
         assert self.seen is not None
-        action = None if explore_only else self.policy.act(self.seen)
-        if action is not None and self.agent.located is not None:
-            self.errors.append((self.agent.located - self.seen.achieved_goal).norm(dim=1).mean())
+        action = None
+        if not explore_only:
+            action, estimate = self.policy.act(self.seen)
+            if estimate is not None:
+                self.errors.append((estimate - self.seen.achieved_goal).norm(dim=1).mean())
         self.action = self.explorer.explore(action, self.to_object)  # (N, A) in [-1, 1]
         self.vec.step_async(self.policy.scale(self.action))  # type: ignore[attr-defined]
 

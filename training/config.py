@@ -13,8 +13,9 @@ import tyro
 
 import envs
 from agent.routing import RoutingName
+from auxiliary import GoalInput
 from encoders.convolutions import PixelScale
-from encoders.joint import GoalInput, Head
+from encoders.pixels import Head
 from replay.hindsight import Strategy
 from training.problems import problems
 

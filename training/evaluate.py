@@ -94,17 +94,17 @@ def evaluate(
     played = np.zeros(vec.num_envs, int)
     lanes = np.arange(vec.num_envs)
     obs, _ = vec.reset(seed=seed)
-    play, opens = policy.player(blindfold), np.ones(vec.num_envs, bool)
+    frames, opens = policy.watch(), np.ones(vec.num_envs, bool)
     errors, fallen, height = [], [], np.zeros(vec.num_envs)
     has_object = envs.has_object(obs["observation"].shape[-1])  # in Reach the achieved goal is where the hand is
     while played.min() < per_env:
-        action = play(obs, opens)
-        if policy.agent.located is not None:
+        acted = policy.act(policy.see(obs, frames, opens, blindfold), deterministic=True)
+        if acted.goal_estimate is not None:
             achieved = obs["achieved_goal"].astype(np.float64)
             height = np.where(opens, achieved[:, 2], height)
-            errors.append(np.linalg.norm(policy.agent.located.cpu().numpy() - achieved, axis=1)[played < per_env])
+            errors.append(np.linalg.norm(acted.goal_estimate.cpu().numpy() - achieved, axis=1)[played < per_env])
             fallen.append((has_object & (achieved[:, 2] < height - FALL))[played < per_env])
-        obs, reward, terminated, truncated, infos = vec.step(action)
+        obs, reward, terminated, truncated, infos = vec.step(policy.scale(acted.action))
         opens = terminated | truncated
         episode = np.minimum(played, per_env), lanes
         returns[episode] += reward

@@ -7,9 +7,9 @@ import colorsys
 import numpy as np
 import torch
 
-from agent import SAC
+from agent import Agent
 from encoders import PixelEncoder
-from encoders.heads import SpatialSoftmax
+from encoders.pooling import SpatialSoftmax
 from envs.video import ENLARGED, Look, enlarged
 from training.errors import UserError
 from training.policy import Frames
@@ -17,7 +17,7 @@ from training.policy import Frames
 HALF = 2  # pixels of the film, half the side of a point
 
 
-def keypoints(agent: SAC, frame_stack: int) -> Look:
+def keypoints(agent: Agent, frame_stack: int) -> Look:
     """Raises UserError if the agent's encoder has no SpatialSoftmax."""
     encoder = agent.encoder if agent.actor_encoder is None else agent.actor_encoder
     if not isinstance(encoder, PixelEncoder) or not isinstance(encoder.head, SpatialSoftmax):

@@ -7,20 +7,20 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import torch
-from torch import nn
 
 import envs
-from agent import ActorCritic, Heads, accelerate
+from agent import Agent, NetworkConfig, accelerate
 from agent.routing import ROUTINGS
-from encoders import PixelEncoder, VectorEncoder
+from auxiliary import GoalRegression
+from encoders import Encoder, PixelEncoder, VectorEncoder
 from training import checkpoint, run_folder
 from training.config import Config
 from training.errors import UserError
 
 
-def make_heads(config: Config, observations: gym.Space, actions: gym.Space) -> Heads:
+def network_config(config: Config, observations: gym.Space, actions: gym.Space) -> NetworkConfig:
     """Actor and critics for the spaces of one environment."""
-    return Heads(
+    return NetworkConfig(
         vector_size=envs.vector_size(observations, config.layout),
         goal_size=int(np.prod(observations["desired_goal"].shape)),  # type: ignore[index]
         action_size=int(np.prod(actions.shape)),  # type: ignore[arg-type]
@@ -31,27 +31,41 @@ def make_heads(config: Config, observations: gym.Space, actions: gym.Space) -> H
     )
 
 
-def make_encoders(config: Config, heads: Heads, seed: int) -> list[nn.Module]:
-    """As many as the routing has, with initial weights that depend on the seed alone."""
-    if config.view is None:
-        return [VectorEncoder(heads.vector_size)]
+def make_agent(config: Config, networks: NetworkConfig, device: torch.device, encoder_seed: int, seed: int) -> Agent:
+    """The agent of a configuration, with initial weights that depend on the seeds alone."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return [
-            PixelEncoder(
-                config.encoder,
-                config.head,
-                config.view.shape[-1] * config.frame_stack,
-                envs.SIZE,
-                heads.vector_size,
-                feature_norm=config.feature_norm,
-                coord_conv=config.coord_conv,
-                pixel_scale=config.pixel_scale,
-                goal_size=heads.goal_size if config.goal_loss else 0,
-                goal_input=config.goal_input,
-            )
-            for _ in range(ROUTINGS[config.routing].encoders)
-        ]
+        torch.manual_seed(encoder_seed)
+        encoders: list[Encoder] = []
+        for _ in range(ROUTINGS[config.routing].encoders if config.layout.pixels else 1):
+            encoders.append(_make_encoder(config, networks.vector_size))
+        regression = None
+        if config.goal_loss:
+            regression = GoalRegression(encoders[0].feature_size, networks.goal_size, config.goal_loss)
+    return Agent(
+        encoders,
+        networks,
+        target_encoder=config.target_encoder,
+        goal_regression=regression,
+        goal_input=config.goal_input,
+        goal_from_estimate=config.goals_from_estimate,
+        device=device,
+        seed=seed,
+    )
+
+
+def _make_encoder(config: Config, vector_size: int) -> Encoder:
+    if config.view is None:
+        return VectorEncoder(vector_size)
+    return PixelEncoder(
+        config.encoder,
+        config.head,
+        config.view.shape[-1] * config.frame_stack,
+        envs.SIZE,
+        vector_size,
+        feature_norm=config.feature_norm,
+        coord_conv=config.coord_conv,
+        pixel_scale=config.pixel_scale,
+    )
 
 
 def in_bfloat16(config: Config, device: torch.device) -> bool:
@@ -59,7 +73,7 @@ def in_bfloat16(config: Config, device: torch.device) -> bool:
     return config.accelerate != "off" and accelerate.has_bfloat16(device)
 
 
-def accelerate_networks(agent: ActorCritic, config: Config) -> None:
+def accelerate_networks(agent: Agent, config: Config) -> None:
     """Wrap the networks in what makes them faster on the agent's device."""
     if in_bfloat16(config, agent.device):
         accelerate.use_bfloat16(agent)
@@ -67,7 +81,7 @@ def accelerate_networks(agent: ActorCritic, config: Config) -> None:
         accelerate.fit_cache(agent)
 
 
-def load_policy(agent: ActorCritic, file: Path) -> int:
+def load_policy(agent: Agent, file: Path) -> int:
     """Take over a saved model; returns the step it is of. Raises UserError if it is none, or of other networks."""
     model = checkpoint.load(file, "cpu")
     try:

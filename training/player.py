@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import envs
-from agent import SAC, accelerate
+from agent import accelerate
 from envs import GoalVectorEnv
 from training import auto
 from training.config import Config
 from training.errors import UserError, ran_out_of_memory
 from training.evaluate import EVAL_ENVS
-from training.model import accelerate_networks, in_bfloat16, load_policy, make_encoders, make_heads
+from training.model import accelerate_networks, load_policy, make_agent, network_config
 from training.policy import Policy
 from training.ranks import ALONE, Ranks
 from training.seeds import seeds
@@ -61,13 +60,11 @@ class Player:
         self.evaluates_in_training_envs = config.view is not None and part > 1
         self.eval_envs = self._make_eval_envs(part, config.workers if workers is None else workers)
         actions: Any = self.eval_envs.single_action_space
-        self.heads = make_heads(config, self.eval_envs.single_observation_space, actions)
-        self.vector_size, self.goal_size = self.heads.vector_size, self.heads.goal_size
-        self.action_size = self.heads.action_size
-        self.agent = self._make_agent()
-        self.accelerated = in_bfloat16(config, self.device)
-        self.leaves_a_core = self.accelerated and auto.leaves_a_core(config, self.device)
-        self._accelerate(config.threads)
+        networks = network_config(config, self.eval_envs.single_observation_space, actions)
+        self.vector_size, self.goal_size = networks.vector_size, networks.goal_size
+        self.action_size = networks.action_size
+        self.agent = make_agent(config, networks, self.device, self.seeds["encoder"], self.seeds["agent"])
+        accelerate_networks(self.agent, config)
         self.policy = Policy(self.agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
 
     def _make_eval_envs(self, part: int, workers: int | None) -> GoalVectorEnv:
@@ -79,33 +76,6 @@ class Player:
         elif self.ranks.rank:  # which evaluates nothing
             side_by_side, workers = 1, 0
         return make_vec(self.config, side_by_side, workers, self.seeds["envs"])
-
-    def _make_agent(self) -> SAC:
-        config = self.config
-        return SAC(
-            make_encoders(config, self.heads, self.seeds["encoder"]),
-            self.heads,
-            routing=config.routing,
-            target_encoder=config.target_encoder,
-            goal_loss=config.goal_loss,
-            goal_from_estimate=config.goals_from_estimate,
-            learning_rate=config.learning_rate,
-            encoder_learning_rate=config.encoder_learning_rate,
-            gamma=config.gamma,
-            tau=config.tau,
-            alpha=config.alpha,
-            reward_range=envs.reward_range(config.env_id) if config.clip_targets else (-math.inf, math.inf),
-            device=self.device,
-            seed=self.seeds["agent"],
-        )
-
-    def _accelerate(self, threads: int) -> None:
-        """Wrap the agent in what makes it faster here."""
-        accelerate_networks(self.agent, self.config)
-        if self.accelerated and self.device.type == "cpu":
-            accelerate.bare_steps(self.agent)
-        if self.leaves_a_core:
-            accelerate.leave_a_core(self.agent, threads)
 
     def load(self, file: Path) -> int:
         """Take over a saved model; returns the step it is of. Raises UserError if it is none, or of other networks."""

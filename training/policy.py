@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import envs
-from agent import ActorCritic
+from agent import Agent
+from agent.agent import Acted
 
 Observation = dict[str, NDArray[Any]]
 
@@ -69,7 +70,7 @@ class Policy:
     """
 
     def __init__(
-        self, agent: ActorCritic, layout: envs.Layout, relative_goals: bool, frame_stack: int, action_space: spaces.Box
+        self, agent: Agent, layout: envs.Layout, relative_goals: bool, frame_stack: int, action_space: spaces.Box
     ) -> None:
         self.agent, self.layout, self.relative_goals, self.frame_stack = agent, layout, relative_goals, frame_stack
         self.action_space = action_space
@@ -97,16 +98,17 @@ class Policy:
         device = self.agent.device
         return vector.to(device), goal.to(device, torch.float32), achieved.to(device, torch.float32)
 
-    def act(self, seen: Seen, deterministic: bool = False) -> Tensor:
-        """(N, A) in [-1, 1]."""
-        return self.agent.act(seen.vector, seen.goal, seen.pixels, deterministic=deterministic)
+    def act(self, seen: Seen, deterministic: bool = False) -> Acted:
+        """Actions (N, A) in [-1, 1], and where the agent takes the achieved goals to be."""
+        obs = {"vector": seen.vector} | ({} if seen.pixels is None else {"pixels": seen.pixels})
+        return self.agent.act(obs, seen.goal, deterministic=deterministic)
 
     def player(
         self, blindfold: Blindfold | None = None
     ) -> Callable[[Observation, NDArray[np.bool_]], NDArray[np.floating]]:
         """The policy without exploration, as a function of observations and of which begin an episode."""
         frames = self.watch()
-        return lambda obs, opens: self.scale(self.act(self.see(obs, frames, opens, blindfold), deterministic=True))
+        return lambda obs, opens: self.scale(self.act(self.see(obs, frames, opens, blindfold), True).action)
 
     def scale(self, action: Tensor) -> NDArray[np.floating]:
         """(N, A) in [-1, 1] -> (N, A) in the action space, of its dtype."""

@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from agent import SAC
+from agent import SAC, Agent
 from training import checkpoint
 from training.config import Config
 from training.errors import RunFailed, UserError
@@ -88,20 +88,20 @@ class Ranks:
 
     # ------------------------------------------------------------------ learning
 
-    def attach(self, agent: SAC) -> None:
-        """From here on `agent` has the weights of rank 0's, and steps by gradients that all ranks' are averaged to."""
+    def attach(self, learner: SAC) -> None:
+        """Give `learner` the weights of rank 0, and have it step by the mean of all ranks' gradients from here on."""
         if self.count == 1:
             return
-        for module in agent.parts(agent.MODULES).values():
-            for tensor in module.state_dict().values():
-                self._together(dist.broadcast, tensor, 0)
-        self._together(dist.broadcast, agent.log_alpha.data, 0)
-        for optimizer in agent.parts(agent.OPTIMIZERS).values():
+        for tensor in (*learner.agent.state_dict().values(), learner.log_alpha.data):
+            self._together(dist.broadcast, tensor, 0)
+        for optimizer in learner.optimizers.values():
             optimizer.register_step_pre_hook(self._average_gradients)
 
     def _average_gradients(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         parameters = (one for group in optimizer.param_groups for one in group["params"])
         gradients = [one.grad for one in parameters if one.grad is not None]
+        if not gradients:
+            return
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         self.sum(flat)
         flat /= self.count
@@ -186,30 +186,29 @@ def _part(rank: int, step: int) -> Path:
 class Statistics:
     """The normalisers of all ranks, kept alike: what the environments showed is added up before it is merged."""
 
-    def __init__(self, agent: SAC, ranks: Ranks) -> None:
+    def __init__(self, agent: Agent, ranks: Ranks) -> None:
         self.agent, self.ranks = agent, ranks
         self.shown: list[tuple[Tensor, ...]] = []
 
     def observe(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
-        """As `ActorCritic.observe`; with other ranks, from the next `merge` on."""
+        """As `Agent.observe`; with other ranks, from the next `merge` on."""
         if self.ranks.count == 1:
             self.agent.observe(vector, goal, achieved_goal)
         else:
-            self.shown.append((vector, goal, achieved_goal))
+            self.shown.append((vector, goal, achieved_goal)[: len(self.agent.normalizers)])
 
     def merge(self) -> None:
         """To be called by all ranks, once a step."""
         if self.ranks.count == 1:
             return
-        rows = torch.cat([torch.cat(parts, dim=1) for parts in self.shown]).to(torch.float64)  # (R, V + 2 G)
+        rows = torch.cat([torch.cat(parts, dim=1) for parts in self.shown]).to(torch.float64)
         self.shown.clear()
         sums = torch.cat([rows.new_tensor([len(rows)]), rows.sum(0), rows.square().sum(0)])
         self.ranks.sum(sums)
         count, rest = sums[0], sums[1:] / sums[0]
         mean, square = rest.chunk(2)
         variance = (square - mean.square()).clamp(min=0)
-        agent = self.agent
-        normalizers = (agent.vector_normalizer, agent.goal_normalizer, agent.achieved_normalizer)
+        normalizers = self.agent.normalizers
         sizes = [len(one.shift) for one in normalizers]
         for normalizer, *moments in zip(normalizers, mean.split(sizes), variance.split(sizes), strict=True):
             normalizer.merge(count, *moments)

@@ -12,6 +12,8 @@ import torch
 from rich.console import Console
 
 import envs
+from agent.agent import gradient_norm
+from encoders.pixels import softmax_temperature
 from training import checkpoint, run_folder
 from training.errors import RunFailed, ran_out_of_memory
 from training.evaluate import evaluate
@@ -80,12 +82,14 @@ class Run:
         row = self.recorder.row()
         self._check_finite([name for name, value in row.items() if not math.isfinite(value)])
         collector = self.session.collector
-        row |= {name: norm.item() for name, norm in self.session.agent.gradient_norms("critic", "actor").items()}
+        for name in ("critic", "actor"):
+            if (norm := gradient_norm(getattr(self.session.agent, name).parameters())) is not None:
+                row[f"{name}_grad_norm"] = norm.item()
         row["episodes"] = collector.episodes
         if collector.errors:  # of observations that the encoder has not been trained on
             row["position_error_cm"] = 100 * torch.stack(list(collector.errors)).mean().item()
-        if (temperature := self.session.agent.softmax_temperature()) is not None:
-            row["softmax_temperature"] = temperature.item()
+        if (temperature := softmax_temperature(self.session.agent.encoder)) is not None:
+            row["softmax_temperature"] = temperature
         if collector.success:
             row["success_rolling"] = sum(collector.success) / len(collector.success)
             row["episode_return"] = sum(collector.returns) / len(collector.returns)
@@ -93,10 +97,10 @@ class Run:
 
     def _check_weights(self) -> None:
         """Nothing broken is saved, and nothing good overwritten by it: losses are looked at only once a row."""
-        agent = self.session.agent
-        weights = {name: list(part.state_dict().values()) for name, part in agent.parts(agent.MODULES).items()}
-        weights["log_alpha"] = [agent.log_alpha]
-        self._check_finite([name for name, tensors in weights.items() if not all(t.isfinite().all() for t in tensors)])
+        learner = self.session.learner.sac
+        weights = learner.agent.state_dict() | {"log_alpha": learner.log_alpha}
+        broken = {name.split(".")[0] for name, tensor in weights.items() if not tensor.isfinite().all()}
+        self._check_finite(sorted(broken))
 
     def _check_finite(self, broken: list[str]) -> None:
         if broken:

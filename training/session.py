@@ -17,11 +17,12 @@ from torch import Tensor
 import envs
 from agent.captured import Captured
 from envs import GoalVectorEnv
-from replay import Ahead, Batch, RandomShift, Ring, Room
+from replay import Ahead, Batch, Ring, Room
 from training.collector import Collector
 from training.config import Config
 from training.errors import UserError
 from training.explore import Explorer
+from training.learner import Learner
 from training.needs import observation_bytes
 from training.placement import Disk, place_replay
 from training.player import Player, make_vec
@@ -37,12 +38,13 @@ class Session(Player):
     def __init__(self, config: Config, ranks: Ranks = ALONE) -> None:
         super().__init__(config, ranks=ranks)
         self.part = config = ranks.part_of(self.config)  # this rank's
+        self.learner = Learner(self.config, self.agent, self.seeds["shift"])
         self.replay_device, self.memory_report = self._place_replay()
         ranks.meet()  # before anyone takes what all have counted
         self.train_envs = self.eval_envs
         if not self.evaluates_in_training_envs:
             self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
-        if self.leaves_a_core:
+        if self.learner.leaves_a_core:
             self.train_envs.give_way()
         self.gl_renderer = self.train_envs.gl_renderer()  # what draws the pictures; None where there are none
         try:
@@ -50,7 +52,6 @@ class Session(Player):
         except ValueError as error:  # of pictures on disk
             self.close()
             raise UserError(f"{error}: --resume-without-replay goes on without them, once they are removed.") from None
-        self.shift = RandomShift(config.shift_pad, config.shared_shift, self.device, self.seeds["shift"])
         self.statistics = Statistics(self.agent, ranks)
         self.collector = Collector(
             self.train_envs,
@@ -72,7 +73,7 @@ class Session(Player):
             self.config,
             workers=self.train_envs.workers,
             device=str(self.device) if ranks.count == 1 else self.device.type,  # each rank has one of its own
-            accelerate="off" if config.accelerate == "auto" and not self.accelerated else config.accelerate,
+            accelerate="off" if config.accelerate == "auto" and not self.learner.accelerated else config.accelerate,
         )
         outside = self.device.type == "cuda" and self.replay_device.type == "cpu"
         self.ahead = Ahead(self._sample, self.device) if outside else None
@@ -82,11 +83,10 @@ class Session(Player):
         self.captured = self._capture() if config.accelerate == "max" and self.not_captured is None else None
 
     def _capture(self) -> Captured:
-        generators = [self.agent.generator, self.shift.generator]
+        generators, optimizers = [self.agent.generator, self.learner.shift.generator], self.learner.sac.optimizers
         if self.draws_in_graph:
             generators.append(self.ring.generator)
-        optimizers = self.agent.parts(self.agent.OPTIMIZERS).values()
-        return Captured(lambda: self.agent.update(*self._of_graph()), generators, optimizers)
+        return Captured(lambda: self.learner.update(self._of_graph()), generators, optimizers.values())
 
     @property
     def not_captured(self) -> str | None:
@@ -114,6 +114,7 @@ class Session(Player):
             her_ratio=config.her_ratio,
             goal_tries=config.goal_tries,
             goal_noise=config.goal_noise if goals_are_real else 0.0,  # between whole numbers there is no goal
+            gamma=config.gamma,
             relative_goals=config.goals_from_achieved,
             frame_stack=config.frame_stack,
             seed=self.seeds["replay"],
@@ -169,7 +170,7 @@ class Session(Player):
         self.train_envs.set_states(states)
 
     def start(self) -> None:
-        self.ranks.attach(self.agent)
+        self.ranks.attach(self.learner.sac)
         self.collector.reset()
         self.statistics.merge()
 
@@ -179,11 +180,11 @@ class Session(Player):
         if not config.layout.pixels:  # drawn in one call
             batches = self.ring.sample(updates * config.batch_size).to(self.device).split(config.batch_size)
             return [[batch] for batch in batches]
-        return [self._shifted(batch) for batch in self._drawn(updates)]
+        return [self._parts(batch) for batch in self._drawn(updates)]
 
     def upcoming(self, updates: int) -> Iterable[list[Batch]]:
         """The same, for the loop: where a GPU learns from a replay in the host's memory, drawn while it computes."""
-        return self.minibatches(updates) if self.ahead is None else map(self._shifted, self._drawn(updates))
+        return self.minibatches(updates) if self.ahead is None else map(self._parts, self._drawn(updates))
 
     def captured_updates(self, updates: int) -> Iterator[dict[str, Tensor]]:
         """Launch the graph; each time the metrics, which the next overwrites."""
@@ -200,7 +201,7 @@ class Session(Player):
 
     def _of_graph(self) -> list[Batch]:
         """What a graph's update learns from."""
-        return self.minibatches(1)[0] if self.standing is None else self._shifted(self.standing)
+        return self.minibatches(1)[0] if self.standing is None else self._parts(self.standing)
 
     def _drawn(self, updates: int) -> Iterator[Batch]:
         """One after another, on the learner's device."""
@@ -212,24 +213,23 @@ class Session(Player):
         config = self.part
         return self.ring.sample(config.batch_size, config.head_updates * config.goals_per_image)
 
-    def _shifted(self, batch: Batch) -> list[Batch]:
-        return self.shift(batch).split(self.part.goals_per_image * self.part.batch_size)
+    def _parts(self, batch: Batch) -> list[Batch]:
+        return batch.split(self.part.goals_per_image * self.part.batch_size)
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "agent": self.agent.state_dict(),
+            "learner": self.learner.sac.state_dict(),
             "ring": self.ring.state_dict(),
-            "shift": self.shift.state_dict(),
+            "shift": self.learner.shift.state_dict(),
             "collector": self.collector.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any], step: int) -> bool:
         """Returns False if open episodes had to be dropped."""
-        state.setdefault("shift", {"generator": None})  # of a run saved when the replay shifted
         self._fit_generators(state, step)
-        self.agent.load_state_dict(state["agent"])
-        self.shift.load_state_dict(state["shift"])
-        self.ranks.attach(self.agent)
+        self.learner.sac.load_state_dict(state["learner"])
+        self.learner.shift.load_state_dict(state["shift"])
+        self.ranks.attach(self.learner.sac)
         if self.config.resume_without_replay:
             self.ring.number_beyond(state["ring"])
             state["collector"]["envs"] = None  # episodes whose beginnings nobody has
@@ -241,7 +241,7 @@ class Session(Player):
 
     def _fit_generators(self, state: dict[str, Any], step: int) -> None:
         """A device's random numbers cannot go on on a device of another kind, nor on other ranks: they start anew."""
-        parts = (state["agent"], state["ring"], state["shift"], state["collector"]["explorer"])
+        parts = (state["learner"], state["ring"], state["shift"], state["collector"]["explorer"])
         devices = (self.device, self.replay_device, self.device, self.device)
         fresh = independent_seeds([self.seeds["resume"], step, 1], len(parts))
         for part, device, seed in zip(parts, devices, fresh, strict=True):

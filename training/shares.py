@@ -135,7 +135,7 @@ def dealt_anew(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[
     }
     collector["explorer"]["generator"] = None
     return {
-        "agent": states[0]["agent"] | {"generator": None},
+        "learner": states[0]["learner"] | {"generator": None},
         "ring": lanes.cut(ring, mine) | {"generator": None},
         "shift": {"generator": None},
         "collector": collector,

@@ -9,45 +9,46 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from agent import SAC
-from agent.accelerate import CHUNK, bare_steps, use_bfloat16
+from agent import SAC, Agent
+from agent.accelerate import CHUNK, BareAdam, use_bfloat16
+from agent.features import encode
 from agent.networks import MLP
 from encoders import PixelEncoder
-from encoders.heads import FlatTrunk
+from encoders.pooling import FlatTrunk
 from replay import Batch
-from tests.agent.small import features_of, random_batch, same, small_agent, state_tensors
+from tests.agent.small import features_of, random_batch, same, small_sac, state_tensors, update
 from training import player as players
 from training.config import Config
 
 
-def networks(agent: SAC) -> list[MLP]:
+def networks(agent: Agent) -> list[MLP]:
     parts = (agent.actor, agent.critic, agent.target_critic)
     return [module for part in parts for module in part.modules() if isinstance(module, MLP)]
 
 
-def dtypes_of(agent: SAC, batch: Batch) -> tuple[dict[str, set[torch.dtype]], dict[str, Tensor]]:
+def dtypes_of(sac: SAC, batch: Batch) -> tuple[dict[str, set[torch.dtype]], dict[str, Tensor]]:
     """What the linear layers of each part compute in during an update, and what that returns."""
     seen: dict[str, set[torch.dtype]] = {"first": set(), "middle": set(), "last": set()}
 
     def watch(where: str) -> Any:
         return lambda module, inputs, output: seen[where].add(output.dtype)
 
-    assert len(networks(agent)) == 5
-    for mlp in networks(agent):
+    assert len(networks(sac.agent)) == 5
+    for mlp in networks(sac.agent):
         for where in seen:
             for layer in mlp.get_submodule(where).modules():
                 if isinstance(layer, nn.Linear):
                     layer.register_forward_hook(watch(where))
-    return seen, agent.update(batch)
+    return seen, update(sac, batch)
 
 
 def test_middle_layers_compute_in_bfloat16_and_nothing_else_does() -> None:
-    agent = small_agent(alpha="auto")
-    use_bfloat16(agent)
-    seen, metrics = dtypes_of(agent, random_batch())
+    sac = small_sac(alpha="auto")
+    use_bfloat16(sac.agent)
+    seen, metrics = dtypes_of(sac, random_batch())
     assert seen == {"first": {torch.float32}, "middle": {torch.bfloat16}, "last": {torch.float32}}
-    gradients = [p.grad for mlp in networks(agent) for p in mlp.parameters() if p.grad is not None]
-    kept: list[Tensor] = [*metrics.values(), *gradients, *state_tensors(agent)]
+    gradients = [p.grad for mlp in networks(sac.agent) for p in mlp.parameters() if p.grad is not None]
+    kept: list[Tensor] = [*metrics.values(), *gradients, *state_tensors(sac)]
     assert torch.bfloat16 not in {tensor.dtype for tensor in kept}
 
 
@@ -70,12 +71,12 @@ def test_auto_reaches_the_encoder_too(mode: Any, used: bool, monkeypatch: pytest
     assert isinstance(encoder, PixelEncoder) and isinstance(encoder.head, FlatTrunk)
     assert (encoder.convolutions.in_bfloat16, encoder.head.in_bfloat16) == (used, used)
     assert encoder.chunk == CHUNK
-    vector, pixels = torch.zeros(2, player.vector_size), torch.randint(256, (2, 84, 84, 3), dtype=torch.uint8)
+    pixels = torch.randint(256, (2, 84, 84, 3), dtype=torch.uint8)
     seen: set[torch.dtype] = set()
     for layer in encoder.convolutions.modules():
         if isinstance(layer, nn.Conv2d):
             layer.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
-    assert encoder(vector, pixels).features.dtype == torch.float32
+    assert encoder({"vector": torch.zeros(2, player.vector_size), "pixels": pixels}).dtype == torch.float32
     assert seen == {torch.bfloat16 if used else torch.float32}
     player.close()
 
@@ -84,73 +85,74 @@ def test_auto_reaches_the_encoder_too(mode: Any, used: bool, monkeypatch: pytest
 @pytest.mark.parametrize("seed", [0])
 def test_q_stays_near_that_of_float32(layer_norm: bool, seed: int) -> None:
     """DESIGN allows 2e-2 after 100 updates, here of the largest |Q| of a batch, which is about 6."""
-    exact = small_agent(width=64, layer_norm=layer_norm, gamma=0.9, reward_range=(-1.0, 0.0), seed=seed, tau=0.1)
+    exact = small_sac(width=64, layer_norm=layer_norm, gamma=0.9, reward_range=(-1.0, 0.0), seed=seed, tau=0.1)
     rounded = copy.deepcopy(exact)
-    rounded.generator.set_state(exact.generator.get_state())
-    use_bfloat16(rounded)
+    rounded.agent.generator.set_state(exact.agent.generator.get_state())
+    use_bfloat16(rounded.agent)
 
     def batch(number: int) -> Batch:
         drawn = random_batch(number, rows=16)
         drawn.reward.fill_(-1.0)
-        drawn.terminated.zero_()
+        drawn.discount.fill_(0.9)
         return drawn
 
     for number in range(100):
-        for agent in (exact, rounded):
-            agent.update(batch(number))
+        for sac in (exact, rounded):
+            update(sac, batch(number))
     fresh = batch(1000)
 
-    def q(agent: SAC) -> Tensor:
+    def q(sac: SAC) -> Tensor:
         with torch.no_grad():
-            features = features_of(agent, fresh)
-            return torch.stack(agent.critic(features, agent.goal_normalizer(fresh.goal), fresh.action))
+            features = features_of(sac, fresh)
+            return torch.stack(sac.agent.critic(sac.agent.state(features, fresh.goal), fresh.action))
 
     difference = (q(rounded) - q(exact)).abs().max() / q(exact).abs().max()
     assert 0 < difference < 2e-2
 
 
 def test_a_copy_computes_with_its_own_weights() -> None:
-    agent = small_agent()
-    use_bfloat16(agent)
-    other = copy.deepcopy(agent.critic.q1)
+    sac = small_sac()
+    use_bfloat16(sac.agent)
+    other = copy.deepcopy(sac.agent.critic.q1)
     inputs = torch.randn(4, next(other.parameters()).shape[1])
     nn.init.zeros_(other.middle[0].weight)  # type: ignore[arg-type]
-    assert not other(inputs).equal(agent.critic.q1(inputs))
+    assert not other(inputs).equal(sac.agent.critic.q1(inputs))
 
 
 @pytest.mark.parametrize("routing", ["critic", "both"])
 def test_bare_steps_are_torchs_to_the_last_bit(routing: str) -> None:
     """Also where an encoder, or only its goal head, has no gradient, has one later than the rest, and after loading."""
-    torchs, bare = (small_agent(routing, alpha="auto", goal_loss=1.0, encoder_learning_rate=3e-4) for _ in range(2))
-    bare_steps(bare)
+    torchs, bare = (
+        small_sac(routing, alpha="auto", goal_loss=1.0, encoder_learning_rate=3e-4, adam=adam)
+        for adam in (torch.optim.Adam, BareAdam)
+    )
     for number in range(8):
-        for agent in (torchs, bare):
+        for sac in (torchs, bare):
             batch, other = random_batch(number), random_batch(100 + number)
             if number:
-                agent.update(batch, other)
+                update(sac, batch, other)
             else:  # nothing reaches the encoder
-                agent.update_heads(batch, agent.encode(batch).detach())
+                sac.update(batch, encode(sac.agent, batch).detach())
         assert same(state_tensors(torchs), state_tensors(bare))
         if number == 4:
-            states = [copy.deepcopy(agent.state_dict()) for agent in (torchs, bare)]
-            for agent, state in zip((bare, torchs), states, strict=True):
-                agent.load_state_dict(state)
-    assert not same(state_tensors(bare), state_tensors(small_agent(routing, alpha="auto", goal_loss=1.0)))
+            states = [copy.deepcopy(sac.state_dict()) for sac in (torchs, bare)]
+            for sac, state in zip((bare, torchs), states, strict=True):
+                sac.load_state_dict(state)
+    assert not same(state_tensors(bare), state_tensors(small_sac(routing, alpha="auto", goal_loss=1.0)))
 
 
 def test_what_comes_before_a_bare_step_sees_and_may_change_the_gradients() -> None:
-    agent = small_agent()
-    bare_steps(agent)
-    before = [one.detach().clone() for one in agent.actor.parameters()]
+    sac = small_sac(adam=BareAdam)
+    before = [one.detach().clone() for one in sac.agent.actor.parameters()]
 
     def average(*_: Any) -> None:  # as ranks do
-        for one in agent.actor.parameters():
+        for one in sac.agent.actor.parameters():
             assert one.grad is not None and one.grad.any()
             one.grad.zero_()
 
-    agent.actor_optimizer.register_step_pre_hook(average)
-    agent.update(random_batch())
-    assert same(list(agent.actor.parameters()), before)
-    assert all(one.grad is not None for one in agent.actor.parameters())
-    agent.actor_optimizer.zero_grad()
-    assert all(one.grad is None for one in agent.actor.parameters())
+    sac.optimizers["actor"].register_step_pre_hook(average)
+    update(sac, random_batch())
+    assert same(list(sac.agent.actor.parameters()), before)
+    assert all(one.grad is not None for one in sac.agent.actor.parameters())
+    sac.optimizers["actor"].zero_grad()
+    assert all(one.grad is None for one in sac.agent.actor.parameters())

@@ -9,7 +9,7 @@ import torch
 
 from agent.captured import WARMUP, Captured
 from replay import Ring, Room
-from tests.agent.small import random_batch, small_agent, state_tensors
+from tests.agent.small import random_batch, small_sac, state_tensors, update
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
@@ -18,14 +18,14 @@ GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"
 def test_a_graph_learns_what_the_eager_update_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """DESIGN allows 1e-5, relative, in float32; the same noise, since both generators stand alike."""
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
-    eager = small_agent(device="cuda", alpha="auto")
+    eager = small_sac(device="cuda", alpha="auto")
     other = copy.deepcopy(eager)
-    other.generator = torch.Generator("cuda")
-    other.generator.set_state(eager.generator.get_state())
+    other.agent.generator = torch.Generator("cuda")
+    other.agent.generator.set_state(eager.agent.generator.get_state())
     batch = random_batch().to(torch.device("cuda"))
-    captured = Captured(lambda: other.update(batch), [other.generator], other.parts(other.OPTIMIZERS).values())
+    captured = Captured(lambda: update(other, batch), [other.agent.generator], other.optimizers.values())
     for _ in range(100):
-        metrics, expected = captured(), eager.update(batch)
+        metrics, expected = captured(), update(eager, batch)
         torch.testing.assert_close(metrics["q"], expected["q"], rtol=1e-5, atol=1e-5)
     for one, two in zip(state_tensors(other), state_tensors(eager), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5)

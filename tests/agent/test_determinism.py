@@ -9,50 +9,43 @@ import pytest
 import torch
 
 from agent import SAC
-from tests.agent.small import (
-    coming_noise,
-    copies,
-    random_batch,
-    same,
-    small_agent,
-    state_tensors,
-)
+from tests.agent.small import coming_noise, copies, random_batch, same, small_sac, state_tensors, update
 
 
-def learn(agent: SAC, updates: int, first: int = 0) -> SAC:
+def learn(sac: SAC, updates: int, first: int = 0) -> SAC:
     for seed in range(first, first + updates):
-        agent.update(random_batch(seed))
-    return agent
+        update(sac, random_batch(seed))
+    return sac
 
 
 def test_the_same_seed_learns_the_same_bits_and_another_seed_does_not() -> None:
     before = torch.get_rng_state()
-    one = learn(small_agent(alpha="auto", seed=3), 20)
+    one = learn(small_sac(alpha="auto", seed=3), 20)
     assert torch.get_rng_state().equal(before)  # neither weights nor noise come from the global stream
     torch.rand(5)
-    assert same(state_tensors(learn(small_agent(alpha="auto", seed=3), 20)), state_tensors(one))
+    assert same(state_tensors(learn(small_sac(alpha="auto", seed=3), 20)), state_tensors(one))
 
-    other = small_agent(alpha="auto", seed=4)
-    assert not any(map(torch.equal, copies(other)["actor"], copies(small_agent(seed=3))["actor"]))
-    assert not coming_noise(other, 1, 5)[0].equal(coming_noise(small_agent(seed=3), 1, 5)[0])
+    other = small_sac(alpha="auto", seed=4)
+    assert not any(map(torch.equal, copies(other)["actor"], copies(small_sac(seed=3))["actor"]))
+    assert not coming_noise(other, 1, 5)[0].equal(coming_noise(small_sac(seed=3), 1, 5)[0])
 
 
 @pytest.mark.parametrize("alpha", [0.05, "auto"])
 def test_a_loaded_agent_continues_bit_for_bit(alpha: float | str) -> None:
-    agent = learn(small_agent(alpha=alpha), 5)
+    sac = learn(small_sac(alpha=alpha), 5)
     file = io.BytesIO()
-    torch.save(agent.state_dict(), file)
+    torch.save(sac.state_dict(), file)
     file.seek(0)
-    other = learn(small_agent(alpha=alpha, seed=8), 2)
+    other = learn(small_sac(alpha=alpha, seed=8), 2)
     other.load_state_dict(torch.load(file, weights_only=True))
-    assert same(state_tensors(learn(other, 5, first=5)), state_tensors(learn(agent, 5, first=5)))
+    assert same(state_tensors(learn(other, 5, first=5)), state_tensors(learn(sac, 5, first=5)))
     batch = random_batch()
-    assert other.act(batch.vector, batch.goal, batch.pixels).equal(agent.act(batch.vector, batch.goal, batch.pixels))
+    assert other.agent.act(batch.obs, batch.goal).action.equal(sac.agent.act(batch.obs, batch.goal).action)
 
 
 def test_the_policys_state_is_enough_to_act() -> None:
-    agent, other, batch = learn(small_agent(), 5), small_agent(seed=8), random_batch()
-    other.observe(batch.vector, batch.goal, batch.goal)
-    other.load_policy_state(copy.deepcopy(agent.policy_state()))
-    actions = [one.act(batch.vector, batch.goal, batch.pixels, deterministic=True) for one in (agent, other)]
+    sac, other, batch = learn(small_sac(), 5), small_sac(seed=8), random_batch()
+    other.agent.observe(batch.obs["vector"], batch.goal, batch.goal)
+    other.agent.load_policy_state(copy.deepcopy(sac.agent.policy_state()))
+    actions = [one.agent.act(batch.obs, batch.goal, deterministic=True).action for one in (sac, other)]
     assert actions[0].equal(actions[1])

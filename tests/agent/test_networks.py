@@ -58,13 +58,13 @@ def test_the_probabilities_of_all_actions_add_up_to_one() -> None:
 
 
 def test_a_sample_is_the_tanh_of_mean_plus_std_times_noise_with_std_in_its_range() -> None:
-    actor = Actor(feature_size=3, goal_size=2, action_size=4, width=16, depth=1)
+    actor = Actor(state_size=5, action_size=4, width=16, depth=1)
     with torch.no_grad():
         actor.mlp.last.weight *= 100  # far beyond the range of the standard deviation, on both sides
-    features, goal, noise = torch.randn(50, 3), torch.randn(50, 2), torch.randn(50, 4)
-    mean, log_std = actor(features, goal)
+    state, noise = torch.randn(50, 5), torch.randn(50, 4)
+    mean, log_std = actor(state)
     assert (float(log_std.detach().min()), float(log_std.detach().max())) == LOG_STD_RANGE
-    action, log_probability = actor.sample(features, goal, noise)
+    action, log_probability = actor.sample(state, noise)
     torch.testing.assert_close(action, (mean + log_std.exp() * noise).tanh())
     expected = float64_log_prob(mean.detach(), log_std.detach(), noise)
     torch.testing.assert_close(log_probability.detach().double(), expected, rtol=1e-5, atol=1e-4)
@@ -87,11 +87,11 @@ def critic_by_hand(layers: nn.Module, inputs: NDArray[np.float64], layer_norm: b
 
 @pytest.mark.parametrize("layer_norm", [False, True])
 def test_the_critics_are_the_written_networks(layer_norm: bool) -> None:
-    critic = TwinCritic(feature_size=3, goal_size=2, action_size=2, width=8, depth=3, layer_norm=layer_norm)
+    critic = TwinCritic(state_size=5, action_size=2, width=8, depth=3, layer_norm=layer_norm)
     with torch.no_grad():
         for parameter in critic.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))  # or gain and shift would be 1 and 0
-    parts = torch.randn(20, 3), torch.randn(20, 2), torch.randn(20, 2)
+    parts = torch.randn(20, 5), torch.randn(20, 2)
     inputs = torch.cat(parts, dim=1).double().numpy()
     for ours, layers in zip(critic(*parts), (critic.q1, critic.q2), strict=True):
         assert [layer.out_features for layer in layers.modules() if isinstance(layer, nn.Linear)] == [8, 8, 8, 1]
@@ -100,11 +100,11 @@ def test_the_critics_are_the_written_networks(layer_norm: bool) -> None:
 
 
 def test_the_twin_critics_are_independent() -> None:
-    critic = TwinCritic(feature_size=3, goal_size=2, action_size=2, width=8, depth=2, layer_norm=True)
+    critic = TwinCritic(state_size=5, action_size=2, width=8, depth=2, layer_norm=True)
     first, second = list(critic.q1.parameters()), list(critic.q2.parameters())
     assert {one.data_ptr() for one in first}.isdisjoint(one.data_ptr() for one in second)
     assert not first[0].equal(second[0])
-    q1, q2 = critic(torch.randn(9, 3), torch.randn(9, 2), torch.randn(9, 2))
+    q1, q2 = critic(torch.randn(9, 5), torch.randn(9, 2))
     assert not q1.equal(q2)
     q1.sum().backward()
     assert all(one.grad is not None for one in first)

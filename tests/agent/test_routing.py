@@ -7,7 +7,7 @@
 4. The targets have memory of their own and move by polyak averaging alone.
 5. Saving and loading keep all that.
 
-What is expected of each routing is written down here once more, not read from the table in `agent/routing.py`.
+What is expected of each routing is written down here once more, not read from the table in `sac/routing.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from agent import SAC
-from agent.sights import Sights
+from agent.features import Features, encode
 from replay import Batch
 from tests.agent.small import (
     assert_only_these_have_gradients,
@@ -31,7 +31,8 @@ from tests.agent.small import (
     parameters,
     random_batch,
     same,
-    small_agent,
+    small_sac,
+    update,
 )
 
 # routing -> what the critic's optimizer owns, what the actor's owns
@@ -53,10 +54,12 @@ MOVES = {
 every_routing = pytest.mark.parametrize("routing", list(OWNERS))
 
 
-def assert_ownership(agent: SAC, routing: str) -> None:
-    own, (critics, actors) = parameters(agent), OWNERS[routing]
-    expected = {"critic": critics, "actor": actors} | ({"temperature": {"log_alpha"}} if agent.learns_alpha else {})
-    held = owners(agent)
+def assert_ownership(sac: SAC, routing: str) -> None:
+    own, (critics, actors) = parameters(sac), OWNERS[routing]
+    expected = {"critic": critics, "actor": actors} | (
+        {"temperature": {"log_alpha"}} if sac.log_alpha.requires_grad else {}
+    )
+    held = owners(sac)
     assert held.keys() == expected.keys()
     for name, modules in expected.items():
         assert sorted(held[name]) == sorted(id(one) for module in modules for one in own[module]), name
@@ -64,17 +67,19 @@ def assert_ownership(agent: SAC, routing: str) -> None:
     assert len(set(everything)) == len(everything)
 
 
-def critic_step(agent: SAC, batch: Batch) -> None:
-    sights = agent.encode(batch)
-    agent.update_critic(batch, sights.critic, agent.target(batch, sights))
+def critic_step(sac: SAC, batch: Batch) -> None:
+    features = encode(sac.agent, batch)
+    state = sac.agent.state(features.critic, batch.goal)
+    sac.update_critic(batch, state, features.encoded, sac.target(batch, features))
 
 
-def actor_step(agent: SAC, batch: Batch) -> None:
-    agent.update_actor(batch, agent.encode(batch))
+def actor_step(sac: SAC, batch: Batch) -> None:
+    features = encode(sac.agent, batch)
+    sac.update_actor(batch, sac.agent.state(features.critic, batch.goal), features.actor)
 
 
-def all_gradients(agent: SAC, modules: set[str]) -> list[Tensor]:
-    return [gradient for name in sorted(modules) for gradient in gradients(getattr(agent, name))]
+def all_gradients(sac: SAC, modules: set[str]) -> list[Tensor]:
+    return [gradient for name in sorted(modules) for gradient in gradients(getattr(sac.agent, name))]
 
 
 # ---------------------------------------------------------------------- 1. owners
@@ -84,9 +89,9 @@ def all_gradients(agent: SAC, modules: set[str]) -> list[Tensor]:
 @pytest.mark.parametrize("alpha", [0.05, "auto"])
 @pytest.mark.parametrize("target_encoder", [False, True])
 def test_each_parameter_belongs_to_exactly_one_optimizer(routing: str, alpha: Any, target_encoder: bool) -> None:
-    agent = small_agent(routing, alpha=alpha, target_encoder=target_encoder)
-    assert_ownership(agent, routing)
-    targets = [one for name, some in parameters(agent).items() if name.startswith("target") for one in some]
+    sac = small_sac(routing, alpha=alpha, target_encoder=target_encoder)
+    assert_ownership(sac, routing)
+    targets = [one for name, some in parameters(sac).items() if name.startswith("target") for one in some]
     assert targets and not any(one.requires_grad for one in targets)
 
 
@@ -95,16 +100,16 @@ def test_each_parameter_belongs_to_exactly_one_optimizer(routing: str, alpha: An
 
 @every_routing
 def test_the_critic_step_moves_what_the_routing_says(routing: str) -> None:
-    agent, batch, moved = small_agent(routing, alpha="auto"), random_batch(), MOVES[routing][0]
-    critic_step(agent, batch)
-    assert_only_these_have_gradients(agent, moved)
+    sac, batch, moved = small_sac(routing, alpha="auto"), random_batch(), MOVES[routing][0]
+    critic_step(sac, batch)
+    assert_only_these_have_gradients(sac, moved)
 
-    agent.update(batch)  # now everything has gradients, and Adam its moments
-    before, untouched = copies(agent), OWNERS[routing][1]
-    gradients_before = all_gradients(agent, untouched)
-    critic_step(agent, batch)
-    assert_only_these_moved(agent, before, moved)
-    assert same(all_gradients(agent, untouched), gradients_before)
+    update(sac, batch)  # now everything has gradients, and Adam its moments
+    before, untouched = copies(sac), OWNERS[routing][1]
+    gradients_before = all_gradients(sac, untouched)
+    critic_step(sac, batch)
+    assert_only_these_moved(sac, before, moved)
+    assert same(all_gradients(sac, untouched), gradients_before)
 
 
 # ---------------------------------------------------------------------- 3. the actor's step
@@ -112,19 +117,19 @@ def test_the_critic_step_moves_what_the_routing_says(routing: str) -> None:
 
 @every_routing
 def test_the_actor_step_moves_what_the_routing_says(routing: str) -> None:
-    agent, batch, moved = small_agent(routing, alpha="auto"), random_batch(), MOVES[routing][1]
-    actor_step(agent, batch)
-    assert_only_these_have_gradients(agent, moved)
+    sac, batch, moved = small_sac(routing, alpha="auto"), random_batch(), MOVES[routing][1]
+    actor_step(sac, batch)
+    assert_only_these_have_gradients(sac, moved)
 
-    agent.update(batch)
-    before, untouched = copies(agent), {"encoder", "critic"} - moved
+    update(sac, batch)
+    before, untouched = copies(sac), {"encoder", "critic"} - moved
     if routing == "both":  # there the actor's step clears what the critic's left, and steps the encoder
         untouched = set()
-    gradients_before = all_gradients(agent, untouched)
-    actor_step(agent, batch)
-    assert_only_these_moved(agent, before, moved)
-    assert same(all_gradients(agent, untouched), gradients_before)
-    assert all(one.requires_grad for one in agent.critic.parameters())
+    gradients_before = all_gradients(sac, untouched)
+    actor_step(sac, batch)
+    assert_only_these_moved(sac, before, moved)
+    assert same(all_gradients(sac, untouched), gradients_before)
+    assert all(one.requires_grad for one in sac.agent.critic.parameters())
 
 
 @pytest.mark.parametrize("routing", ["critic", "separate", "goal"])
@@ -132,36 +137,35 @@ def test_an_update_teaches_the_critics_encoder_what_it_would_without_an_actor_st
     routing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The actor's features come detached in `update()` itself: its loss adds nothing to the encoder, not one bit."""
-    agent, without, batch = small_agent(routing), small_agent(routing), random_batch()
-    monkeypatch.setattr(without, "update_actor", lambda batch, sights: ({}, torch.zeros(())))
-    for one in (agent, without):
-        one.update(batch)
+    sac, without, batch = small_sac(routing), small_sac(routing), random_batch()
+    monkeypatch.setattr(without, "update_actor", lambda *_: {"entropy": torch.zeros(())})
+    for one in (sac, without):
+        update(one, batch)
     for name in ("encoder", "critic"):
-        assert same(gradients(getattr(agent, name)), gradients(getattr(without, name)))
-        assert same(parameters(agent)[name], parameters(without)[name])
+        assert same(gradients(getattr(sac.agent, name)), gradients(getattr(without.agent, name)))
+        assert same(parameters(sac)[name], parameters(without)[name])
 
 
 def test_the_goal_routing_gives_the_encoder_the_regressions_gradient_alone() -> None:
-    agent, batch = small_agent("goal", goal_input="instead"), random_batch()
-    estimate = agent.encode(batch).critic.estimate
-    assert estimate is not None
-    achieved = agent.achieved_normalizer(batch.achieved_goal)
+    sac, batch = small_sac("goal", goal_input="instead"), random_batch()
+    regression: Any = sac.agent.goal_regression
+    estimate, achieved = regression(sac.agent.encode(batch.obs)), regression.normalizer(batch.achieved_goal)
     error = (estimate - achieved).abs()
     huber = torch.where(error < 0.1, error**2 / 0.2, error - 0.05).mean()
-    expected = torch.autograd.grad(huber, list(agent.encoder.parameters()), allow_unused=True)
-    agent.update(batch)
-    for ours, wanted in zip(agent.encoder.parameters(), expected, strict=True):
+    expected = torch.autograd.grad(huber, sac.encoder_parameters)
+    update(sac, batch)
+    for ours, wanted in zip(sac.encoder_parameters, expected, strict=True):
         torch.testing.assert_close(ours.grad, wanted)
 
 
 @pytest.mark.parametrize("goal_input", ["beside", "instead"])
 def test_actor_and_critic_read_the_estimate_detached(goal_input: str) -> None:
-    """The critic's loss alone leaves the goal head without a gradient, though its estimate is an input."""
-    agent, batch = small_agent("critic", goal_loss=1.0, goal_input=goal_input, goal_from_estimate=True), random_batch()
-    agent.goal_loss = 0.0
-    critic_step(agent, batch)
-    head: Any = agent.encoder.goal_head
-    assert all(one.grad is not None and not one.grad.any() for one in head.parameters())
+    """The critic's loss alone leaves the regression without a gradient, though its estimate is an input."""
+    sac, batch = small_sac("critic", goal_loss=1.0, goal_input=goal_input, goal_from_estimate=True), random_batch()
+    sac.auxiliaries = []
+    critic_step(sac, batch)
+    regression: Any = sac.agent.goal_regression
+    assert all(one.grad is None for one in regression.parameters())
 
 
 # ---------------------------------------------------------------------- passes and further updates of the heads
@@ -179,22 +183,22 @@ PASSES = {
 
 @every_routing
 def test_each_observation_is_encoded_once_and_the_next_one_without_gradient(routing: str) -> None:
-    agent = small_agent(routing)
+    sac = small_sac(routing)
     seen: dict[str, list[bool]] = {name: [] for name in PASSES[routing]}
     for name, passes in seen.items():
-        getattr(agent, name).register_forward_hook(
-            lambda encoder, inputs, encoded, passes=passes: passes.append(encoded[0].requires_grad)
+        getattr(sac.agent, name).register_forward_hook(
+            lambda encoder, inputs, encoded, passes=passes: passes.append(encoded.requires_grad)
         )
-    agent.update(random_batch(), random_batch(), random_batch())  # two more updates of the heads encode nothing
+    update(sac, random_batch(), random_batch(), random_batch())  # two more updates of the heads encode nothing
     assert seen == PASSES[routing]
 
 
 @every_routing
 def test_further_updates_of_the_heads_leave_the_encoder_alone(routing: str) -> None:
-    agent, without, batch = small_agent(routing, alpha="auto"), small_agent(routing, alpha="auto"), random_batch()
-    agent.update(batch, random_batch(goals=2), random_batch(goals=3))
-    without.update(batch)
-    moved = {name for name in parameters(agent) if not same(parameters(agent)[name], parameters(without)[name])}
+    sac, without, batch = small_sac(routing, alpha="auto"), small_sac(routing, alpha="auto"), random_batch()
+    update(sac, batch, random_batch(goals=2), random_batch(goals=3))
+    update(without, batch)
+    moved = {name for name in parameters(sac) if not same(parameters(sac)[name], parameters(without)[name])}
     assert moved == {"actor", "critic", "target_critic", "log_alpha"}
 
 
@@ -207,24 +211,25 @@ def storages(tensors: list[Tensor]) -> set[int]:
 
 @every_routing
 def test_the_targets_have_memory_of_their_own(routing: str) -> None:
-    agent = small_agent(routing, target_encoder=True)
-    own = parameters(agent)
+    sac = small_sac(routing, target_encoder=True)
+    own = parameters(sac)
     for name in ("critic", "encoder"):
-        assert same(own[name], own[f"target_{name}"])  # it starts as the online network
+        online = list(getattr(sac.agent, name).parameters())
+        assert same(online, own[f"target_{name}"])  # it starts as the online network
     for _ in range(2):
         for name in ("critic", "encoder"):
             for other in own.keys() - {f"target_{name}"}:
                 assert storages(own[f"target_{name}"]).isdisjoint(storages(own[other]))
-        agent.update(random_batch())
+        update(sac, random_batch())
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.005, 0.3, 1.0])
 def test_the_targets_move_by_exactly_tau(tau: float) -> None:
-    agent = small_agent(tau=tau, target_encoder=True)
+    sac = small_sac(tau=tau, target_encoder=True)
     for seed in range(3):
-        then = copies(agent)
-        agent.update(random_batch(seed))
-        own = parameters(agent)
+        then = copies(sac)
+        update(sac, random_batch(seed))
+        own = parameters(sac)
         for name in ("critic", "encoder"):
             for now, old, online in zip(own[f"target_{name}"], then[f"target_{name}"], own[name], strict=True):
                 expected = (1 - tau) * old.double() + tau * online.detach().double()
@@ -234,23 +239,23 @@ def test_the_targets_move_by_exactly_tau(tau: float) -> None:
 
 
 def test_the_target_step_moves_the_targets_alone() -> None:
-    agent = small_agent(alpha="auto", target_encoder=True)
-    critic_step(agent, random_batch())
-    before = copies(agent)
-    agent.update_target()
-    assert_only_these_moved(agent, before, {"target_critic", "target_encoder"})
+    sac = small_sac(alpha="auto", target_encoder=True)
+    critic_step(sac, random_batch())
+    before = copies(sac)
+    sac.update_target()
+    assert_only_these_moved(sac, before, {"target_critic", "target_encoder"})
 
 
 def test_the_target_critic_reads_the_target_encoder_and_nothing_else_does() -> None:
-    agent, batch = small_agent(target_encoder=True), random_batch()
-    before = agent.encode(batch)
-    assert agent.target_encoder is not None
+    sac, batch = small_sac(target_encoder=True), random_batch()
+    before = encode(sac.agent, batch)
+    assert sac.agent.target_encoder is not None
     with torch.no_grad():
-        for one in agent.target_encoder.parameters():
+        for one in sac.agent.target_encoder.parameters():
             one.zero_()
-    after = agent.encode(batch)
-    changed = {name: not a.features.equal(b.features) for name, a, b in zip(Sights._fields, after, before, strict=True)}
-    assert changed == {"critic": False, "next_critic": True, "actor": False, "next_actor": False}
+    after = encode(sac.agent, batch)
+    changed = {name for name, a, b in zip(Features._fields, after, before, strict=True) if not a.equal(b)}
+    assert changed == {"next_critic"}
 
 
 # ---------------------------------------------------------------------- 5. saving
@@ -260,17 +265,17 @@ def test_the_target_critic_reads_the_target_encoder_and_nothing_else_does() -> N
 @pytest.mark.parametrize("target_encoder", [False, True])
 def test_loading_keeps_the_routing_and_the_loaded_agent_learns_alone(routing: str, target_encoder: bool) -> None:
     options: dict[str, Any] = {"alpha": "auto", "target_encoder": target_encoder}
-    agent, other, batch = small_agent(routing, **options), small_agent(routing, seed=1, **options), random_batch()
-    agent.update(batch)
+    sac, other, batch = small_sac(routing, **options), small_sac(routing, seed=1, **options), random_batch()
+    update(sac, batch)
     held = owners(other)
     file = io.BytesIO()
-    torch.save(agent.state_dict(), file)
+    torch.save(sac.state_dict(), file)
     file.seek(0)
     other.load_state_dict(torch.load(file, weights_only=True))
     assert_ownership(other, routing)
     assert owners(other) == held
-    before, of_the_first = copies(other), copies(agent)
+    before, of_the_first = copies(other), copies(sac)
     assert all(same(before[name], of_the_first[name]) for name in before)
-    other.update(batch)
+    update(other, batch)
     assert_only_these_moved(other, before, set(before))
-    assert_only_these_moved(agent, of_the_first, set())
+    assert_only_these_moved(sac, of_the_first, set())

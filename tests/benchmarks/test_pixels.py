@@ -17,7 +17,7 @@ from benchmarks.pictures import Book, book, drawn
 from benchmarks.sb3_encoder import Manipulation, features, stock
 from benchmarks.settings import Settings
 from encoders import PixelEncoder
-from encoders.heads import SpatialSoftmax
+from encoders.pooling import SpatialSoftmax
 from tests.benchmarks.test_fps import TINY, run
 from training import cli
 from training.player import Player
@@ -71,7 +71,7 @@ def observations() -> dict[str, Tensor]:
 
 def encoded(encoder: PixelEncoder, seen: dict[str, Tensor]) -> Tensor:
     vector = torch.cat([seen["achieved_goal"], seen["observation"]], dim=1)
-    return encoder(vector, seen[envs.PIXELS].permute(0, 2, 3, 1).contiguous()).features
+    return encoder({"vector": vector, "pixels": seen[envs.PIXELS].permute(0, 2, 3, 1).contiguous()})
 
 
 def encoder_of(*flags: str) -> PixelEncoder:

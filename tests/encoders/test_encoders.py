@@ -11,7 +11,7 @@ from torch import nn
 
 from encoders import PixelEncoder
 from encoders.convolutions import Convolutions
-from encoders.heads import SpatialSoftmax
+from encoders.pooling import SpatialSoftmax
 
 
 def pictures(count: int = 2, channels: int = 3) -> torch.Tensor:
@@ -53,7 +53,7 @@ def test_vectors_follow_what_the_pictures_gave(
     vector = 13
     encoder = PixelEncoder(family, head, 3, 84, vector, feature_norm=norm)  # type: ignore[arg-type]
     vectors = torch.randn(2, vector)
-    encoded = encoder(vectors, pictures()).features
+    encoded = encoder({"vector": vectors, "pixels": pictures()})
     assert encoded.shape == (2, features + vector) and encoder.feature_size == features + vector
     assert encoded[:, features:].equal(vectors)
     assert bounds[0] <= encoded[:, :features].min() and encoded[:, :features].max() <= bounds[1]
@@ -82,26 +82,11 @@ def test_the_temperature_is_learned_and_stays_positive() -> None:
 
 
 def test_chunks_change_nothing_but_rounding() -> None:
-    encoder = PixelEncoder("fast", "spatial-softmax", 3, 84, 4, goal_size=3, goal_input="beside").double()
-    vector = torch.randn(5, 4, dtype=torch.float64)
-    whole = encoder(vector, pictures(5))
+    encoder = PixelEncoder("fast", "spatial-softmax", 3, 84, 4).double()
+    obs = {"vector": torch.randn(5, 4, dtype=torch.float64), "pixels": pictures(5)}
+    whole = encoder(obs)
     encoder.chunk = 2
-    parts = encoder(vector, pictures(5))
-    torch.testing.assert_close(parts.features, whole.features, rtol=0, atol=1e-12)
-    torch.testing.assert_close(parts.estimate, whole.estimate, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize(("goal_input", "features"), [("off", 104), ("beside", 107), ("instead", 43)])
-def test_what_stands_among_the_features_with_a_goal_head(goal_input: str, features: int) -> None:
-    vector = torch.randn(2, 40)
-    encoder = PixelEncoder("fast", "spatial-softmax", 3, 84, 40, goal_size=3, goal_input=goal_input)  # type: ignore[arg-type]
-    encoded = encoder(vector, pictures())
-    assert encoded.features.shape == (2, features) == (2, encoder.feature_size)
-    assert encoded.estimate is not None and encoded.estimate.requires_grad
-    if goal_input != "off":
-        assert encoded.features[:, -3:].equal(encoded.estimate)
-    if goal_input == "instead":
-        assert encoded.features[:, :-3].equal(vector) and not encoded.features.requires_grad
+    torch.testing.assert_close(encoder(obs), whole, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

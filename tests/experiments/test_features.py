@@ -48,7 +48,7 @@ def test_inputs_are_what_the_actor_is_given(words: list[str]) -> None:
     given: list[torch.Tensor] = []
     hook = one.agent.actor.mlp.register_forward_hook(lambda _, taken, __: given.append(taken[0]))
     vector, goal, _ = one.policy.numbers(found.obs)
-    one.agent.act(vector, goal, torch.from_numpy(found.obs["pixels"]))
+    one.agent.act({"vector": vector, "pixels": torch.from_numpy(found.obs["pixels"])}, goal)
     hook.remove()
     read = features.inputs(one, found.obs)
     assert torch.cat(list(read.values()), dim=1).equal(given[0])
@@ -63,8 +63,8 @@ def test_inputs_are_what_the_actor_is_given(words: list[str]) -> None:
         assert sizes == {"proprioception": 10, estimate: 3, goal_name: 3}
         unread = features.with_pixels(one, found.obs)["(pixels)"]
         assert unread.shape == (4, 50)  # of the flat trunk
-        encoder: Any = one.agent.encoder
-        assert encoder.goal_head(torch.cat([unread, read["proprioception"]], dim=1)).equal(read[estimate])
+        regression: Any = one.agent.goal_regression
+        assert regression(torch.cat([unread, read["proprioception"]], dim=1)).equal(read[estimate])
     one.eval_envs.close()
 
 

@@ -136,14 +136,15 @@ class Story:
 
 
 def _row(here: Observation, following: Observation, reward: float, goal: Row) -> Row:
-    terminated = float(here.outcome == TERMINATED)
-    return (*here.vector, here.action, reward, *following.vector, terminated, *goal)
+    goes_on = float(here.outcome != TERMINATED)
+    return (*here.vector, here.action, reward, *following.vector, goes_on, *goal)
 
 
 def rows_of(batch: Batch) -> list[Row]:
     """A batch in the model's words."""
     columns = (
-        batch.vector, batch.action, batch.reward[:, None], batch.next_vector, batch.terminated[:, None], batch.goal,
+        batch.obs["vector"], batch.action, batch.reward[:, None], batch.next_obs["vector"],
+        batch.discount[:, None] / 0.5, batch.goal,
     )  # fmt: skip
     assert all(column.dtype == torch.float32 for column in columns)
     return [tuple(row) for row in torch.cat(columns, dim=1).tolist()]

@@ -142,9 +142,8 @@ class Runs:
         stacks: list[tuple[int, int, tuple[int, ...]]] = []
         if len(self.ring):
             batch = self.ring.sample(20 * len(self.ring))
-            assert batch.pixels is not None and batch.next_pixels is not None
-            numbers = [int(number) for number in batch.vector]
-            rows = set(zip(numbers, numbers_of(batch.pixels), numbers_of(batch.next_pixels), strict=True))
+            numbers = [int(number) for number in batch.obs["vector"]]
+            rows = set(zip(numbers, numbers_of(batch.obs["pixels"]), numbers_of(batch.next_obs["pixels"]), strict=True))
             for number, here, following in rows:
                 lane, time = where[number]
                 stacks += [(lane, time, here), (lane, time + 1, following)]

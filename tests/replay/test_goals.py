@@ -59,7 +59,9 @@ def test_goals_that_nobody_had_to_move_anything_for_are_tried_again_and_goals_to
     staying = sum(weight[time, later] for time, later in pairs if time >= MOVED)
     batch = a_resting_object(her_ratio=1.0, goal_tries=tries).sample(8000)
     lent_unmoved = (batch.goal[:, 0] == 10).float().mean().item()
-    lent_staying = ((batch.vector[:, 0] >= MOVED) & (batch.goal[:, 0] == places(batch.vector))).float().mean().item()
+    lent_staying = (
+        ((batch.obs["vector"][:, 0] >= MOVED) & (batch.goal[:, 0] == places(batch.obs["vector"]))).float().mean().item()
+    )
     assert lent_unmoved == pytest.approx(unmoved**tries, abs=0.015)
     assert lent_staying == pytest.approx(staying * sum(unmoved**n for n in range(tries)), abs=0.015)
 
@@ -67,7 +69,7 @@ def test_goals_that_nobody_had_to_move_anything_for_are_tried_again_and_goals_to
 def test_every_goal_of_a_transition_is_chosen_alike() -> None:
     """The further ones of several goals for each transition leave out what nobody moved, too."""
     batch = a_resting_object(her_ratio=1.0, goal_tries=8).sample(2000, goals=3)
-    may_move = batch.vector[:, 0].repeat(3) < LENGTH
+    may_move = batch.obs["vector"][:, 0].repeat(3) < LENGTH
     for goals in batch.goal[may_move, 0].view(3, -1):
         assert (goals == 10).float().mean().item() < 0.01
 
@@ -76,14 +78,14 @@ def test_tries_do_not_change_how_many_are_relabelled_nor_which_originals_are_dra
     batch = a_resting_object(her_ratio=0.75, goal_tries=8).sample(8000)
     original = batch.goal[:, 0] == 99
     assert original.float().mean().item() == pytest.approx(0.25, abs=0.02)
-    times = torch.bincount(batch.vector[original, 0].long(), minlength=LENGTH).float()
+    times = torch.bincount(batch.obs["vector"][original, 0].long(), minlength=LENGTH).float()
     assert (times / times.sum() - 1 / LENGTH).abs().max() < 0.03
     assert (batch.reward[original] == -1).all()
 
 
 def test_relabelled_rewards_fit_the_goal_that_was_kept() -> None:
     batch = a_resting_object(her_ratio=1.0, goal_tries=8).sample(1000)
-    arrived = batch.goal[:, 0] == places(batch.next_vector)
+    arrived = batch.goal[:, 0] == places(batch.next_obs["vector"])
     assert batch.reward.equal(-(~arrived).to(torch.float32))
 
 
@@ -92,8 +94,8 @@ def test_relative_goals_are_seen_from_both_ends_of_the_transition(tries: int) ->
     absolute = a_resting_object(goal_tries=tries).sample(500)
     relative = a_resting_object(goal_tries=tries, relative_goals=True).sample(500)
     assert absolute.next_goal.equal(absolute.goal)
-    assert relative.reward.equal(absolute.reward) and relative.vector.equal(absolute.vector)
-    for goal, vector in ((relative.goal, absolute.vector), (relative.next_goal, absolute.next_vector)):
+    assert relative.reward.equal(absolute.reward) and relative.obs["vector"].equal(absolute.obs["vector"])
+    for goal, vector in ((relative.goal, absolute.obs["vector"]), (relative.next_goal, absolute.next_obs["vector"])):
         assert goal.equal(absolute.goal - places(vector)[:, None])
 
 
@@ -129,5 +131,5 @@ def test_goals_that_were_moved_are_only_lent_ones_and_have_their_own_reward(goal
     assert original.float().mean().item() == pytest.approx(0.25, abs=0.03)
     moved = ~original & (batch.goal[:, 0] % 1 != 0)
     assert moved.float().mean().item() == pytest.approx(0.75 * 0.5, abs=0.03)  # half of the ways are no way
-    arrived = (places(batch.next_vector).repeat(goals) - batch.goal[:, 0]).abs() <= 0.75
+    arrived = (places(batch.next_obs["vector"]).repeat(goals) - batch.goal[:, 0]).abs() <= 0.75
     assert batch.reward[moved].equal(-(~arrived[moved]).to(torch.float32)) and 0 < arrived[moved].float().mean() < 1

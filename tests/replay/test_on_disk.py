@@ -39,8 +39,7 @@ def filled(ring: Ring, numbers: Iterable[int]) -> Ring:
 def sampled(ring: Ring) -> list[list[float]]:
     """Each stored transition: its number, its stack and the next one."""
     batch = ring.sample(200)
-    assert batch.pixels is not None and batch.next_pixels is not None
-    parts = (part.flatten(1) for part in (batch.vector, batch.pixels, batch.next_pixels))
+    parts = (part.flatten(1) for part in (batch.obs["vector"], batch.obs["pixels"], batch.next_obs["pixels"]))
     return torch.cat(list(parts), dim=1).unique(dim=0).tolist()
 
 

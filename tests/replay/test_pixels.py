@@ -54,24 +54,22 @@ def new_ring(capacity: int, **options: Any) -> Ring:
 def test_stacks_are_those_of_the_episode_alone(stack: int, slots: int) -> None:
     ring = played(new_ring(slots * LANES, frame_stack=stack))
     batch = ring.sample(300)
-    assert batch.pixels is not None and batch.next_pixels is not None
     oldest = 23 - slots  # of all observations of a lane, the first one that is still there
     before = [sum(length + 1 for length in LENGTHS[:episode]) for episode in range(len(LENGTHS))]
     for row in range(300):
-        lane, episode, step = (int(value) for value in batch.vector[row])
-        for pixels, last in ((batch.pixels[row], step), (batch.next_pixels[row], step + 1)):
+        lane, episode, step = (int(value) for value in batch.obs["vector"][row])
+        for pixels, last in ((batch.obs["pixels"][row], step), (batch.next_obs["pixels"][row], step + 1)):
             first = max(0, oldest - before[episode])
             expected = [picture(lane, episode, max(first, last - back)) for back in range(stack - 1, -1, -1)]
             assert pixels.equal(torch.cat(expected, dim=-1))
-    assert len({tuple(vector.tolist()) for vector in batch.vector}) > 10
+    assert len({tuple(vector.tolist()) for vector in batch.obs["vector"]}) > 10
 
 
 def test_several_goals_share_their_transitions() -> None:
     ring = played(new_ring(200, her_ratio=0.5, goal_tries=4))
     batch = ring.sample(64, goals=3)
-    assert batch.pixels is not None and batch.achieved_goal is not None
-    assert len(batch.pixels) == len(batch.vector) == 64 and len(batch.goal) == len(batch.reward) == 192
-    steps = batch.vector[:, 2].repeat(3)
+    assert len(batch.obs["pixels"]) == len(batch.obs["vector"]) == 64 and len(batch.goal) == len(batch.reward) == 192
+    steps = batch.obs["vector"][:, 2].repeat(3)
     assert batch.action[:, 0].equal(steps + 1)  # goal b belongs to transition b mod 64
     relabelled = batch.goal[:, 0] < 100
     assert 0.3 < relabelled.float().mean() < 0.7
@@ -79,10 +77,10 @@ def test_several_goals_share_their_transitions() -> None:
     reached = batch.goal[:, 0] == steps + 1
     assert batch.reward.equal(torch.where(reached, 0.0, -1.0))
     assert not batch.goal[:64].equal(batch.goal[64:128])
-    assert batch.achieved_goal[:, 0].equal(batch.vector[:, 2])
+    assert batch.achieved_goal[:, 0].equal(batch.obs["vector"][:, 2])
     parts = batch.split(64)
-    assert len(parts) == 3 and all(part.pixels is batch.pixels for part in parts)
-    assert parts[1].goal.equal(batch.goal[64:128]) and parts[1].vector is batch.vector
+    assert len(parts) == 3 and all(part.obs is batch.obs for part in parts)
+    assert parts[1].goal.equal(batch.goal[64:128]) and parts[1].next_obs is batch.next_obs
 
 
 def test_a_shift_is_an_integer_crop_of_the_padded_picture() -> None:
@@ -101,15 +99,16 @@ def test_shifts_are_shared_with_the_next_picture_or_not(shared: bool) -> None:
     plain = played(new_ring(200)).sample(200)
     assert RandomShift(0, shared)(plain) is plain
     shifted = RandomShift(1, shared)(plain)
-    assert plain.vector is shifted.vector
-    assert plain.pixels is not None and plain.next_pixels is not None and shifted.pixels is not None
+    assert plain.obs["vector"] is shifted.obs["vector"]
     offsets = [torch.tensor([down, right]) for down in (-1, 0, 1) for right in (-1, 0, 1)]
 
     def matches(after: Tensor, before: Tensor) -> Tensor:
         return torch.stack([(shift(before, o.expand(len(before), 2), 1) == after).flatten(1).all(1) for o in offsets])
 
-    assert shifted.next_pixels is not None
-    first, second = matches(shifted.pixels, plain.pixels), matches(shifted.next_pixels, plain.next_pixels)
+    first, second = (
+        matches(shifted.obs["pixels"], plain.obs["pixels"]),
+        matches(shifted.next_obs["pixels"], plain.next_obs["pixels"]),
+    )
     assert first.any(0).all() and second.any(0).all()
     assert (first & second).any(0).all() == shared
 
@@ -123,8 +122,7 @@ def test_images_on_disk_outlive_the_process(tmp_path: Path) -> None:
     again = new_ring(18, file=file)
     again.load_state_dict(state)
     one, other = in_memory.sample(200), again.sample(200)
-    assert one.pixels is not None and other.pixels is not None
-    assert one.pixels.equal(other.pixels) and one.vector.equal(other.vector)
+    assert one.obs["pixels"].equal(other.obs["pixels"]) and one.obs["vector"].equal(other.obs["vector"])
 
     with pytest.raises(ValueError, match="is not the whole of this ring's pictures"):
         new_ring(20, file=file)

@@ -24,7 +24,7 @@ MANY = 4096  # draws that leave nothing out: the rarest row of the small rings b
 def new_ring(slots: int, lanes: int, **options: Any) -> Ring:
     sizes: dict[str, Any] = {"vector_size": 3, "goal_size": 2, "action_size": 1}
     sizes |= {name: options.pop(name) for name in sizes if name in options}
-    return Ring(Room(slots * lanes, lanes, **sizes), **{"reward_fn": reward_of} | options)
+    return Ring(Room(slots * lanes, lanes, **sizes), **{"reward_fn": reward_of, "gamma": 0.5} | options)  # type: ignore[arg-type]
 
 
 def a_story_with_wrapping(ring: Ring, steps: int = 60) -> Story:
@@ -58,7 +58,7 @@ def test_samples_are_exactly_the_rows_that_a_list_of_episodes_allows(
     """Both ways: nothing else is drawn, and all of it is. Each row names its observation, lane and episode."""
     slots, lanes, events = told
     capacity = slots * lanes + min(odd_slots, lanes - 1)  # what does not divide among the lanes is left over
-    ring = Ring(Room(capacity, lanes, 3, 2, 1), reward_fn=reward_of, strategy=strategy, her_ratio=her_ratio)
+    ring = Ring(Room(capacity, lanes, 3, 2, 1), reward_fn=reward_of, strategy=strategy, her_ratio=her_ratio, gamma=0.5)
     story = Story(ring)
     story.start()
     for event in events:
@@ -138,14 +138,14 @@ def test_goals_that_differ_beyond_float32_are_told_apart() -> None:
         vector = torch.full((1, 3), float(step))
         ring.add(torch.zeros(1, 1), torch.zeros(1), torch.zeros(1), vector, goals[step], goals[0])
     batch = ring.sample(100)
-    assert batch.reward.equal((batch.next_vector[:, 0] == 2).to(torch.float32))
+    assert batch.reward.equal((batch.next_obs["vector"][:, 0] == 2).to(torch.float32))
 
 
 # ---------------------------------------------------------------------- seeds and saving
 
 
 def samples(ring: Ring) -> list[Tensor]:
-    return [value for _ in range(3) for value in vars(ring.sample(64)).values() if value is not None]
+    return [value for _ in range(3) for value in ring.sample(64).tensors()]
 
 
 def equal(left: list[Tensor], right: list[Tensor]) -> bool:

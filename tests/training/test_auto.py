@@ -73,8 +73,14 @@ def test_workers_give_way_and_threads_are_as_asked_for_around_each_update(monkey
         leaving, other = sessions
         assert niceness(leaving) == min(19, own + 15) and niceness(other) == own
         seen: list[int] = []
-        monkeypatch.setattr(leaving.agent, "update_heads", lambda *_: seen.append(torch.get_num_threads()))
-        leaving.agent.update(*leaving.minibatches(1)[0])
+        update = leaving.learner.sac.update
+
+        def watched(*arguments: Any) -> Any:
+            seen.append(torch.get_num_threads())
+            return update(*arguments)
+
+        monkeypatch.setattr(leaving.learner.sac, "update", watched)
+        leaving.learner.update(leaving.minibatches(1)[0])
         assert seen == [2, 1, 1] and torch.get_num_threads() == 2
     finally:
         for session in sessions:

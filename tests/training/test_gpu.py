@@ -56,7 +56,7 @@ def test_sampling_and_update_in_a_graph_are_those_of_the_eager_loop(
     explore(captured, eager)
     for _ in range(100):
         (metrics,) = captured.captured_updates(1)
-        expected = eager.agent.update(*eager.minibatches(1)[0])
+        expected = eager.learner.update(eager.minibatches(1)[0])
         torch.testing.assert_close(metrics["q"], expected["q"], rtol=2e-2, atol=2e-2)
     captured.close()
     eager.close()
@@ -82,15 +82,15 @@ def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
 
     def step() -> dict[str, torch.Tensor]:
         assert captured.standing is not None
-        places.add(captured.standing.vector.data_ptr())
-        return captured.agent.update(*captured._of_graph())
+        places.add(captured.standing.reward.data_ptr())
+        return captured.learner.update(captured._of_graph())
 
     monkeypatch.setattr(captured, "captured", step)
     monkeypatch.setattr(captured, "draws_in_graph", False)
     assert len(list(captured.captured_updates(3))) == 3 and len(places) == 1
     for _ in range(3):
-        eager.agent.update(*eager.minibatches(1)[0])
-    for one, two in zip(state_tensors(captured.agent), state_tensors(eager.agent), strict=True):
+        eager.learner.update(eager.minibatches(1)[0])
+    for one, two in zip(state_tensors(captured.learner.sac), state_tensors(eager.learner.sac), strict=True):
         assert one.equal(two)
     for session in sessions:
         session.close()

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 import envs
-from agent import SAC
+from agent import Agent
+from agent.agent import Acted
 from training.config import Config
 from training.evaluate import evaluate
 from training.policy import Policy
@@ -77,9 +78,9 @@ def test_goals_are_subtracted_in_float64_by_all_who_do_it(goals: str, monkeypatc
     shown: dict[float, list[float]] = {}
     act = session.agent.act
 
-    def watched(vector: Tensor, goal: Tensor, *rest: Any, **more: Any) -> Tensor:
-        shown.update(zip(vector[:, 0].tolist(), goal.tolist(), strict=True))
-        return act(vector, goal, *rest, **more)
+    def watched(obs: dict[str, Tensor], goal: Tensor, **more: Any) -> Acted:
+        shown.update(zip(obs["vector"][:, 0].tolist(), goal.tolist(), strict=True))
+        return act(obs, goal, **more)
 
     monkeypatch.setattr(session.agent, "act", watched)
     session.start()
@@ -88,9 +89,9 @@ def test_goals_are_subtracted_in_float64_by_all_who_do_it(goals: str, monkeypatc
         session.collector.end_step()
     assert len(shown) == 36 and all(goal == right(number) for number, goal in shown.items())
     batch = session.ring.sample(1000)
-    assert {number for number, *_ in batch.vector.tolist()} == shown.keys()
-    assert batch.goal.tolist() == [right(number) for number, *_ in batch.vector.tolist()]
-    assert batch.next_goal.tolist() == [right(number) for number, *_ in batch.next_vector.tolist()]
+    assert {number for number, *_ in batch.obs["vector"].tolist()} == shown.keys()
+    assert batch.goal.tolist() == [right(number) for number, *_ in batch.obs["vector"].tolist()]
+    assert batch.next_goal.tolist() == [right(number) for number, *_ in batch.next_obs["vector"].tolist()]
     seen = torch.tensor([right(number) for number in range(len(Typed.told))], dtype=torch.float64)
     torch.testing.assert_close(session.agent.goal_normalizer.running_mean, seen.mean(0))
     shown.clear()
@@ -103,7 +104,7 @@ def test_goals_are_subtracted_in_float64_by_all_who_do_it(goals: str, monkeypatc
 
 
 def scaled(space: gym.spaces.Box, actions: np.ndarray) -> np.ndarray:
-    return Policy(cast(SAC, None), envs.LAYOUTS["state"], False, 1, space).scale(torch.from_numpy(actions))
+    return Policy(cast(Agent, None), envs.LAYOUTS["state"], False, 1, space).scale(torch.from_numpy(actions))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -156,7 +157,7 @@ def test_an_environment_is_handed_no_action_from_outside(dtype: str, monkeypatch
     """Random ones, those of a policy that goes to the bounds, and those of an evaluation."""
     session = Session(Config(env_id=f"Strict-{dtype}-v0", num_envs=2, buffer_size=300, workers=0, device="cpu"))
     corners = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])
-    monkeypatch.setattr(session.agent, "act", lambda *_, **__: corners.clone())
+    monkeypatch.setattr(session.agent, "act", lambda *_, **__: Acted(corners.clone(), None))
     session.start()
     for explore_only in (True, False) * 5:
         session.collector.begin_step(explore_only)

@@ -26,7 +26,7 @@ def player() -> Iterator[Player]:
 def shown(player: Player, blindfold: Blindfold | None) -> list[Tensor]:
     """The pictures that reach the encoder in an evaluation."""
     seen: list[Tensor] = []
-    hook = player.agent.encoder.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1].clone()))
+    hook = player.agent.encoder.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]["pixels"].clone()))
     evaluate(player.eval_envs, player.policy, 2, 5, blindfold)
     hook.remove()
     return seen
@@ -62,11 +62,12 @@ def test_the_estimate_is_told_in_metres_and_goals_are_seen_from_it(player: Playe
     mean, std = places.mean(0), places.std(0, unbiased=False)
     pixels = torch.randint(256, (3, 84, 84, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     vector, goal = torch.zeros(3, 10), places[:6]
-    agent.act(vector, goal[:3], pixels, deterministic=True)
-    encoded = agent.encoder(agent.vector_normalizer(vector), pixels)
-    assert agent.located is not None
-    torch.testing.assert_close(agent.located, mean + std * encoded.estimate, rtol=1e-4, atol=1e-5)
-    seen = agent.seen_goal(goal, encoded)
-    for row in range(6):  # two goals for each picture: the b-th belongs to picture b mod 3
-        expected = (goal[row] - mean) / std - encoded.estimate[row % 3]
+    obs = {"vector": vector, "pixels": pixels}
+    told, features = agent.act(obs, goal[:3], deterministic=True).goal_estimate, agent.encode(obs)
+    estimate = agent.estimate(features)
+    assert told is not None and estimate is not None
+    torch.testing.assert_close(told, mean + std * estimate, rtol=1e-4, atol=1e-5)
+    seen = agent.state(agent.inputs(features), goal)[:, -3:]
+    for row in range(6):  # two goals for each image: the b-th belongs to image b mod 3
+        expected = (goal[row] - mean) / std - estimate[row % 3]
         torch.testing.assert_close(seen[row], expected, rtol=1e-3, atol=1e-3)

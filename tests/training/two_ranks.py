@@ -1,8 +1,7 @@
-"""Started twice by torchrun: two ranks against one agent that has the whole of every batch."""
+"""Started twice by torchrun: two ranks against one learner that has the whole of every batch."""
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 import torch
@@ -10,7 +9,7 @@ import torch.distributed as dist
 
 from agent import SAC
 from replay import Batch
-from tests.agent.small import ACTION, parameters, random_batch, small_agent
+from tests.agent.small import ACTION, parameters, random_batch, small_sac, update
 from training.ranks import Ranks, Statistics
 
 ROWS, UPDATES = 32, 5
@@ -18,11 +17,11 @@ ROWS, UPDATES = 32, 5
 
 def half(batch: Batch, rank: int) -> Batch:
     rows = slice(rank * ROWS // 2, (rank + 1) * ROWS // 2)
-    return Batch(**{field.name: getattr(batch, field.name)[rows] for field in dataclasses.fields(Batch)})
+    return batch.map(lambda part: part[rows])
 
 
-def optimizers(agent: SAC) -> list[torch.optim.Optimizer]:
-    return list(agent.parts(agent.OPTIMIZERS).values())
+def optimizers(sac: SAC) -> list[torch.optim.Optimizer]:
+    return list(sac.optimizers.values())
 
 
 def main(routing: str) -> None:
@@ -30,23 +29,23 @@ def main(routing: str) -> None:
     ranks.join()
     torch.set_num_threads(1)
     assert ranks.least(7 - ranks.rank) == 6
-    whole = small_agent(routing, alpha="auto", goal_loss=1.0)
-    mine = small_agent(routing, alpha="auto", goal_loss=1.0, seed=ranks.rank)  # other weights, until they are shared
+    whole = small_sac(routing, alpha="auto", goal_loss=1.0)
+    mine = small_sac(routing, alpha="auto", goal_loss=1.0, seed=ranks.rank)  # other weights, until they are shared
     ranks.attach(mine)
-    statistics = Statistics(mine, ranks)
+    statistics = Statistics(mine.agent, ranks)
     for number in range(UPDATES):
         batch, seen = random_batch(number, ROWS), random_batch(100 + number, ROWS)
-        whole.observe(seen.vector, seen.goal, seen.goal)
+        whole.agent.observe(seen.obs["vector"], seen.goal, seen.goal)
         rows = half(seen, ranks.rank)
-        statistics.observe(rows.vector[:5], rows.goal[:5], rows.goal[:5])  # in two parts, as when episodes end
-        statistics.observe(rows.vector[5:], rows.goal[5:], rows.goal[5:])
+        statistics.observe(rows.obs["vector"][:5], rows.goal[:5], rows.goal[:5])  # in two parts, as when episodes end
+        statistics.observe(rows.obs["vector"][5:], rows.goal[5:], rows.goal[5:])
         statistics.merge()
         noise = torch.randn(2, ROWS, ACTION, generator=torch.Generator().manual_seed(number))  # target's, then actor's
-        for agent, rows_of_noise in ((whole, noise), (mine, noise.chunk(2, dim=1)[ranks.rank])):
+        for sac, rows_of_noise in ((whole, noise), (mine, noise.chunk(2, dim=1)[ranks.rank])):
             coming = iter(rows_of_noise)
-            agent.noise = lambda _, coming=coming: next(coming)  # type: ignore[method-assign, misc]
-        whole.update(batch)
-        mine.update(half(batch, ranks.rank))
+            sac.agent.noise = lambda _, coming=coming: next(coming)  # type: ignore[method-assign, misc]
+        update(whole, batch)
+        update(mine, half(batch, ranks.rank))
     flat = torch.cat([tensor.flatten() for part in parameters(mine).values() for tensor in part])
     both = [torch.empty_like(flat) for _ in range(2)]
     dist.all_gather(both, flat)
@@ -54,7 +53,9 @@ def main(routing: str) -> None:
     expected = torch.cat([tensor.flatten() for part in parameters(whole).values() for tensor in part])
     torch.testing.assert_close(flat, expected, rtol=1e-3, atol=2e-5)  # Adam divides by the size of small gradients
     for normalizer, other_normalizer in zip(
-        (mine.vector_normalizer, mine.goal_normalizer), (whole.vector_normalizer, whole.goal_normalizer), strict=True
+        (mine.agent.vector_normalizer, mine.agent.goal_normalizer),
+        (whole.agent.vector_normalizer, whole.agent.goal_normalizer),
+        strict=True,
     ):
         torch.testing.assert_close(normalizer.shift, other_normalizer.shift)
         torch.testing.assert_close(normalizer.scale, other_normalizer.scale)

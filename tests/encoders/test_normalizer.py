@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.normalizer import CLIP, MIN_STD, Normalizer
-from tests.agent.small import random_batch, small_agent
+from encoders.normalizer import CLIP, MIN_STD, Normalizer
+from tests.agent.small import random_batch, small_sac, update
 
 
 @settings(deadline=None, max_examples=40)
@@ -72,16 +72,16 @@ def test_a_loaded_one_continues_bit_for_bit() -> None:
 
 def test_only_observe_moves_the_agents_normalisers_never_act_or_update() -> None:
     def statistics() -> list[torch.Tensor]:
-        both = agent.vector_normalizer, agent.goal_normalizer
+        both = sac.agent.vector_normalizer, sac.agent.goal_normalizer
         return [buffer.clone() for normalizer in both for buffer in normalizer.buffers()]
 
-    agent, batch = small_agent(), random_batch()
+    sac, batch = small_sac(), random_batch()
     before = statistics()
     for _ in range(3):
-        agent.update(batch)
-        agent.act(batch.vector, batch.goal, batch.pixels)
+        update(sac, batch)
+        sac.agent.act(batch.obs, batch.goal)
     assert all(one.equal(other) for one, other in zip(statistics(), before, strict=True))
-    agent.observe(batch.vector, batch.goal, batch.goal)
-    assert float(agent.vector_normalizer.count) == float(agent.goal_normalizer.count) == 64
+    sac.agent.observe(batch.obs["vector"], batch.goal, batch.goal)
+    assert float(sac.agent.vector_normalizer.count) == float(sac.agent.goal_normalizer.count) == 64
     goals = np.concatenate([random_batch(seed=99).goal.numpy(), batch.goal.numpy()])
-    np.testing.assert_allclose(agent.goal_normalizer.shift.numpy(), goals.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(sac.agent.goal_normalizer.shift.numpy(), goals.mean(0), rtol=1e-5)

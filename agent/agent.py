@@ -1,0 +1,177 @@
+"""The networks and normalisers of an agent: what they read, how it acts, and what of it is saved."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from agent.networks import Actor, TwinCritic
+from auxiliary import GoalInput, GoalRegression
+from encoders import Encoder
+from encoders.normalizer import Normalizer
+from replay.batch import Observation
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of what actor and critics read and return, and how they are built."""
+
+    vector_size: int  # V
+    goal_size: int  # G
+    action_size: int  # A
+    width: int = 256  # units in a hidden layer
+    depth: int = 2  # hidden layers
+    layer_norm: bool = True  # after each hidden layer of the critics
+    normalize: bool = True  # vector and goals, by running mean and standard deviation
+
+
+class Acted(NamedTuple):
+    action: Tensor  # (N, A) in [-1, 1]
+    goal_estimate: Tensor | None  # (N, G), where the agent takes the achieved goal to be, in its own units
+
+
+class Agent(nn.Module):
+    """Encoder, actor, twin critic, their targets, and normalisers of the inputs.
+
+    Args:
+        encoders: the critic's, which is the actor's as well unless there is a second one.
+        config: sizes.
+        target_encoder: give the target critic a copy of the encoder that moves by polyak (as in SB3).
+        goal_regression: estimates the achieved goal from the features; None for no estimate.
+        goal_input: whether the estimate stands "beside" the features that actor and critic read, "instead" of those
+            that the images gave, or not among them ("off").
+        goal_from_estimate: show actor and critic the goal as seen from the estimate.
+        device, seed: where it lives; the seed of initial weights and action noise.
+    """
+
+    def __init__(
+        self,
+        encoders: Sequence[Encoder],
+        config: NetworkConfig,
+        *,
+        target_encoder: bool = False,
+        goal_regression: GoalRegression | None = None,
+        goal_input: GoalInput = "off",
+        goal_from_estimate: bool = False,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.config, self.goal_input, self.goal_from_estimate = config, goal_input, goal_from_estimate
+        self.encoder, self.goal_regression = encoders[0], goal_regression
+        self.actor_encoder = encoders[1] if len(encoders) == 2 else None
+        estimate = config.goal_size
+        shown = {"off": self.encoder.feature_size, "beside": self.encoder.feature_size + estimate,
+                 "instead": config.vector_size + estimate}[goal_input]  # fmt: skip
+        sizes = shown + config.goal_size, config.action_size, config.width, config.depth
+        with torch.random.fork_rng(devices=[]):  # initial weights depend on the seed alone, and disturb nobody
+            torch.manual_seed(seed)
+            self.actor, self.critic = Actor(*sizes), TwinCritic(*sizes, config.layer_norm)
+        self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
+        self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False) if target_encoder else None
+        self.vector_normalizer = Normalizer(config.vector_size, config.normalize)
+        self.goal_normalizer = Normalizer(config.goal_size, config.normalize)
+        self.device = torch.device(device)
+        self.to(self.device)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+
+    # ------------------------------------------------------------------ what the networks read
+
+    def encode(self, obs: Observation, encoder: Encoder | None = None) -> Tensor:
+        """Features (P, F) of observations, by `encoder` or the critic's."""
+        return (encoder or self.encoder)(obs | {"vector": self.vector_normalizer(obs["vector"])})
+
+    @torch.no_grad()
+    def estimate(self, features: Tensor) -> Tensor | None:
+        """The achieved goal (P, G) as estimated from features (P, F), normalised, without gradient."""
+        return None if self.goal_regression is None else self.goal_regression(features)
+
+    def inputs(self, features: Tensor) -> Tensor:
+        """What actor and critic read of features, (P, I): these, with the estimate beside or instead of them."""
+        if self.goal_input == "off":
+            return features
+        estimate = self.estimate(features)
+        assert estimate is not None
+        images = features.shape[1] - self.config.vector_size  # features of the images come first
+        return torch.cat([features if self.goal_input == "beside" else features[:, images:], estimate], dim=-1)
+
+    def state(self, inputs: Tensor, goal: Tensor) -> Tensor:
+        """All that actor and critic read, (B, S), of inputs (P, I) and goals (B, G): goal b belongs to row b mod P.
+
+        The goal is normalised, or seen from the estimate of the achieved goal, which is the last of the inputs.
+        """
+        inputs = tiled(inputs, len(goal))
+        if self.goal_from_estimate:
+            assert self.goal_regression is not None
+            goal = self.goal_regression.normalizer(goal) - inputs[:, -goal.shape[1] :].detach()
+        else:
+            goal = self.goal_normalizer(goal)
+        return torch.cat([inputs, goal], dim=-1)
+
+    def noise(self, rows: int) -> Tensor:
+        """(rows, A) standard normal numbers for the actor."""
+        return torch.randn(rows, self.config.action_size, device=self.device, generator=self.generator)
+
+    def target_pairs(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Parameters of the targets, and of the networks that they follow."""
+        targets: list[Tensor] = list(self.target_critic.parameters())
+        online: list[Tensor] = list(self.critic.parameters())
+        if self.target_encoder is not None:
+            targets += self.target_encoder.parameters()
+            online += self.encoder.parameters()
+        return targets, online
+
+    # ------------------------------------------------------------------ acting
+
+    @torch.no_grad()
+    def act(self, obs: Observation, goal: Tensor, *, deterministic: bool = False) -> Acted:
+        """Actions for N observations and goals (N, G): a sample, or the tanh of the mean."""
+        features = self.encode(obs, self.actor_encoder)
+        state, estimate = self.state(self.inputs(features), goal), self.estimate(features)
+        if estimate is not None and self.goal_regression is not None:
+            estimate = self.goal_regression.metres(estimate)
+        if deterministic:
+            return Acted(self.actor(state)[0].tanh(), estimate)
+        return Acted(self.actor.sample(state, self.noise(len(goal)))[0], estimate)
+
+    @property
+    def normalizers(self) -> list[Normalizer]:
+        """Those of vector, goal and, with a goal regression, achieved goal."""
+        achieved = [] if self.goal_regression is None else [self.goal_regression.normalizer]
+        return [self.vector_normalizer, self.goal_normalizer, *achieved]
+
+    def observe(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
+        """Show the normalisers what the environments showed, (N, V), (N, G) and (N, G)."""
+        for normalizer, inputs in zip(self.normalizers, (vector, goal, achieved_goal), strict=False):
+            normalizer.update(inputs)
+
+    # ------------------------------------------------------------------ saving
+
+    LEARNER = ("critic", "target_critic", "target_encoder")  # what acting does not need
+
+    def policy_state(self) -> dict[str, Any]:
+        """What `act()` needs."""
+        return {name: value for name, value in self.state_dict().items() if name.split(".")[0] not in self.LEARNER}
+
+    def load_policy_state(self, state: dict[str, Any]) -> None:
+        """Raises RuntimeError if the state is not of these networks."""
+        missing = self.load_state_dict(state, strict=False)
+        lacking = [name for name in missing.missing_keys if name.split(".")[0] not in self.LEARNER]
+        if lacking or missing.unexpected_keys:
+            raise RuntimeError(f"of other networks: {[*lacking, *missing.unexpected_keys]}")
+
+
+def tiled(rows: Tensor, count: int) -> Tensor:
+    """(P, X) -> (count, X): row b is row b mod P."""
+    return rows if len(rows) == count else rows.repeat(count // len(rows), 1)
+
+
+def gradient_norm(parameters: Iterable[Tensor]) -> Tensor | None:
+    """L2 norm of the parameters' gradients, 0-d; None where there are none."""
+    gradients = [one.grad for one in parameters if one.grad is not None]
+    return torch.stack(torch._foreach_norm(gradients)).norm() if gradients else None

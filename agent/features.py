@@ -1,0 +1,39 @@
+"""A minibatch's observations, each encoded once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from agent.agent import Agent
+from replay.batch import Batch
+
+
+class Features(NamedTuple):
+    """What is made of P observations; the same tensors where critic and actor share an encoder."""
+
+    encoded: Tensor  # (P, F), by the critic's encoder, with gradient
+    critic: Tensor  # (P, I), what the critic reads of it
+    actor: Tensor
+    next_critic: Tensor  # for the target critic: by the target encoder, where there is one
+    next_actor: Tensor
+
+    def detach(self) -> Features:
+        """For further updates, which leave the encoder as it is."""
+        encoded, critic, actor = (one.detach() for one in self[:3])
+        return Features(encoded, critic, actor, self.next_critic, self.next_actor)
+
+
+def encode(agent: Agent, batch: Batch) -> Features:
+    """Encode observations with gradient, the next ones without."""
+    encoded = agent.encode(batch.obs)
+    critic = actor = agent.inputs(encoded)
+    if agent.actor_encoder is not None:
+        actor = agent.inputs(agent.encode(batch.obs, agent.actor_encoder))
+    with torch.no_grad():
+        next_critic = next_actor = agent.inputs(agent.encode(batch.next_obs, agent.actor_encoder))
+        if agent.actor_encoder is not None or agent.target_encoder is not None:
+            next_critic = agent.inputs(agent.encode(batch.next_obs, agent.target_encoder))
+    return Features(encoded, critic, actor, next_critic, next_actor)

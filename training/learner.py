@@ -1,0 +1,70 @@
+"""The learner of a configuration: SAC, random shifts, and what makes an update fast here."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Sequence
+
+import torch
+
+import envs
+from agent import SAC, Agent, accelerate
+from agent.optimizers import scale_learning_rates
+from agent.sac import Metrics
+from replay import Batch, RandomShift
+from training import auto
+from training.config import Config
+from training.model import in_bfloat16
+
+
+class Learner:
+    """Updates an agent as its configuration says.
+
+    Args:
+        config: with threads chosen.
+        agent: learns.
+        shift_seed: of the random shifts.
+
+    Attributes:
+        leaves_a_core: whether updates that do not touch the encoder leave a core to the environments.
+    """
+
+    def __init__(self, config: Config, agent: Agent, shift_seed: int) -> None:
+        self.config, self.agent, device = config, agent, agent.device
+        self.accelerated = in_bfloat16(config, device)
+        self.leaves_a_core = self.accelerated and auto.leaves_a_core(config, device)
+        self.shift = RandomShift(config.shift_pad, config.shared_shift, device, shift_seed)
+        regression = agent.goal_regression
+        self.sac = SAC(
+            agent,
+            routing=config.routing,
+            auxiliaries=[] if regression is None else [regression],
+            shift=self.shift,
+            learning_rate=config.learning_rate,
+            encoder_learning_rate=config.encoder_learning_rate,
+            gamma=config.gamma,
+            tau=config.tau,
+            alpha=config.alpha,
+            reward_range=envs.reward_range(config.env_id) if config.clip_targets else (-math.inf, math.inf),
+            adam=accelerate.BareAdam if self.accelerated and device.type == "cpu" else torch.optim.Adam,
+        )
+
+    def update(self, batches: Sequence[Batch]) -> Metrics:
+        """One step of everything on the first batch; and on each further one, which has other goals for the same
+        observations, one of everything behind the encoder. Returns the metrics of the first."""
+        first, *more = batches
+        metrics, features = self.sac.update(first)
+        with self._repeating():
+            for batch in more:
+                self.sac.update(batch, features)
+        return metrics
+
+    def set_progress(self, step: int) -> None:
+        """Set the learning rates to what they are at `step` of the run."""
+        scale_learning_rates(self.sac.optimizers, self.config.learning_rate_factor(step))
+
+    def _repeating(self) -> contextlib.AbstractContextManager[None]:
+        """Where what is computed gains little from the last core, and the environments need one, leave it to them."""
+        assert self.config.threads is not None
+        return accelerate.threads(self.config.threads - 1) if self.leaves_a_core else contextlib.nullcontext()

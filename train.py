@@ -24,7 +24,6 @@ from training import cli, run_folder
 from training.check import check
 from training.config import Config
 from training.exits import guarded
-from training.finish import finish
 from training.progress import Progress
 from training.ranks import Ranks
 from training.recorder import Recorder
@@ -46,15 +45,11 @@ def learn(session: Session, recorder: Recorder, run: Run) -> None:
         # The environments are moving; the agent learns from what was stored before this step.
         session.learner.set_progress(recorder.step)
         recorder.learning_steps += config.num_envs if learning else 0
-        updates = recorder.updates_due(config.updates_per_step)
-        if session.captured is not None:
-            with recorder.clock("update"):
-                recorder.count_updates(session.captured_updates(updates))
-        elif updates:
+        if updates := recorder.updates_due(config.updates_per_step):
             with recorder.clock("sample"):
-                batches = session.upcoming(updates)
+                batches = session.batches(updates)
             with recorder.clock("update"):
-                recorder.count_updates(map(session.learner.update, batches))
+                recorder.count_updates(map(session.update, batches))
 
         with recorder.clock("env"):
             collector.end_step()
@@ -84,16 +79,7 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
         with Progress(session.config, console) as progress, Run(session, recorder, folder, logger, progress) as run:
             run.noted = ends is not None
             learn(session, recorder, run)
-            if run.stopping:
-                run.save()
-        if run.stopping:
-            message = f"stopped at step {recorder.step}; continue with: {ranks.launcher} train.py --resume {folder}"
-            console.print(message, soft_wrap=True)  # a command that is copied must be in one piece
-            return 128 + run.stopping
-        if logger is not None:
-            finish(session, recorder, folder, console)
-            logger.close()
-        return 0
+        return run.conclude(console)
     finally:
         session.close()
 

@@ -142,14 +142,11 @@ class Learner:
             del found[1:3]
         totals = [sum(one[column] for one in found) for column in range(1, 5)]  # type: ignore[misc]
         found.append(Part("all of it", totals[0], totals[1], totals[2], 1e3 * (seconds[0] + seconds[2])))
-        if self.session.ahead is not None and self.session.captured is None:
-            loop = lambda: [self.session.learner.update(drawn) for drawn in self.session.upcoming(1)]  # noqa: E731
+        if self.session.ahead is not None or self.session.captured is not None:
+            loop = lambda: [self.session.update(sampled) for sampled in self.session.batches(1)]  # noqa: E731
             (taken,) = seconds_of(loop, device=self.device)
-            found.append(found[-1]._replace(name="all of it, minibatches drawn ahead", measured=1e3 * taken))
-        if self.session.captured is not None:
-            launch = lambda: list(self.session.captured_updates(1))  # noqa: E731
-            (taken,) = seconds_of(launch, device=self.device)
-            found.append(found[-1]._replace(name="all of it, as a CUDA graph", measured=1e3 * taken))
+            how = "minibatches sampled ahead" if self.session.captured is None else "as a CUDA graph"
+            found.append(found[-1]._replace(name=f"all of it, {how}", measured=1e3 * taken))
         return found
 
     def close(self) -> None:

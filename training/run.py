@@ -17,6 +17,7 @@ from encoders.pixels import softmax_temperature
 from training import checkpoint, run_folder
 from training.errors import RunFailed, ran_out_of_memory
 from training.evaluate import evaluate
+from training.finish import finish
 from training.logger import Logger, Row
 from training.memory import LOWER
 from training.progress import Progress
@@ -42,7 +43,10 @@ class Run:
         return self
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
-        """Where the environments or the memory ended the run, raises RunFailed, which says what is kept."""
+        """Save a run that was stopped. Where the environments or the memory ended it, raises RunFailed, which says what
+        is kept."""
+        if error is None and self.stopping:
+            self.save()
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
         if isinstance(error, envs.NotFinite):
@@ -129,6 +133,18 @@ class Run:
         self._check_weights()
         state = {"session": self.session.state_dict(), "recorder": self.recorder.state_dict()}
         self.session.ranks.save(state, self.folder, self.recorder.step)
+
+    def conclude(self, console: Console) -> int:
+        """What is left when the loop has ended: how to go on, or the final evaluation. Returns the exit code."""
+        if self.stopping:
+            launcher, folder = self.session.ranks.launcher, self.folder
+            message = f"stopped at step {self.recorder.step}; continue with: {launcher} train.py --resume {folder}"
+            console.print(message, soft_wrap=True)  # a command that is copied must be in one piece
+            return 128 + self.stopping
+        if self.logger is not None:
+            finish(self.session, self.recorder, self.folder, console)
+            self.logger.close()
+        return 0
 
 
 def say_what_it_is(session: Session, folder: Path, step: int, console: Console) -> Logger:

@@ -12,10 +12,10 @@ from typing import Any, cast
 import gymnasium as gym
 import numpy as np
 import torch
-from torch import Tensor
 
 import envs
 from agent.captured import Captured
+from agent.sac import Metrics
 from envs import GoalVectorEnv
 from replay import Ahead, Batch, Ring, Room
 from training.collector import Collector
@@ -182,22 +182,22 @@ class Session(Player):
             return [[batch] for batch in batches]
         return [self._parts(batch) for batch in self._drawn(updates)]
 
-    def upcoming(self, updates: int) -> Iterable[list[Batch]]:
-        """The same, for the loop: where a GPU learns from a replay in the host's memory, drawn while it computes."""
+    def batches(self, updates: int) -> Iterable[list[Batch]]:
+        """The same for the loop, whose `update` takes them: sampled while a GPU computes, where the replay is in the
+        host's memory; and nothing for a CUDA graph that samples by itself."""
+        if self.captured is not None:
+            return [[]] * updates if self.draws_in_graph else ([batch] for batch in self._drawn(updates))
         return self.minibatches(updates) if self.ahead is None else map(self._parts, self._drawn(updates))
 
-    def captured_updates(self, updates: int) -> Iterator[dict[str, Tensor]]:
-        """Launch the graph; each time the metrics, which the next overwrites."""
-        assert self.captured is not None
-        if self.draws_in_graph:
-            for _ in range(updates):
-                yield self.captured()
-            return
-        for batch in self._drawn(updates):
+    def update(self, batches: list[Batch]) -> Metrics:
+        """One update, eager or by the graph, whose metrics the next one overwrites."""
+        if self.captured is None:
+            return self.learner.update(batches)
+        for batch in batches:
             if self.standing is None:
                 self.standing = batch
             self.standing.copy_(batch)
-            yield self.captured()
+        return self.captured()
 
     def _of_graph(self) -> list[Batch]:
         """What a graph's update learns from."""

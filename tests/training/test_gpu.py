@@ -55,7 +55,7 @@ def test_sampling_and_update_in_a_graph_are_those_of_the_eager_loop(
     captured, eager = (Session(cli.parse([*flags, "--accelerate", how])) for how in ("max", "auto"))
     explore(captured, eager)
     for _ in range(100):
-        (metrics,) = captured.captured_updates(1)
+        (metrics,) = map(captured.update, captured.batches(1))
         expected = eager.learner.update(eager.minibatches(1)[0])
         torch.testing.assert_close(metrics["q"], expected["q"], rtol=2e-2, atol=2e-2)
     captured.close()
@@ -87,7 +87,7 @@ def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
 
     monkeypatch.setattr(captured, "captured", step)
     monkeypatch.setattr(captured, "draws_in_graph", False)
-    assert len(list(captured.captured_updates(3))) == 3 and len(places) == 1
+    assert len(list(map(captured.update, captured.batches(3)))) == 3 and len(places) == 1
     for _ in range(3):
         eager.learner.update(eager.minibatches(1)[0])
     for one, two in zip(state_tensors(captured.learner.sac), state_tensors(eager.learner.sac), strict=True):

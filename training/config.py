@@ -49,7 +49,8 @@ class Learning:
     learning_rate: float = 1e-3
     """Of actor, critic and temperature (Adam)."""
     learning_rate_decay: float = 0.5
-    """Fraction of the steps, the last ones, over which all learning rates fall linearly to 0."""
+    """Fraction of the steps, the last ones, over which all learning rates fall linearly to 0. In a run that is resumed
+    with more steps they rise to what they are at that step of the longer run."""
     gamma: float = 0.95
     """Discount."""
     tau: float = 0.01

@@ -56,13 +56,30 @@ def test_a_stopped_run_goes_on_bit_for_bit(
         assert differences(checkpoint.load(Path("run", name), "cpu"), checkpoint.load(whole / name, "cpu")) == []
 
 
-def test_a_finished_run_can_be_prolonged(whole: Path) -> None:
-    """To the same state as a run that was long from the start; where the environments step does not matter."""
-    assert tiny("run", *PICK, "--total-steps", "608") == 0
-    assert run("--resume", "run", "--total-steps", "1008", "--workers", "2") == 0
-    assert differences(saved_state(Path("run"))["session"], saved_state(whole)["session"]) == []
+def test_a_finished_run_can_be_prolonged() -> None:
+    """To the same state as a run that was long from the start, if the learning rate does not depend on how long it is;
+    where the environments step does not matter."""
+    constant = (*PICK, "--learning-rate-decay", "0")
+    assert tiny("long", *constant, "--total-steps", "608") == 0
+    assert tiny("run", *constant, "--total-steps", "408") == 0
+    assert run("--resume", "run", "--total-steps", "608", "--workers", "2") == 0
+    assert differences(saved_state(Path("run"))["session"], saved_state(Path("long"))["session"]) == []
     config = run_folder.saved_config(Path("run"))
-    assert (config.total_steps, config.workers, config.resume, config.run_dir) == (1008, 2, None, "run")
+    assert (config.total_steps, config.workers, config.resume, config.run_dir) == (608, 2, None, "run")
+
+
+def test_a_prolonged_runs_learning_rates_are_those_of_a_run_of_that_length() -> None:
+    """At the end each falls to nothing, over half of all steps; 8 steps before it, 8 of that half are left."""
+    assert tiny("run", *PICK, "--total-steps", "408") == 0
+    assert rates("run") == pytest.approx([1e-3 * 8 / 204] * 3)  # of the last update, a step before the end
+    assert run("--resume", "run", "--total-steps", "416") == 0
+    assert rates("run") == pytest.approx([1e-3 * 8 / 208] * 3)
+
+
+def rates(folder: str) -> list[float]:
+    """Learning rates of critic, actor and temperature at the run's checkpoint."""
+    learner = saved_state(Path(folder))["session"]["learner"]
+    return [learner[name]["param_groups"][0]["lr"] for name in ("critic", "actor", "temperature")]
 
 
 def test_rows_past_the_checkpoint_of_a_killed_run_are_cut(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:

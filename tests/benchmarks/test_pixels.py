@@ -12,7 +12,7 @@ from stable_baselines3.common.preprocessing import preprocess_obs
 from torch import Tensor
 
 import envs
-from benchmarks import sb3_routing
+from benchmarks import routing
 from benchmarks.pictures import Book, book, drawn
 from benchmarks.sb3_encoder import Manipulation, features, stock
 from benchmarks.settings import Settings
@@ -138,10 +138,23 @@ def test_pixels_print_one_json_object() -> None:
     assert report["update"]["updates_per_second_push_pixels"] > 0
 
 
-def test_what_sb3_trains_its_extractors_with() -> None:
-    """As the table of `agent/routing.py` says of it: separate by default, the actor's if they are shared."""
-    separate, shared = sb3_routing.probe(shared=False), sb3_routing.probe(shared=True)
-    own = {name: facts["moves"] - {"actor", "critic"} for name, facts in separate.items()}
-    assert own == {"critic's optimizer": {"critic's extractor"}, "actor's optimizer": {"actor's extractor"}}
-    assert "actor's extractor" in shared["actor's optimizer"]["owns"]
-    assert "actor's extractor" not in shared["critic's optimizer"]["moves"]
+def encoders(facts: routing.Facts) -> tuple[int, int, int, int]:
+    """Parameters of the critic's encoder, and of the actor's own, that an optimizer owns, and moves."""
+    own = "actor's encoder"
+    return facts.owns["encoder"], facts.moves["encoder"], facts.owns.get(own, 0), facts.moves.get(own, 0)
+
+
+def test_what_the_chapters_encoder_is_trained_with_here_and_in_sb3() -> None:
+    """SB3's default is our `separate`, and with a shared extractor it is our `actor`, as `agent/routing.py` says."""
+    table = {
+        "critic": ((11, 11, 0, 0), (0, 0, 0, 0)),
+        "actor": ((0, 0, 0, 0), (11, 11, 0, 0)),
+        "separate": ((11, 11, 0, 0), (0, 0, 11, 11)),
+        "both": ((11, 11, 0, 0), (0, 0, 0, 0)),  # in the actor's step it is the critic's optimizer that moves it
+    }
+    for name, expected in table.items():
+        found = routing.ours(name)
+        assert (encoders(found["critic"]), encoders(found["actor"])) == expected, name
+    for shared, name in ((False, "separate"), (True, "actor")):
+        found = routing.sb3(shared)
+        assert (encoders(found["critic"]), encoders(found["actor"])) == table[name], shared

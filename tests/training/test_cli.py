@@ -267,7 +267,7 @@ def test_the_memory_of_an_encoder_is_at_least_what_its_gradient_takes() -> None:
     encoder = PixelEncoder("manipulation", "flat", 6, 84, 10)
     pixels, vector = torch.zeros(8, 84, 84, 6, dtype=torch.uint8), torch.zeros(8, 10)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        encoder(vector, pixels)
+        encoder({"vector": vector, "pixels": pixels})
     told = memory.encoder_bytes(shapes("manipulation", 6, 84), 8, updates=1)
     assert sum(kept.values()) < told < 5 * sum(kept.values())
 

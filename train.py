@@ -79,6 +79,8 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
         with Progress(session.config, console) as progress, Run(session, recorder, folder, logger, progress) as run:
             run.noted = ends is not None
             learn(session, recorder, run)
+            if run.stopping:
+                run.save()
         return run.conclude(console)
     finally:
         session.close()

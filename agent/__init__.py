@@ -1,4 +1,4 @@
-"""The agent: SAC, its networks, its input normaliser, and the wrappers that make it fast."""
+"""The agent: SAC, its networks, and the wrappers that make it fast."""
 
 from agent.agent import Agent, NetworkConfig
 from agent.sac import SAC

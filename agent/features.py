@@ -1,4 +1,4 @@
-"""A minibatch's observations, each encoded once."""
+"""A minibatch's observations, encoded once by each encoder that reads them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from replay.batch import Batch
 
 
 class Features(NamedTuple):
-    """What is made of P observations; the same tensors where critic and actor share an encoder."""
+    """What is made of P observations; the critic's and the actor's are the same tensors where they share an encoder."""
 
     encoded: Tensor  # (P, F), by the critic's encoder, with gradient
     critic: Tensor  # (P, I), what the critic reads of it

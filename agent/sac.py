@@ -83,10 +83,11 @@ class SAC:
             features = encode(self.agent, batch)
         state = self.agent.state(features.critic, batch.goal)  # (B, S)
         metrics = self.update_critic(batch, state, features.encoded, self.target(batch, features))
-        if self.routing.shared and features.encoded.requires_grad:  # the critic's step has moved what the actor's will
-            again = self.agent.inputs(self.agent.encode(batch.obs))
-            features, state = features._replace(actor=again), self.agent.state(again, batch.goal)
-        metrics |= self.update_actor(batch, state, features.actor)
+        actor_inputs = features.actor
+        if self.routing.shared and features.encoded.requires_grad:  # both train the encoder, which has just been moved
+            actor_inputs = self.agent.inputs(self.agent.encode(batch.obs))
+            state = self.agent.state(actor_inputs, batch.goal)
+        metrics |= self.update_actor(batch, state, actor_inputs)
         metrics |= self.update_temperature(metrics["entropy"])
         self.update_target()
         return metrics, features.detach()
@@ -111,7 +112,7 @@ class SAC:
         each has a sample of log pi, which no such bound holds.
         """
         low, high = self.reward_range
-        entropy = -self.log_alpha.detach().exp() * self.target_entropy * math.log(2)
+        entropy = self.log_alpha.detach().exp() * self.agent.config.action_size * math.log(2)
         return low / (1 - self.gamma), (high + self.gamma * entropy) / (1 - self.gamma)
 
     def update_critic(self, batch: Batch, state: Tensor, encoded: Tensor, target: Tensor) -> Metrics:

@@ -1,7 +1,7 @@
 """Regress the achieved goal, in Push the block's position, from the encoder's features.
 
 Hindsight has the achieved goals anyway; the networks never see them. Its estimate may stand beside the features that
-actor and critic read, or instead of those that the images gave (`agent.Agent.state`).
+actor and critic read, or instead of those that the images gave (`agent.Agent.inputs`).
 """
 
 from __future__ import annotations

@@ -43,10 +43,7 @@ class Run:
         return self
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
-        """Save a run that was stopped. Where the environments or the memory ended it, raises RunFailed, which says what
-        is kept."""
-        if error is None and self.stopping:
-            self.save()
+        """Where the environments or the memory ended the run, raises RunFailed, which says what is kept."""
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
         if isinstance(error, envs.NotFinite):

@@ -7,7 +7,7 @@
 4. The targets have memory of their own and move by polyak averaging alone.
 5. Saving and loading keep all that.
 
-What is expected of each routing is written down here once more, not read from the table in `sac/routing.py`.
+What is expected of each routing is written down here once more, not read from the table in `agent/routing.py`.
 """
 
 from __future__ import annotations

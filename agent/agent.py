@@ -74,6 +74,9 @@ class Agent(nn.Module):
             self.actor, self.critic = Actor(*sizes), TwinCritic(*sizes, config.layer_norm)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False) if target_encoder else None
+        self.target_regression = None
+        if target_encoder and goal_regression is not None:
+            self.target_regression = copy.deepcopy(goal_regression.head).requires_grad_(False)
         self.vector_normalizer = Normalizer(config.vector_size, config.normalize)
         self.goal_normalizer = Normalizer(config.goal_size, config.normalize)
         self.device = torch.device(device)
@@ -87,15 +90,17 @@ class Agent(nn.Module):
         return (encoder or self.encoder)(obs | {"vector": self.vector_normalizer(obs["vector"])})
 
     @torch.no_grad()
-    def estimate(self, features: Tensor) -> Tensor | None:
-        """The achieved goal (P, G) as estimated from features (P, F), normalised, without gradient."""
-        return None if self.goal_regression is None else self.goal_regression(features)
+    def estimate(self, features: Tensor, regression: nn.Module | None = None) -> Tensor | None:
+        """The achieved goal (P, G) as estimated from features (P, F), normalised, without gradient; by `regression`, or
+        the goal regression."""
+        regression = regression or self.goal_regression
+        return None if regression is None else regression(features)
 
-    def inputs(self, features: Tensor) -> Tensor:
+    def inputs(self, features: Tensor, regression: nn.Module | None = None) -> Tensor:
         """What actor and critic read of features, (P, I): these, with the estimate beside or instead of them."""
         if self.goal_input == "off":
             return features
-        estimate = self.estimate(features)
+        estimate = self.estimate(features, regression)
         assert estimate is not None
         images = features.shape[1] - self.config.vector_size  # features of the images come first
         return torch.cat([features if self.goal_input == "beside" else features[:, images:], estimate], dim=-1)
@@ -124,6 +129,9 @@ class Agent(nn.Module):
         if self.target_encoder is not None:
             targets += self.target_encoder.parameters()
             online += self.encoder.parameters()
+        if self.target_regression is not None and self.goal_regression is not None:
+            targets += self.target_regression.parameters()
+            online += self.goal_regression.head.parameters()
         return targets, online
 
     # ------------------------------------------------------------------ acting
@@ -152,7 +160,7 @@ class Agent(nn.Module):
 
     # ------------------------------------------------------------------ saving
 
-    LEARNER = ("critic", "target_critic", "target_encoder")  # what acting does not need
+    LEARNER = ("critic", "target_critic", "target_encoder", "target_regression")  # what acting does not need
 
     def policy_state(self) -> dict[str, Any]:
         """What `act()` needs."""

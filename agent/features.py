@@ -35,5 +35,5 @@ def encode(agent: Agent, batch: Batch) -> Features:
     with torch.no_grad():
         next_critic = next_actor = agent.inputs(agent.encode(batch.next_obs, agent.actor_encoder))
         if agent.actor_encoder is not None or agent.target_encoder is not None:
-            next_critic = agent.inputs(agent.encode(batch.next_obs, agent.target_encoder))
+            next_critic = agent.inputs(agent.encode(batch.next_obs, agent.target_encoder), agent.target_regression)
     return Features(encoded, critic, actor, next_critic, next_actor)

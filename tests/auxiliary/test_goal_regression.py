@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.agent.small import GOAL, VECTOR, random_batch, small_sac
+from agent.features import Features, encode
+from tests.agent.small import GOAL, VECTOR, random_batch, small_sac, update
 
 
 @pytest.mark.parametrize(("goal_input", "before"), [("beside", 50 + VECTOR), ("instead", VECTOR)])
@@ -28,3 +29,23 @@ def test_without_a_vector_the_estimate_stands_alone() -> None:
     features = agent.encode(obs)
     estimate = agent.estimate(features)
     assert features.shape == (32, 50) and estimate is not None and agent.inputs(features).equal(estimate)
+
+
+def test_a_target_encoders_estimate_moves_with_it() -> None:
+    """By polyak, and only the target critic reads it."""
+    sac = small_sac("goal", goal_input="instead", target_encoder=True, tau=0.25)
+    agent, batch = sac.agent, random_batch()
+    assert agent.target_regression is not None and agent.goal_regression is not None
+    old = [one.clone() for one in agent.target_regression.parameters()]
+    update(sac, batch)
+    for now, before, online in zip(
+        agent.target_regression.parameters(), old, agent.goal_regression.head.parameters(), strict=True
+    ):
+        torch.testing.assert_close(now, 0.75 * before + 0.25 * online.detach())
+    first = encode(agent, batch)
+    with torch.no_grad():
+        for one in agent.target_regression.parameters():
+            one.zero_()
+    second = encode(agent, batch)
+    changed = {name for name, a, b in zip(Features._fields, first, second, strict=True) if not a.equal(b)}
+    assert changed == {"next_critic"}

@@ -61,6 +61,8 @@ class Agent(nn.Module):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
+        if goal_from_estimate and (goal_regression is None or goal_input == "off"):
+            raise ValueError("a goal can be seen from an estimate only where the estimate is shown")
         super().__init__()
         self.config, self.goal_input, self.goal_from_estimate = config, goal_input, goal_from_estimate
         self.encoder, self.goal_regression = encoders[0], goal_regression

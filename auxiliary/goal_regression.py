@@ -29,8 +29,8 @@ class GoalRegression(nn.Module):
         weight: of the loss.
 
     Attributes:
-        normalizer: of achieved goals. Its means and deviations are known to an agent that sees no achieved goal; where
-            the object is in a scene, is not.
+        normalizer: of achieved goals. An agent that sees no achieved goal knows their mean and deviation, and not where
+            the object is in a scene.
     """
 
     def __init__(self, feature_size: int, goal_size: int, weight: float) -> None:

@@ -23,17 +23,15 @@ from rich.console import Console
 
 import envs
 from training import run_folder
-from training.check import check
-from training.cli import check_text
-from training.errors import UserError, ran_out_of_memory
-from training.evaluate import evaluate, evaluate_blindfolded, staying
-from training.exits import guarded
+from training.config.cli import check_text, name_and_version
+from training.config.validation import check
+from training.errors import UserError, guarded, ran_out_of_memory
+from training.evaluator import Player
 from training.finish import FILMED
-from training.keypoints import keypoints
-from training.player import Player
 from training.progress import closing_table
+from training.rollout.evaluate import evaluate, evaluate_blindfolded, staying
+from training.rollout.keypoints import keypoints
 from training.seeds import END
-from training.version import name_and_version
 
 
 @dataclass(frozen=True)

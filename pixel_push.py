@@ -21,11 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 
 import envs
 from training import run_folder
-from training.check import check_environment, check_rendering
-from training.config import Config
+from training.config.flags import Config
+from training.config.validation import check_environment, check_rendering
 from training.errors import UserError
 from training.model import accelerate_networks, load_policy, make_agent, network_config
-from training.policy import Frames, Policy, Seen
+from training.rollout.policy import Frames, Policy, Seen
 
 __all__ = ["PixelEnv", "TrainedPolicy", "UserError", "load"]
 
@@ -144,7 +144,7 @@ class PixelEnv(gym.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gym.Env[Any, Any], config: Config) -> None:
-        from envs.render import Artist  # GL is loaded only where something is rendered
+        from envs.rendering.renderer import Artist  # GL is loaded only where something is rendered
 
         super().__init__(env)
         assert config.view is not None

@@ -20,18 +20,19 @@ from collections.abc import Sequence
 import torch
 from rich.console import Console
 
-from training import cli, run_folder
-from training.check import check
-from training.config import Config
-from training.exits import guarded
+from training import run_folder
+from training.config import cli
+from training.config.cli import name_and_version
+from training.config.flags import Config
+from training.config.validation import check
+from training.errors import guarded
 from training.progress import Progress
 from training.ranks import Ranks
-from training.recorder import Recorder
+from training.resume import open_run, restore
 from training.run import Run, say_what_it_is
-from training.session import Session
-from training.shares import open_run, restore
 from training.smoke import smoke
-from training.version import name_and_version
+from training.trainer import Session
+from training.training_state import Recorder
 
 
 def learn(session: Session, recorder: Recorder, run: Run) -> None:

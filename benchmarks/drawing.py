@@ -49,7 +49,7 @@ class Options:
 
 def draw(pipe: Connection, tiles: int, seconds: float, cuda: bool) -> None:
     """In a process of its own: say what draws, wait for the word, and then how many pictures a second."""
-    from envs.render import Renderer
+    from envs.rendering.renderer import Renderer
 
     if cuda:
         import torch

@@ -23,8 +23,8 @@ from agent.accelerate import CHUNK
 from agent.features import encode
 from benchmarks.ours import fill, synchronize
 from replay import Batch
-from training.config import Config
-from training.session import Session
+from training.config.flags import Config
+from training.trainer import Session
 
 STEPS = 60  # of each environment, that fill the replay: more than an episode
 FILLED = 200_000  # made-up transitions, from state

@@ -141,9 +141,9 @@ def machine_problems(options: Options) -> str | None:
     import torch
 
     import envs
-    from training import memory
+    from training.config import resources
+    from training.config.resources import torch_device
     from training.errors import UserError
-    from training.player import torch_device
 
     try:
         torch_device(options.device)
@@ -157,7 +157,7 @@ def machine_problems(options: Options) -> str | None:
         need = 172_000 * options.buffer_size + 2**30
     else:  # two runs of SB3, and three of ours
         need = 650_000 * options.buffer_size + 6 * 2**30
-    have = memory.available_bytes(torch.device("cpu"))
+    have = resources.available_bytes(torch.device("cpu"))
     if need > have:
         return (
             f"replays of this size need {need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB are free: "
@@ -170,8 +170,7 @@ def report_of(options: Options) -> dict[str, Any]:
     """Everything that was asked for, as one JSON-able object."""
     import envs
     from benchmarks import measure, measure_pixels
-    from training.auto import threads_and_workers
-    from training.player import torch_device
+    from training.config.resources import threads_and_workers, torch_device
 
     cores = envs.cores()
     device = torch_device(options.device)

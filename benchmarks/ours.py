@@ -19,12 +19,13 @@ from benchmarks.resident import peak_bytes
 from benchmarks.settings import EPISODE, Settings
 from replay import Batch, Ring, Room
 from replay.batch import Observation
-from training.config import Config
+from training.config.flags import Config
+from training.config.presets import PRESETS
+from training.config.resources import torch_device
+from training.evaluator import Player
 from training.learner import Learner
-from training.player import Player, torch_device
-from training.presets import PRESETS
-from training.recorder import Recorder
-from training.session import Session
+from training.trainer import Session
+from training.training_state import Recorder
 
 
 def config_of(settings: Settings, mode: str, preset: str | None = None) -> Config:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.settings import STACK, Settings, stock_id
 from envs.layout import PROPRIOCEPTION, take
-from envs.view import PIXELS, SIZE
+from envs.rendering.cameras import PIXELS, SIZE
 
 BOOK_SIZE = 480  # pixels a side that the chapter draws
 

@@ -24,8 +24,8 @@ from benchmarks.provenance import provenance
 def report_of(arguments: Sequence[str]) -> dict[str, Any]:
     """Raises UserError for a configuration that cannot be."""
     from benchmarks import floor
-    from training import cli
-    from training.check import check
+    from training.config import cli
+    from training.config.validation import check
 
     config, before = cli.parse(arguments), provenance()
     check(config)

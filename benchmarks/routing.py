@@ -23,9 +23,9 @@ import envs
 from agent.routing import ROUTINGS
 from benchmarks.sb3_encoder import Manipulation
 from replay.batch import Batch, Observation
-from training import cli
+from training.config import cli
+from training.evaluator import Player
 from training.learner import Learner
-from training.player import Player
 
 ROWS = 4  # transitions of the update
 Modules = dict[str, list[Tensor]]

@@ -26,7 +26,7 @@ from benchmarks.pictures import BOOK_SIZE, book
 from benchmarks.resident import peak_bytes
 from benchmarks.sb3_encoder import Manipulation
 from benchmarks.settings import EPISODE, Settings, stock_id
-from envs.view import PIXELS
+from envs.rendering.cameras import PIXELS
 
 CHUNK = 8  # vector steps a call of `learn`, which cannot be given a deadline; the call itself costs microseconds
 

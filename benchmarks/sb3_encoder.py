@@ -10,7 +10,7 @@ from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
 from torch import Tensor, nn
 
-from envs.view import PIXELS
+from envs.rendering.cameras import PIXELS
 
 CHANNELS = 32
 STRIDES = (2, 1, 1, 2)

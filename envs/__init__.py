@@ -14,7 +14,6 @@ from envs.registry import make_env  # first: it imports MuJoCo and gymnasium-rob
 # isort: split
 from envs.check import check_goal_env, check_layout, success_ends
 from envs.finite import NotFinite
-from envs.gl import RenderError, check_gl, is_software
 from envs.infos import success_of, success_of_step
 from envs.layout import (
     LAYOUTS,
@@ -28,13 +27,14 @@ from envs.layout import (
     vector_size,
 )
 from envs.make import cores, make_vec
-from envs.remote import WorkerError
+from envs.rendering.cameras import CAMERAS, PIXELS, SIZE, View, check_cameras
+from envs.rendering.gl import RenderError, check_gl, is_software
 from envs.vector import GoalVectorEnv
-from envs.view import CAMERAS, PIXELS, SIZE, View, check_cameras
+from envs.workers.remote import WorkerError
 
 if TYPE_CHECKING:
+    from envs.rendering.video import Look, enlarged, record
     from envs.reward import reward_fn, reward_range
-    from envs.video import Look, enlarged, record
 
 __all__ = [
     "CAMERAS",
@@ -72,7 +72,13 @@ __all__ = [
     "vector_size",
 ]
 
-_LAZY = {"reward_fn": "reward", "reward_range": "reward", "record": "video", "Look": "video", "enlarged": "video"}
+_LAZY = {
+    "reward_fn": "reward",
+    "reward_range": "reward",
+    "record": "rendering.video",
+    "Look": "rendering.video",
+    "enlarged": "rendering.video",
+}
 
 
 def __getattr__(name: str) -> Any:

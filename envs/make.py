@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from envs.registry import find_spec
+from envs.rendering.cameras import View, check_cameras
 from envs.vector import GoalVectorEnv
-from envs.view import View, check_cameras
 
 
 def make_vec(

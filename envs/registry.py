@@ -16,7 +16,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
-from envs.gl import import_mujoco
+from envs.rendering.gl import import_mujoco
 
 with contextlib.redirect_stderr(io.StringIO()):  # the import prints notes about environments that nobody asked for
     import_mujoco()

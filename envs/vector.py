@@ -13,14 +13,14 @@ from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoA
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from envs.block import Infos, memory_dtype
-from envs.blocks import Blocks
 from envs.fetch import FetchEnv
 from envs.finite import check_finite
 from envs.infos import fetch_infos, split_mask
 from envs.registry import GOAL_KEYS, goal_spaces, make_env
-from envs.remote import WorkerError
-from envs.view import PIXELS, View
+from envs.rendering.cameras import PIXELS, View
+from envs.workers.block import Infos, memory_dtype
+from envs.workers.blocks import Blocks
+from envs.workers.remote import WorkerError
 
 Observation = dict[str, np.ndarray]
 _OUTCOMES = ("rewards", "terminations", "truncations", "success")

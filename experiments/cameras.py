@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from envs import CAMERAS, View
-from envs.render import Renderer
+from envs.rendering.renderer import Renderer
 from experiments.command import command
 from experiments.scenes import player_of, scenes
 from training.errors import UserError

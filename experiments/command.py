@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import tyro
 
-from training.cli import check_text
-from training.exits import guarded
+from training.config.cli import check_text
+from training.errors import guarded
 
 Arguments = TypeVar("Arguments")
 

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from experiments.command import command
 from training import finish, logger, run_folder
-from training.config import Config
+from training.config.flags import Config
 from training.errors import UserError
 
 SHOWN = ("success_rate", "ever_success_rate", "blindfold_success_rate", "position_rmse_cm", "env_steps", "wall_seconds",

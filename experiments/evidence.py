@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from training import checkpoint, finish, logger, run_folder
-from training.config import Config
+from training.config.flags import Config
 from training.errors import RunFailed, UserError
 from training.logger import Row
 

@@ -46,7 +46,7 @@ from experiments.features import (
     with_pixels,
 )
 from experiments.scenes import Scenes, is_run, player_of, scenes, way_to_object
-from training.player import Player
+from training.evaluator import Player
 
 SATURATED = 0.97  # of Tanh, whose slope is 0.06 there
 

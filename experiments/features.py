@@ -16,11 +16,11 @@ from torch import Tensor
 import envs
 from encoders import PixelEncoder
 from encoders.pooling import SpatialSoftmax
-from envs.render import Renderer, object_columns
+from envs.rendering.renderer import Renderer, object_columns
 from experiments.scenes import Scenes
 from replay.augment import random_offsets, shift
-from training.player import Player
-from training.policy import Observation
+from training.evaluator import Player
+from training.rollout.policy import Observation
 
 MOVED = 1e-3  # metres that the object moves in a step that counts
 PAD = 4  # pixels of the shift, DrQ's

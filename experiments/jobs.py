@@ -14,7 +14,7 @@ from typing import Any
 
 from experiments import evidence
 from training import finish, run_folder
-from training.config import Config
+from training.config.flags import Config
 from training.errors import RunFailed, UserError
 from training.progress import duration
 

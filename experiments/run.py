@@ -19,14 +19,13 @@ import tyro
 from experiments import evidence
 from experiments.jobs import Job, Jobs
 from experiments.table import EXPERIMENTS, named
-from training import memory, run_folder
-from training.check import check
-from training.cli import check_text
-from training.config import Config
-from training.errors import UserError
-from training.exits import guarded
-from training.needs import run_needs
-from training.player import torch_device
+from training import run_folder
+from training.config import resources
+from training.config.cli import check_text
+from training.config.flags import Config
+from training.config.resources import run_needs, torch_device
+from training.config.validation import check
+from training.errors import UserError, guarded
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def collect(given: Arguments, config: Config) -> None:
 def check_memory(config: Config, at_once: int) -> None:
     """Raises UserError if so many runs do not fit side by side."""
     needs = run_needs(config, torch_device(config.device))
-    free = {device: memory.available_bytes(device) for device in needs}
+    free = {device: resources.available_bytes(device) for device in needs}
     scarce = min(needs, key=lambda device: free[device] / needs[device])
     need, have = needs[scarce], free[scarce]
     if at_once > 1 and at_once * need > have:

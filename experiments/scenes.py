@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 import envs
-from training import checkpoint, cli, run_folder
-from training.check import check
+from training import checkpoint, run_folder
+from training.config import cli
+from training.config.validation import check
 from training.errors import UserError
-from training.explore import Explorer
-from training.player import Player
-from training.policy import Observation, Seen
+from training.evaluator import Player
+from training.rollout.exploration import Explorer
+from training.rollout.policy import Observation, Seen
 
 
 class Scenes(NamedTuple):

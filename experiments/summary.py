@@ -26,12 +26,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.evidence import Result
-from training.config import Config
+from training.config.flags import Config
 from training.errors import RunFailed
-from training.evaluate import wilson_interval
 from training.finish import first_of_two
 from training.logger import Row
 from training.progress import duration
+from training.rollout.evaluate import wilson_interval
 
 LEVELS = (50, 90, 95)  # percent
 BUCKETS = 10

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training import cli
-from training.config import Config
+from training.config import cli
+from training.config.flags import Config
 from training.errors import UserError
 
 

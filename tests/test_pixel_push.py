@@ -17,9 +17,11 @@ from agent import accelerate
 from replay import Ring
 from tests.envs import unruly
 from tests.training.runs import TINY, tiny
-from training import checkpoint, cli, player, run_folder
-from training.evaluate import evaluate
-from training.player import Player
+from training import checkpoint, run_folder
+from training import evaluator as player
+from training.config import cli
+from training.evaluator import Player
+from training.rollout.evaluate import evaluate
 
 STACKED = ("push-pixels", "--num-envs", "2", "--frame-stack", "2")
 

@@ -1,8 +1,14 @@
-"""How a run ends early with a sentence instead of a traceback."""
+"""How a command ends early: with a sentence instead of a traceback, and an exit code."""
 
 from __future__ import annotations
 
 import errno
+import io
+import signal
+import sys
+from collections.abc import Callable
+
+import envs
 
 
 class UserError(Exception):
@@ -13,6 +19,7 @@ class RunFailed(Exception):
     """A run that was under way cannot go on (NaN, full disk). What was saved stays; exit code 1."""
 
 
+LOWER = "--batch-size, --buffer-size, --hidden-width or --num-envs"  # what takes the most memory
 # In the messages of torch's allocators on CPU and GPU, cuBLAS, C++, MuJoCo, and a worker's traceback.
 _NO_MEMORY = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "alloc_failed", "memoryerror")
 
@@ -24,3 +31,37 @@ def ran_out_of_memory(error: BaseException) -> bool:
     said = str(error).lower()
     told = isinstance(error, RuntimeError | ValueError) and any(words in said for words in _NO_MEMORY)
     return told or isinstance(error, MemoryError)
+
+
+def guarded(name: str, work: Callable[[], int]) -> int:
+    """Do `work`, which returns an exit code.
+
+    Returns:
+        that code; 2, after a sentence on standard error, if the request cannot be met; 1, after one, if something
+        failed under way; 130 on Ctrl-C.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that has no ü shows \xfc, as standard error does
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return work()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except Exception as error:
+        code, sentence = _ending(error)
+        print(f"{name}: {sentence}", file=sys.stderr)
+        return code
+
+
+def _ending(error: Exception) -> tuple[int, str]:
+    """Exit code and sentence; raises `error` again if nobody foresaw it."""
+    if isinstance(error, UserError | envs.RenderError):
+        return 2, str(error)
+    if ran_out_of_memory(error):
+        return 1, f"memory ran out: free some, or train with a lower {LOWER}; anything saved before is intact."
+    if isinstance(error, RunFailed | envs.WorkerError):
+        return 1, str(error)
+    if isinstance(error, envs.NotFinite):
+        return 1, f"{error}."
+    if isinstance(error, OSError):  # a full disk, above all
+        return 1, f"a file could not be read or written ({error}); anything saved before is intact."
+    raise error

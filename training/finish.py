@@ -9,11 +9,11 @@ from rich.console import Console
 
 import envs
 from training import logger, run_folder
-from training.evaluate import evaluate, evaluate_blindfolded, staying
 from training.logger import Row
 from training.progress import closing_table, duration
-from training.recorder import Recorder
-from training.session import Session
+from training.rollout.evaluate import evaluate, evaluate_blindfolded, staying
+from training.trainer import Session
+from training.training_state import Recorder
 
 EVAL, VIDEO, FILMED = "eval.json", "video.mp4", 5
 

@@ -13,8 +13,8 @@ from agent import SAC, Agent, accelerate
 from agent.optimizers import scale_learning_rates
 from agent.sac import Metrics
 from replay import Batch, RandomShift
-from training import auto
-from training.config import Config
+from training.config import resources
+from training.config.flags import Config
 from training.model import in_bfloat16
 
 
@@ -33,7 +33,7 @@ class Learner:
     def __init__(self, config: Config, agent: Agent, shift_seed: int) -> None:
         self.config, self.agent, device = config, agent, agent.device
         self.accelerated = in_bfloat16(config, device)
-        self.leaves_a_core = self.accelerated and auto.leaves_a_core(config, device)
+        self.leaves_a_core = self.accelerated and resources.leaves_a_core(config, device)
         self.shift = RandomShift(config.shift_pad, config.shared_shift, device, shift_seed)
         regression = agent.goal_regression
         self.sac = SAC(

@@ -14,7 +14,7 @@ from agent.routing import ROUTINGS
 from auxiliary import GoalRegression
 from encoders import Encoder, PixelEncoder, VectorEncoder
 from training import checkpoint, run_folder
-from training.config import Config
+from training.config.flags import Config
 from training.errors import UserError
 
 

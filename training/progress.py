@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from training.config import Config
+from training.config.flags import Config
 from training.logger import Row
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from agent import SAC, Agent
 from training import checkpoint
-from training.config import Config
+from training.config.flags import Config
 from training.errors import RunFailed, UserError
 
 DIVIDED = ("num_envs", "batch_size", "buffer_size")  # of the run as a whole

@@ -15,14 +15,13 @@ import envs
 from agent.agent import gradient_norm
 from encoders.pixels import softmax_temperature
 from training import checkpoint, run_folder
-from training.errors import RunFailed, ran_out_of_memory
-from training.evaluate import evaluate
+from training.errors import LOWER, RunFailed, ran_out_of_memory
 from training.finish import finish
 from training.logger import Logger, Row
-from training.memory import LOWER
 from training.progress import Progress
-from training.recorder import Recorder
-from training.session import Session
+from training.rollout.evaluate import evaluate
+from training.trainer import Session
+from training.training_state import Recorder
 
 
 class Run:

@@ -15,11 +15,11 @@ import torch
 
 from agent.accelerate import has_bfloat16
 from training.checkpoint import MODEL
-from training.config import Config
+from training.config.flags import Config
 from training.errors import UserError
 
 if TYPE_CHECKING:
-    from training.session import Session
+    from training.trainer import Session
 
 CONFIG, VERSIONS = "config.json", "versions.json"
 LOCK = ".lock"

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from training.config import Config
+from training.config.flags import Config
 from training.errors import UserError
 
 UPDATES = 60  # in all; half of them before the resume

@@ -17,8 +17,8 @@ from encoders import PixelEncoder
 from encoders.pooling import FlatTrunk
 from replay import Batch
 from tests.agent.small import features_of, random_batch, same, small_sac, state_tensors, update
-from training import player as players
-from training.config import Config
+from training import evaluator as players
+from training.config.flags import Config
 
 
 def networks(agent: Agent) -> list[MLP]:

@@ -19,8 +19,8 @@ from benchmarks.settings import Settings
 from encoders import PixelEncoder
 from encoders.pooling import SpatialSoftmax
 from tests.benchmarks.test_fps import TINY, run
-from training import cli
-from training.player import Player
+from training.config import cli
+from training.evaluator import Player
 
 SETTINGS = Settings("chapter", "FetchPush-v4", 1, 16, 0.25, 100, 1000, 0, 1000, 1, 1, "cpu")
 BOOKS_VIEW = envs.View(render_size=480, goal_marker=True, msaa=True)

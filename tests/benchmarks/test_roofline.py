@@ -13,7 +13,7 @@ import torch
 
 from benchmarks import floor, roofline
 from encoders import shapes
-from training import cli
+from training.config import cli
 
 SMALL = ["--num-envs", "2", "--batch-size", "16", "--workers", "0", "--threads", "1", "--device", "cpu"]
 

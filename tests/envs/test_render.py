@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 import envs
-from envs import render
-from envs.gl import is_software
-from envs.render import Artist
-from envs.view import CAMERAS
+from envs.rendering import renderer as render
+from envs.rendering.cameras import CAMERAS
+from envs.rendering.gl import is_software
+from envs.rendering.renderer import Artist
 
 TASKS = ["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"]
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import envs
-from envs import remote
-from envs.watchdog import HANGS
+from envs.rendering.watchdog import HANGS
+from envs.workers import remote
 
 
 def test_a_render_process_draws_while_the_caller_does_something_else() -> None:
@@ -67,7 +67,7 @@ def test_a_driver_that_hangs_in_this_process_ends_it() -> None:
     """As a call into GL does that never returns: without the interpreter's lock."""
     hangs = """
 import time, numpy, mujoco, envs
-from envs import watchdog
+from envs.rendering import watchdog
 vector = envs.make_vec("FetchReach-v4", 1, view=envs.View(), workers=0, seed=0)
 vector.reset()
 watchdog.SECONDS, mujoco.mjr_readPixels = 1.0, lambda *_: time.sleep(60)
@@ -81,7 +81,7 @@ vector.step(numpy.zeros((1, 4), numpy.float32))
 def test_a_process_that_was_stopped_in_the_middle_of_a_picture_goes_on() -> None:
     draws = """
 import time
-from envs import watchdog
+from envs.rendering import watchdog
 watchdog.SECONDS = 1.0
 with watchdog.WATCHDOG:
     print("drawing", flush=True)
@@ -102,7 +102,7 @@ def test_a_driver_that_hangs_with_the_interpreters_lock_ends_it_too(worker: bool
     """But not a worker: its trainer does, which says why."""
     hangs = f"""
 import ctypes
-from envs import watchdog
+from envs.rendering import watchdog
 watchdog.SECONDS, watchdog.exit_code = 1.0, {HANGS if worker else 1}
 with watchdog.creating():
     ctypes.PyDLL(None).sleep({seconds})

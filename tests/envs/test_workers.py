@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import envs
-from envs import remote
-from envs.watchdog import HANGS
+from envs.rendering.watchdog import HANGS
+from envs.workers import remote
 from tests.envs import unruly
 from tests.envs.unruly import EXIT, HANG, RAISE
 

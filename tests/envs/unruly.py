@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from envs import watchdog
+from envs.rendering import watchdog
 
 RAISE, HANG, EXIT = 2.0, 3.0, 4.0  # values of action[0] that ask for it
 

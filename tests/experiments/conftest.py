@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from experiments import cameras, feature_stats
-from training import cli
-from training.player import Player
+from training.config import cli
+from training.evaluator import Player
 
 STACKED = ["book-pixels", "--render-size", "84", "--no-msaa", "--frame-stack", "2", "--cameras", "close",
            "--threads", "1", "--num-envs", "2"]  # fmt: skip

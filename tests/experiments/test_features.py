@@ -11,10 +11,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from envs.render import Renderer, object_columns
+from envs.rendering.renderer import Renderer, object_columns
 from experiments import feature_stats, features, scenes
-from training import cli
-from training.player import Player
+from training.config import cli
+from training.evaluator import Player
 
 BOOK = ["book-pixels", "--render-size", "84"]
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import envs
-from envs.render import Renderer, object_columns
+from envs.rendering.renderer import Renderer, object_columns
 from experiments import cameras, compare, feature_stats, scenes
-from training.keypoints import keypoints
-from training.player import Player
+from training.evaluator import Player
+from training.rollout.keypoints import keypoints
 
 
 def test_scenes_are_the_stacked_pictures_of_their_poses(stacked: Player) -> None:

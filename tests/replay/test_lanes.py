@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from replay import lanes
+from replay import reshard as lanes
 from tests.replay.episodes import rows_of
 from tests.replay.test_ring import MANY, a_story_with_wrapping, new_ring
 

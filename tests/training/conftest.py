@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training import player
+from training import evaluator as player
 
 
 @pytest.fixture(autouse=True)

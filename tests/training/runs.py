@@ -14,8 +14,9 @@ import pytest
 import torch
 
 import train
-from training import checkpoint, cli, logger
-from training.config import Config
+from training import checkpoint, logger
+from training.config import cli
+from training.config.flags import Config
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--workers", "0", "--threads", "1", "--learning-starts", "80", "--updates-per-step", "0.25",

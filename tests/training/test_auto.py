@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from tests.training.runs import ROOT, tiny, tiny_config
-from training import auto, cli, run_folder
-from training import player as players
-from training.presets import PRESETS
-from training.session import Session
+from training import evaluator as players
+from training import run_folder
+from training.config import cli, resources
+from training.config.presets import PRESETS
+from training.trainer import Session
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -29,7 +30,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
     ],
 )  # fmt: skip
 def test_the_rule(cores: int, device: torch.device, pixels: bool, chosen: tuple[int, int]) -> None:
-    assert auto.threads_and_workers(cores, device, pixels) == chosen
+    assert resources.threads_and_workers(cores, device, pixels) == chosen
 
 
 @pytest.mark.parametrize(
@@ -48,8 +49,8 @@ def test_threads_that_wait_spin_briefly(script: str, asked: dict[str, str], spin
 
 def test_what_is_asked_for_stays() -> None:
     open_, asked = PRESETS["push-pixels"], dataclasses.replace(PRESETS["push-pixels"], threads=3, workers=0)
-    assert auto.resolved(asked, CPU, 4) == asked
-    assert auto.resolved(open_, CPU, 4) == dataclasses.replace(open_, threads=4, workers=4)
+    assert resources.resolved(asked, CPU, 4) == asked
+    assert resources.resolved(open_, CPU, 4) == dataclasses.replace(open_, threads=4, workers=4)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_what_is_asked_for_stays() -> None:
     ],
 )  # fmt: skip
 def test_when_a_core_is_left_to_the_environments(preset: str, threads: int, device: torch.device, leaves: bool) -> None:
-    assert auto.leaves_a_core(dataclasses.replace(PRESETS[preset], threads=threads), device) == leaves
+    assert resources.leaves_a_core(dataclasses.replace(PRESETS[preset], threads=threads), device) == leaves
 
 
 def test_workers_give_way_and_threads_are_as_asked_for_around_each_update(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,11 @@ import torch
 import envs
 import train
 from tests.training.runs import run, tiny, tiny_config, tree
-from training import cli, config, memory, run_folder
-from training.check import check
-from training.presets import PRESETS
+from training import run_folder
+from training.config import cli, resources
+from training.config import flags as config
+from training.config.presets import PRESETS
+from training.config.validation import check
 
 REFUSED = {
     "unknown preset": ("psuh", "there is no preset psuh: did you mean push?"),
@@ -250,8 +252,8 @@ def test_memory_that_a_gpu_shares_is_counted_once(monkeypatch: pytest.MonkeyPatc
     for integrated in (False, True):
         properties = SimpleNamespace(is_integrated=integrated)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _, found=properties: found)
-        assert memory.shares_memory(gpu) == integrated
-        assert (memory.available_bytes(gpu) == 123) != integrated
+        assert resources.shares_memory(gpu) == integrated
+        assert (resources.available_bytes(gpu) == 123) != integrated
 
 
 def test_the_memory_of_an_encoder_is_at_least_what_its_gradient_takes() -> None:
@@ -268,7 +270,7 @@ def test_the_memory_of_an_encoder_is_at_least_what_its_gradient_takes() -> None:
     pixels, vector = torch.zeros(8, 84, 84, 6, dtype=torch.uint8), torch.zeros(8, 10)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         encoder({"vector": vector, "pixels": pixels})
-    told = memory.encoder_bytes(shapes("manipulation", 6, 84), 8, updates=1)
+    told = resources.encoder_bytes(shapes("manipulation", 6, 84), 8, updates=1)
     assert sum(kept.values()) < told < 5 * sum(kept.values())
 
 
@@ -276,4 +278,4 @@ def test_the_memory_of_the_replay_is_known_beforehand() -> None:
     from replay import Ring, Room
 
     ring = Ring(Room(80, 8, 31, 3, 4, pixels=(84, 84, 6)), reward_fn=lambda achieved, desired: achieved[:, 0])
-    assert memory.replay_bytes(80, 31, 3, 4, 84 * 84 * 6) == sum(table.nbytes for table in ring.tables.values())
+    assert resources.replay_bytes(80, 31, 3, 4, 84 * 84 * 6) == sum(table.nbytes for table in ring.tables.values())

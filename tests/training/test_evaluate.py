@@ -10,9 +10,9 @@ import torch
 from gymnasium.vector import VectorEnv
 
 from agent.agent import Acted
-from training.evaluate import Evaluation, evaluate, staying, wilson_interval
 from training.finish import first_of_two
-from training.policy import Policy
+from training.rollout.evaluate import Evaluation, evaluate, staying, wilson_interval
+from training.rollout.policy import Policy
 
 
 class Script:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import envs
-from training.config import Config
-from training.explore import FEWEST, MOST, MOST_GRASPING, Explorer
-from training.session import Session
+from training.config.flags import Config
+from training.rollout.exploration import FEWEST, MOST, MOST_GRASPING, Explorer
+from training.trainer import Session
 
 POLICY = torch.full((1000, 4), 0.123)
 LANES = torch.arange(1000)

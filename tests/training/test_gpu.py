@@ -10,8 +10,9 @@ import torch
 
 from tests.agent.small import state_tensors
 from tests.training.runs import TINY, metrics, run
-from training import cli, run_folder
-from training.session import Session
+from training import run_folder
+from training.config import cli
+from training.trainer import Session
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

@@ -18,12 +18,12 @@ from torch import nn
 import envs
 from replay import Batch
 from tests.agent.small import state_tensors
-from training.check import check
-from training.config import Config
+from training.config.flags import Config
+from training.config.presets import PRESETS
+from training.config.validation import check
 from training.errors import UserError
-from training.player import Player
-from training.presets import PRESETS
-from training.session import Session
+from training.evaluator import Player
+from training.trainer import Session
 
 TASKS = ["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"]
 # layout -> (shows pixels, shows proprioception, shows the achieved goal), as the README has it. state shows all.

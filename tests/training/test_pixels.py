@@ -12,12 +12,13 @@ import train
 from replay import Batch
 from tests.training.runs import at_step, differences, metrics, run, saved_state, stop
 from tests.training.test_resume import Killed, kill
-from training import cli, finish, run_folder
-from training.collector import Collector
-from training.config import Config
-from training.presets import PRESETS
-from training.session import Session
+from training import finish, run_folder
+from training.config import cli
+from training.config.flags import Config
+from training.config.presets import PRESETS
+from training.rollout.collector import Collector
 from training.smoke import smoke
+from training.trainer import Session
 
 # A ring that wraps, two pictures stacked, several goals and updates for each pass of the encoder.
 SIGHT = ["push-pixels", "--workers", "0", "--threads", "1", "--num-envs", "2", "--learning-starts", "40",

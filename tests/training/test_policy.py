@@ -13,10 +13,10 @@ from torch import Tensor
 import envs
 from agent import Agent
 from agent.agent import Acted
-from training.config import Config
-from training.evaluate import evaluate
-from training.policy import Policy
-from training.session import Session
+from training.config.flags import Config
+from training.rollout.evaluate import evaluate
+from training.rollout.policy import Policy
+from training.trainer import Session
 
 GOALS = ("uint8", "int16", "int64", "float32", "float64")
 

@@ -16,8 +16,8 @@ import torch
 
 from tests.training.runs import ROOT, TINY, differences
 from training import checkpoint
+from training.config.presets import PRESETS
 from training.errors import UserError
-from training.presets import PRESETS
 from training.ranks import Ranks
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.recorder import Recorder
+from training.training_state import Recorder
 
 
 @pytest.mark.parametrize(

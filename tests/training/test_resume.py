@@ -12,7 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import train
 from tests.training.runs import at_step, differences, metrics, run, saved_state, stop, tiny
-from training import checkpoint, logger, player, run_folder
+from training import checkpoint, logger, run_folder
+from training import evaluator as player
 
 # 60 observations a lane: the ring wraps within the second episode. 608 and 1008 steps are 76 and 126 of each
 # environment, in the middle of the second and third episode. 2.4 updates a step leave a rest that must not be lost.

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from tests.training.runs import TINY
-from training import cli
-from training.evaluate import evaluate, evaluate_blindfolded
-from training.player import Player
-from training.policy import Blindfold
+from training.config import cli
+from training.evaluator import Player
+from training.rollout.evaluate import evaluate, evaluate_blindfolded
+from training.rollout.policy import Blindfold
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_both_blindfolds_are_tried_and_told(player: Player, monkeypatch: pytest.
         asked.append(arguments)
         return type("Evaluation", (), {"success_rate": 0.25 if arguments[-1] == "black" else 0.5})
 
-    monkeypatch.setattr("training.evaluate.evaluate", evaluated)
+    monkeypatch.setattr("training.rollout.evaluate.evaluate", evaluated)
     said = evaluate_blindfolded(player.eval_envs, player.policy, 7, 3)
     assert said == {"blindfold_success_rate": 0.25, "another_picture_success_rate": 0.5}
     assert [one[2:] for one in asked] == [(7, 3, "black"), (7, 3, "another")]

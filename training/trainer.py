@@ -18,15 +18,14 @@ from agent.captured import Captured
 from agent.sac import Metrics
 from envs import GoalVectorEnv
 from replay import Ahead, Batch, Ring, Room
-from training.collector import Collector
-from training.config import Config
+from training.config.flags import Config
+from training.config.resources import Disk, observation_bytes, place_replay
 from training.errors import UserError
-from training.explore import Explorer
+from training.evaluator import Player, make_vec
 from training.learner import Learner
-from training.needs import observation_bytes
-from training.placement import Disk, place_replay
-from training.player import Player, make_vec
 from training.ranks import ALONE, Ranks, Statistics
+from training.rollout.collector import Collector
+from training.rollout.exploration import Explorer
 from training.seeds import independent_seeds
 
 REPLAY = "replay.pixels"  # in the run's folder

@@ -13,12 +13,12 @@ import imageio
 import numpy as np
 
 from envs.finite import check_finite
-from envs.gl import INSTALL, RenderError, backend, check_gl
 from envs.infos import success_of
 from envs.registry import GOAL_KEYS, find_spec, make_env
-from envs.render import Artist
-from envs.view import PIXELS, View
-from envs.watchdog import WATCHDOG, creating
+from envs.rendering.cameras import PIXELS, View
+from envs.rendering.gl import INSTALL, RenderError, backend, check_gl
+from envs.rendering.renderer import Artist
+from envs.rendering.watchdog import WATCHDOG, creating
 
 Policy = Callable[[dict[str, np.ndarray], np.ndarray], np.ndarray]
 Look = Callable[[np.ndarray, bool], np.ndarray]

@@ -10,9 +10,9 @@ import torch
 from agent import Agent
 from encoders import PixelEncoder
 from encoders.pooling import SpatialSoftmax
-from envs.video import ENLARGED, Look, enlarged
+from envs.rendering.video import ENLARGED, Look, enlarged
 from training.errors import UserError
-from training.policy import Frames
+from training.rollout.policy import Frames
 
 HALF = 2  # pixels of the film, half the side of a point
 

@@ -8,7 +8,7 @@ import importlib
 import os
 from typing import Any
 
-from envs.watchdog import creating
+from envs.rendering.watchdog import creating
 
 INSTALL = "apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0"
 

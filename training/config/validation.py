@@ -1,17 +1,15 @@
-"""What is wrong with a configuration's values, each a sentence with its mend."""
+"""What could only fail later is refused before anything is written, each in a sentence with its mend."""
 
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING
 
 import envs
 from agent.routing import ROUTINGS
+from training.config.flags import Config, Pixels
+from training.config.resources import available_bytes, learner_need, torch_device
+from training.errors import UserError
 from training.seeds import MOST_ENVS
-
-if TYPE_CHECKING:
-    from training.config import Config
-
 
 _COUNT = (1, 1e12)
 _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
@@ -114,8 +112,6 @@ def _pixel_problems(config: Config) -> list[str]:
 
 def _problems_without_pixels(config: Config) -> list[str]:
     """Flags that only an encoder of pictures heeds, set where the layout has none."""
-    from training.config import Config, Pixels  # which loads this module first
-
     if not config.layout.vector:
         return ["--no-proprio leaves the networks nothing but the goal: leave it out."]
     plain, names = Config(), [field.name for field in fields(Pixels)] + ["replay_on_disk"]
@@ -124,3 +120,50 @@ def _problems_without_pixels(config: Config) -> list[str]:
         given.remove("proprioception")
     flags = ", ".join(map(_flag, given)).replace("--proprioception", "--no-proprio")
     return [f"--obs {config.obs} has no pictures, without which {flags} means nothing."] if given else []
+
+
+def check_environment(config: Config) -> str | None:
+    """Raises UserError for a configuration that contradicts itself, or whose environment cannot be acted in.
+
+    Returns what to say at the start of a training although nothing fails, a sentence, or None.
+    """
+    if found := problems(config):
+        raise UserError(" ".join(found))
+    try:
+        note = envs.check_goal_env(config.env_id)
+        envs.check_layout(config.obs, config.env_id)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return note
+
+
+def check_rendering(config: Config) -> None:
+    """Raises UserError if images are wanted and cannot be rendered."""
+    if config.view is None:
+        return
+    try:
+        envs.check_gl()
+    except envs.RenderError as error:
+        raise UserError(str(error)) from None
+
+
+def check(config: Config) -> str | None:
+    """Raises UserError for anything that could only fail later; returns a note to print, if there is one."""
+    note = check_environment(config)
+    check_rendering(config)
+    most = min(config.buffer_size, config.total_steps)
+    if config.batch_size > most:
+        raise UserError(f"--batch-size {config.batch_size} is more than the {most} transitions there will ever be.")
+    first = max(config.learning_starts, config.num_envs)
+    if first >= config.total_steps:
+        raise UserError(
+            f"--total-steps {config.total_steps} leaves nothing to learn: the first update comes after {first} steps, "
+            "the larger of --learning-starts and --num-envs."
+        )
+    need, have = learner_need(config), available_bytes(torch_device(config.device))
+    if need > have:
+        raise UserError(
+            f"the networks and minibatches need about {need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB are free: "
+            "lower --batch-size, --hidden-width, --hidden-depth, --updates-per-step or --goals-per-image."
+        )
+    return note

@@ -11,7 +11,7 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 import envs
-from training.policy import Blindfold, Policy
+from training.rollout.policy import Blindfold, Policy
 
 FALL = 0.05  # metres
 EVAL_ENVS = 10  # environments that play an evaluation's episodes side by side

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from training.config import Config
+from training.config.flags import Config
 
 PUSH = Config()
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from envs.view import View
-from envs.watchdog import ADVICE, HANGS
+from envs.rendering.cameras import View
+from envs.rendering.watchdog import ADVICE, HANGS
 
 HANG_SECONDS = 60.0  # a worker that has not answered for so long is given up
 DRAWING_SECONDS = 25.0  # one that draws: GPU drivers are known to hang
@@ -66,7 +66,7 @@ class RemoteBlock:
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         limits = {f"{name}_NUM_THREADS": "1" for name in _THREADS}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", f"from envs.worker import main; main{descriptors}"],
+            [sys.executable, "-P", "-c", f"from envs.workers.worker import main; main{descriptors}"],
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             env={**os.environ, **limits, "PYTHONPATH": path},

@@ -13,8 +13,8 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from envs.registry import make_env
-from envs.render import Renderer
-from envs.view import PIXELS, POSE, View
+from envs.rendering.cameras import PIXELS, POSE, View
+from envs.rendering.renderer import Renderer
 
 _BUFFER_HEIGHT = 8192  # pixels, of the tiles below one another; every driver allows that much
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any
 
 import tyro
 
-from training.config import Compute, Config, Learning, Pixels, Replay, Run, Task
+from training.config.flags import Compute, Config, Learning, Pixels, Replay, Run, Task
+from training.config.presets import PRESETS
 from training.errors import UserError
-from training.presets import PRESETS
 from training.run_folder import saved_config
 
 
@@ -90,3 +91,9 @@ def _parse_flags(defaults: Config, arguments: list[str]) -> Config:
     for name in parts:
         values |= dataclasses.asdict(getattr(groups, name))
     return Config(**values, preset=defaults.preset)
+
+
+def name_and_version() -> str:
+    """Name and version as pyproject.toml has them, the one place where they stand: "pixel-push 0.1.0"."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    return f"{project['name']} {project['version']}"

@@ -16,10 +16,10 @@ from gymnasium.envs.registration import EnvSpec
 
 from envs.fetch import FetchEnv
 from envs.registry import make_env
-from envs.view import PIXELS, POSE, View
+from envs.rendering.cameras import PIXELS, POSE, View
 
 if TYPE_CHECKING:
-    from envs.render import Artist
+    from envs.rendering.renderer import Artist
 
 Infos = list[tuple[dict[str, Any], dict[str, Any] | None]]  # per environment: info, and final_info where it ended
 
@@ -75,7 +75,7 @@ class EnvBlock:
         self._slots, self._has_poses, self._turn = slots, POSE in names, turn
         self._artist: Artist | None = None
         if view is not None and not view.one_process:
-            from envs.render import Artist  # GL is loaded only where something is drawn
+            from envs.rendering.renderer import Artist  # GL is loaded only where something is drawn
 
             self._artist = Artist(self.envs[0], view)
         self._rewards, self._success = slots["rewards"], slots["success"]  # (2, N)

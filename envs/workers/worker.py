@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from envs import watchdog
-from envs.block import EnvBlock
-from envs.view import View
+from envs.rendering import watchdog
+from envs.rendering.cameras import View
+from envs.workers.block import EnvBlock
 
 if TYPE_CHECKING:
-    from envs.painter import Painter
+    from envs.rendering.server import Painter
 
 DONE = b"d"  # the answer that says nothing but "finished"
 STEP = (b"0", b"1")  # step into slot 0 or 1: the only commands that are not pickled
@@ -67,7 +67,7 @@ def _build(
     shared = mmap.mmap(memory, dtype.itemsize)
     os.close(memory)
     if painter_of is not None:
-        from envs.painter import Painter  # GL is loaded only where something is drawn
+        from envs.rendering.server import Painter  # GL is loaded only where something is drawn
 
         assert view is not None
         return Painter(spec, rows, np.ndarray((), dtype, buffer=shared), view, turn, painter_of)

@@ -5,34 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import envs
 from agent import accelerate
 from envs import GoalVectorEnv
-from training import auto
-from training.config import Config
+from training.config import resources
+from training.config.flags import Config
 from training.errors import UserError, ran_out_of_memory
-from training.evaluate import EVAL_ENVS
 from training.model import accelerate_networks, load_policy, make_agent, network_config
-from training.policy import Policy
 from training.ranks import ALONE, Ranks
+from training.rollout.evaluate import EVAL_ENVS
+from training.rollout.policy import Policy
 from training.seeds import seeds
-
-
-def torch_device(name: str) -> torch.device:
-    """Raises UserError if there is no such device."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        if torch.device(name).type not in ("cpu", "cuda"):
-            raise RuntimeError
-        torch.zeros(1, device=name)
-        return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        if ran_out_of_memory(error):
-            raise
-        raise UserError(f"--device {name} is not there: use cpu, or auto.") from None
 
 
 def make_vec(config: Config, num_envs: int, workers: int | None, seed: int | None = None) -> GoalVectorEnv:
@@ -49,8 +32,8 @@ class Player:
     """An agent that acts in the environments of a configuration: enough to evaluate."""
 
     def __init__(self, config: Config, workers: int | None = None, ranks: Ranks = ALONE) -> None:
-        self.device, self.ranks = ranks.device(torch_device(config.device)), ranks
-        self.config = config = auto.resolved(config, self.device, envs.cores() // ranks.on_this_machine)
+        self.device, self.ranks = ranks.device(resources.torch_device(config.device)), ranks
+        self.config = config = resources.resolved(config, self.device, envs.cores() // ranks.on_this_machine)
         assert config.threads is not None
         accelerate.set_up(config.threads)
         self.seeds = seeds(config.seed, ranks.rank)

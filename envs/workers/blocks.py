@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from envs.block import LocalBlock
-from envs.remote import RemoteBlock, WorkerError, shared_file, stop
-from envs.view import View
+from envs.rendering.cameras import View
+from envs.workers.block import LocalBlock
+from envs.workers.remote import RemoteBlock, WorkerError, shared_file, stop
 
 
 class Blocks:

@@ -15,8 +15,8 @@ from torch import Tensor
 import envs
 from replay import Ring
 from training.checkpoint import as_arrays
-from training.explore import Explorer
-from training.policy import Observation, Policy, Seen
+from training.rollout.exploration import Explorer
+from training.rollout.policy import Observation, Policy, Seen
 
 ROLLING = 100  # episodes that the rolling success and return look back on; steps, for errors
 

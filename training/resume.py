@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 import envs
-from replay import lanes
+from replay import reshard as lanes
 from training import checkpoint, run_folder
-from training.config import Config
+from training.config.flags import Config
 from training.errors import UserError, ran_out_of_memory
 from training.ranks import Ranks
-from training.recorder import Recorder
-from training.session import Session
+from training.trainer import Session
+from training.training_state import Recorder
 
 
 @dataclass

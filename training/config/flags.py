@@ -7,7 +7,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -17,7 +18,6 @@ from auxiliary import GoalInput
 from encoders.convolutions import PixelScale
 from encoders.pixels import Head
 from replay.hindsight import Strategy
-from training.problems import problems
 
 
 @dataclass(frozen=True)
@@ -233,9 +233,8 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
                 values["cameras"] = tuple(values["cameras"])
             config = Config(**values)
             for name, hint in get_type_hints(Config).items():
-                if get_origin(hint) is Literal and getattr(config, name) not in get_args(hint):
-                    raise TypeError(f"{name} is {getattr(config, name)}")
-            problems(config)  # compares every number: a text in its place is a TypeError
+                if not _fits(value := getattr(config, name), hint):
+                    raise TypeError(f"{name} is {value}")
         except (TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"not a saved configuration ({error})") from None
         return config
@@ -248,3 +247,14 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
 
     def default_run_dir(self) -> Path:
         return Path("runs") / f"{self.preset}-seed{self.seed}-{self.digest()}"
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value from JSON is of a flag's type."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, one) for one in get_args(hint))
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(isinstance(one, str) for one in value)
+    return type(value) is hint or (hint is float and type(value) is int)

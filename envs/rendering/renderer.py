@@ -15,9 +15,9 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from envs import gl
-from envs.view import CAMERAS, SIZE, View
-from envs.watchdog import WATCHDOG, creating
+from envs.rendering import gl
+from envs.rendering.cameras import CAMERAS, SIZE, View
+from envs.rendering.watchdog import WATCHDOG, creating
 
 # Covers of sensors inside the robot's shell: from none of our cameras does one of their pixels show.
 HIDDEN_BODIES = ("robot0:estop_link", "robot0:laser_link")

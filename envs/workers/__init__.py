@@ -1,0 +1,1 @@
+"""Processes that step environments, and the memory that they share with the trainer."""

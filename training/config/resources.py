@@ -1,0 +1,248 @@
+"""What a run takes of the machine: device, threads, workers and memory, counted before it starts.
+
+Where a flag leaves something open it is chosen by rule, from the cores, the device and what the networks see; never by
+timing anything: the same command makes the same run. The rules were found by measurement on two cores
+(benchmarks/README.md); what they say of more is extrapolated.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+import envs
+from agent.routing import ROUTINGS
+from encoders import shapes
+from training.config.flags import Config
+from training.errors import UserError, ran_out_of_memory
+from training.ranks import Ranks
+
+MOST_THREADS = 8
+
+
+def torch_device(name: str) -> torch.device:
+    """Raises UserError if there is no such device."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        if torch.device(name).type not in ("cpu", "cuda"):
+            raise RuntimeError
+        torch.zeros(1, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:
+        if ran_out_of_memory(error):
+            raise
+        raise UserError(f"--device {name} is not there: use cpu, or auto.") from None
+
+
+def resolved(config: Config, device: torch.device, cores: int) -> Config:
+    """`config` with workers and threads filled in, for a process that may use so many cores."""
+    threads, workers = threads_and_workers(max(1, cores), device, config.layout.pixels)
+    return replace(
+        config,
+        threads=threads if config.threads is None else config.threads,
+        workers=workers if config.workers is None else config.workers,
+    )
+
+
+def leaves_a_core(config: Config, device: torch.device) -> bool:
+    """Whether updates of actor and critics that do not touch the encoder leave a core to the environments.
+
+    Where the encoder takes all of a CPU, the environments had better run while the learner does what gains little from
+    the last core. By the run's configuration alone, so that the number of workers, or of cores, changes no bit of it:
+    where cores are idle anyway, or no worker waits for one, this costs a little.
+    """
+    assert config.threads is not None
+    return device.type == "cpu" and config.threads > 1 and config.head_updates > 1
+
+
+def threads_and_workers(cores: int, device: torch.device, pixels: bool) -> tuple[int, int]:
+    """Threads of the learner, and processes that step the environments.
+
+    Convolutions on a CPU take all cores; then the environments' work is best spread as evenly. Products of 256x256 gain
+    little from a second thread, which waits for each of them in a busy loop, and so takes the core that the
+    environments want: from state, and where a GPU learns, one core is the learner's and the others are theirs.
+    """
+    if pixels and device.type == "cpu":
+        return min(cores, MOST_THREADS), cores if cores > 1 else 0
+    return 1, cores - 1
+
+
+def available_bytes(device: torch.device) -> int:
+    """Memory that can be taken on `device` now: free GPU memory, or what the machine, its control group and the
+    process's own limit allow.
+
+    A GPU that has no memory of its own takes the machine's.
+    """
+    if device.type == "cuda" and not shares_memory(device):
+        return torch.cuda.mem_get_info(device)[0]
+    limits = []
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    except OSError:
+        limits.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    try:  # a container may allow less than the machine has
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text().strip()
+        if limit != "max":
+            counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            used = int((group / "memory.current").read_text()) - int(counts["inactive_file"])  # what it can drop
+            limits.append(int(limit) - used)
+    except (OSError, ValueError, KeyError):
+        pass
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)  # `ulimit -v`, of which a process has taken much before it begins
+    if most != resource.RLIM_INFINITY:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limits.append(most - pages * resource.getpagesize())
+    return min(limits)
+
+
+def shares_memory(device: torch.device) -> bool:
+    """Whether what is taken on `device` is taken from the machine's own memory."""
+    return device.type == "cpu" or bool(torch.cuda.get_device_properties(device).is_integrated)
+
+
+def learner_bytes(width: int, depth: int, batch_size: int, updates: int) -> int:
+    """About what learning takes beside the replay: networks of `width` and `depth`, and the minibatches of a step."""
+    weights = 4 * 14 * ((depth - 1) * width + 64) * width  # 3 networks with gradient and Adam's 2 moments, 2 targets
+    activations = 4 * 20 * depth * width * batch_size
+    return weights + activations + 1024 * batch_size * updates
+
+
+def encoder_bytes(maps: list[tuple[int, int, int]], batch_size: int, updates: int) -> int:
+    """About what pictures take beside the replay: minibatches of pairs as uint8, and the maps of an encoder's layers
+    (their shapes, the pictures' first), which are kept for its gradient and made once more by it."""
+    sizes = [math.prod(shape) for shape in maps]
+    return 2 * batch_size * updates * sizes[0] + 4 * 2 * batch_size * sum(sizes)
+
+
+def times_overwritten(total_steps: int, capacity: int) -> str:
+    """How often a ring of `capacity` goes round in a run, in words."""
+    times = total_steps / capacity
+    return "never" if times <= 1 else f"{times - 1:.1f} times"
+
+
+def replay_bytes(capacity: int, vector_size: int, goal_size: int, action_size: int, pixels: int) -> int:
+    """Bytes of a ring: uint8 pixels, float32 vector, action, reward, terminated; float64 goals; three int64 times."""
+    return capacity * (4 * (vector_size + action_size + 2) + 8 * (2 * goal_size + 3) + pixels)
+
+
+PROCESS = 700 * 2**20  # bytes of a run with next to nothing in it: torch, environments, a worker
+
+
+def learner_need(config: Config, ranks: int = 1) -> int:
+    """Bytes that learning takes beside the replay, about; `config` is a share, of so many ranks, which all make every
+    update."""
+    updates = math.ceil(ranks * config.num_envs * config.updates_per_step)
+    goals = config.goals_per_image * config.batch_size
+    need = learner_bytes(config.hidden_width, config.hidden_depth, goals, updates * config.head_updates)
+    if config.view is not None:
+        channels = config.view.shape[-1] * config.frame_stack + 2 * config.coord_conv
+        maps = shapes(config.encoder, channels, envs.SIZE)
+        need += ROUTINGS[config.routing].encoders * encoder_bytes(maps, config.batch_size, updates)
+    return need
+
+
+def observation_bytes(config: Config, vector_size: int, goal_size: int, action_size: int) -> int:
+    """Of a stored observation, in memory."""
+    pixels = 0 if config.view is None or config.replay_on_disk else math.prod(config.view.shape)
+    return replay_bytes(1, vector_size, goal_size, action_size, pixels)
+
+
+def run_needs(config: Config, device: torch.device) -> dict[torch.device, int]:
+    """Bytes of a whole run, about, by where it takes them: a GPU's own memory, or the machine's.
+
+    A replay that is left to "auto" is counted on the GPU, where it goes if it fits.
+    """
+    example = envs.make_vec(config.env_id, 1, workers=0)
+    space = example.single_observation_space
+    goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
+    action_size = int(np.prod(example.single_action_space.shape))  # type: ignore[arg-type]
+    example.close()
+    one = observation_bytes(config, envs.vector_size(space, config.layout), goal_size, action_size)
+    cpu = torch.device("cpu")
+    learner = cpu if shares_memory(device) else device
+    in_host = config.replay_device == "cpu" or config.replay_on_disk
+    needs = {cpu: PROCESS}
+    needs[learner] = needs.get(learner, 0) + learner_need(config)
+    needs[cpu if in_host else learner] += one * config.buffer_size
+    return needs
+
+
+FILLED = 0.8  # of what is free, what a capacity that is advised takes: need and what is free are known about only
+
+
+class Disk(NamedTuple):
+    """Of pictures that lie in a file."""
+
+    folder: Path
+    each: int  # bytes of an observation's
+    free: int  # bytes
+
+    @staticmethod
+    def of(folder: Path, each: int) -> Disk:
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+        return Disk(folder, each, shutil.disk_usage(there).free)
+
+
+def place_replay(
+    config: Config, part: Config, ranks: Ranks, device: torch.device, each: int, disk: Disk | None
+) -> tuple[torch.device, str]:
+    """The replay's device, and in a sentence what it takes, what there is, and what would fit comfortably.
+
+    Args:
+        config, part: the run's, and this rank's.
+        device: the learner's.
+        each: bytes of an observation in memory.
+        disk: of pictures that are yet to get a file.
+
+    Raises:
+        UserError: if it fits nowhere; with the largest capacity that would.
+    """
+    on_disk, fit_on_disk = "", math.inf
+    if disk is not None:
+        need, fit_on_disk = disk.each * config.buffer_size, _multiple(FILLED * disk.free / disk.each, ranks.count)
+        if need > disk.free:
+            raise UserError(
+                f"--replay-on-disk needs {_gib(need)} in {disk.folder}, but {_gib(disk.free)} are free there: "
+                f"--buffer-size {fit_on_disk} would fit with a fifth to spare."
+            )
+        on_disk = f", and {_gib(need)} of {_gib(disk.free)} free on disk"
+    need, need_beside = each * part.buffer_size, learner_need(part, ranks.count)
+    cpu = torch.device("cpu")
+    fit = 0
+    only_cpu = config.replay_device == "cpu" or config.replay_on_disk or device == cpu
+    for place in [cpu] if only_cpu else [device, cpu]:
+        same = place == device or shares_memory(device)  # memory that the networks take from too
+        all_take_from_it = ranks.on_this_machine if shares_memory(place) else 1
+        have = max(0, available_bytes(place) // all_take_from_it - same * need_beside)
+        fit = max(fit, _multiple(FILLED * have * ranks.count / each, ranks.count))
+        if need <= have:
+            of_each = " of each rank" if ranks.count > 1 else ""
+            times = times_overwritten(config.total_steps, config.buffer_size)
+            return place, (
+                f"replay: {part.buffer_size} observations{of_each} in {need / 2**30:.2f} GiB of {_gib(have)} free on "
+                f"{place}{on_disk}, overwritten {times}; {min(fit, fit_on_disk)} would fit with a fifth to spare"
+            )
+    raise UserError(
+        f"the replay of {part.buffer_size} observations needs {_gib(need)}, but {_gib(have)} are free on {place} "
+        f"beside the networks: --buffer-size {fit} would fit with a fifth to spare."
+    )
+
+
+def _multiple(count: float, of: int) -> int:
+    """The greatest multiple of `of` that is not above `count`."""
+    return int(count) // of * of
+
+
+def _gib(count: float) -> str:
+    return f"{count / 2**30:.1f} GiB"

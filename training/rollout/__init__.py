@@ -1,0 +1,1 @@
+"""Between agent and environments: acting, exploring, storing, evaluating."""

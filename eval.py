@@ -26,7 +26,7 @@ from training import run_folder
 from training.config.cli import check_text, name_and_version
 from training.config.validation import check
 from training.errors import UserError, guarded, ran_out_of_memory
-from training.evaluator import Player
+from training.evaluator import Evaluator
 from training.finish import FILMED
 from training.progress import closing_table
 from training.rollout.evaluate import evaluate, evaluate_blindfolded, staying
@@ -47,7 +47,7 @@ class Arguments:
     keypoints: Path | None = None
     """Film some of the episodes into this file, with the SpatialSoftmax's points drawn on what the agent sees."""
     blindfold: bool = False
-    """Evaluate with black pictures, and with those of another episode, too: an agent that sees must fail."""
+    """Evaluate with black images, and with those of another episode, too: an agent that sees must fail."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -66,19 +66,19 @@ def run(arguments: Arguments) -> None:
     if config.device.startswith("cuda"):  # what was learned on a GPU plays without one too
         config = dataclasses.replace(config, device="auto")
     if arguments.blindfold and not config.layout.pixels:
-        raise UserError(f"--blindfold takes pictures away, and {folder} was trained without any (--obs {config.obs}).")
+        raise UserError(f"--blindfold takes images away, and {folder} was trained without any (--obs {config.obs}).")
     check(config)
-    player = Player(config)
+    evaluator = Evaluator(config)
     try:
-        step = player.load(file)
-        seed = player.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
-        points = None if arguments.keypoints is None else keypoints(player.agent, config.frame_stack)
+        step = evaluator.load(file)
+        seed = evaluator.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
+        points = None if arguments.keypoints is None else keypoints(evaluator.agent, config.frame_stack)
         # First, for it may turn out that nothing can be drawn or written:
         if arguments.video is not None:
-            film(player, arguments.video, seed)
+            film(evaluator, arguments.video, seed)
         if arguments.keypoints is not None:
-            film(player, arguments.keypoints, seed, points)
-        playing = player.eval_envs, player.policy, arguments.episodes, seed
+            film(evaluator, arguments.keypoints, seed, points)
+        playing = evaluator.eval_envs, evaluator.policy, arguments.episodes, seed
         result = evaluate(*playing).to_dict()
         if arguments.blindfold:
             result |= evaluate_blindfolded(*playing)
@@ -86,7 +86,7 @@ def run(arguments: Arguments) -> None:
         films = {"video": arguments.video, "keypoints": arguments.keypoints}
         result |= {name: str(path) for name, path in films.items() if path is not None}
     finally:
-        player.close()
+        evaluator.close()
     if arguments.json:
         print(json.dumps(result))
     else:
@@ -94,11 +94,11 @@ def run(arguments: Arguments) -> None:
         closing_table(Console(markup=False), [(name, str(value)) for name, value in said.items()])
 
 
-def film(player: Player, path: Path, seed: int, look: envs.Look | None = None) -> None:
+def film(evaluator: Evaluator, path: Path, seed: int, overlay: envs.Overlay | None = None) -> None:
     """Raises UserError if the file cannot be written."""
-    config, play = player.config, player.policy.player()
+    config, play = evaluator.config, evaluator.policy.deterministic()
     try:
-        envs.record(config.env_id, play, path, episodes=FILMED, seed=seed, view=config.view, look=look)
+        envs.record(config.env_id, play, path, episodes=FILMED, seed=seed, view=config.view, overlay=overlay)
     except OSError as error:
         if ran_out_of_memory(error):
             raise

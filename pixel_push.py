@@ -25,7 +25,7 @@ from training.config.flags import Config
 from training.config.validation import check_environment, check_rendering
 from training.errors import UserError
 from training.model import accelerate_networks, load_policy, make_agent, network_config
-from training.rollout.policy import Frames, Policy, Seen
+from training.rollout.policy import FrameStack, Policy, Seen
 
 __all__ = ["PixelEnv", "TrainedPolicy", "UserError", "load"]
 
@@ -144,12 +144,12 @@ class PixelEnv(gym.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gym.Env[Any, Any], config: Config) -> None:
-        from envs.rendering.renderer import Artist  # GL is loaded only where something is rendered
+        from envs.rendering.renderer import EnvRenderer  # GL is loaded only where something is rendered
 
         super().__init__(env)
         assert config.view is not None
         self.observation_space = _observation_space(env, config)
-        self._artist, self._frames = Artist(env, config.view), Frames(config.frame_stack)
+        self._renderer, self._frames = EnvRenderer(env, config.view), FrameStack(config.frame_stack)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """The environment's reset; the stack is the episode's first image, repeated."""
@@ -163,11 +163,11 @@ class PixelEnv(gym.Wrapper[Any, Any, Any, Any]):
 
     def close(self) -> None:
         """Free the renderer too."""
-        self._artist.close()
+        self._renderer.close()
         super().close()
 
     def _with_pixels(self, observation: dict[str, NDArray[Any]], opens: bool) -> dict[str, NDArray[Any]]:
-        images = self._artist.draw(self.env)[None]
+        images = self._renderer.draw(self.env)[None]
         return observation | {envs.PIXELS: self._frames.push(images, np.array([opens]))[0].numpy()}
 
 

@@ -29,32 +29,32 @@ from training.errors import guarded
 from training.progress import Progress
 from training.ranks import Ranks
 from training.resume import open_run, restore
-from training.run import Run, say_what_it_is
+from training.run import Run, log_run_info
 from training.smoke import smoke
-from training.trainer import Session
-from training.training_state import Recorder
+from training.trainer import Trainer
+from training.training_state import TrainingState
 
 
-def learn(session: Session, recorder: Recorder, run: Run) -> None:
+def learn(trainer: Trainer, training_state: TrainingState, run: Run) -> None:
     """The training loop."""
-    config, collector = session.config, session.collector
-    while recorder.step < config.total_steps and not run.stopping:
-        learning = recorder.step - recorder.replay_began >= max(config.learning_starts, config.num_envs)
-        with recorder.clock("act"):
+    config, collector = trainer.config, trainer.collector
+    while training_state.step < config.total_steps and not run.stopping:
+        learning = training_state.step - training_state.replay_began >= max(config.learning_starts, config.num_envs)
+        with training_state.clock("act"):
             collector.begin_step(explore_only=not learning)
 
         # The environments are moving; the agent learns from what was stored before this step.
-        session.learner.set_progress(recorder.step)
-        recorder.learning_steps += config.num_envs if learning else 0
-        if updates := recorder.updates_due(config.updates_per_step):
-            with recorder.clock("sample"):
-                batches = session.batches(updates)
-            with recorder.clock("update"):
-                recorder.count_updates(map(session.update, batches))
+        trainer.learner.set_progress(training_state.step)
+        training_state.learning_steps += config.num_envs if learning else 0
+        if updates := training_state.updates_due(config.updates_per_step):
+            with training_state.clock("sample"):
+                batches = trainer.batches(updates)
+            with training_state.clock("update"):
+                training_state.count_updates(map(trainer.update, batches))
 
-        with recorder.clock("env"):
+        with training_state.clock("env"):
             collector.end_step()
-        recorder.step += config.num_envs
+        training_state.step += config.num_envs
         run.after_step()
 
 
@@ -62,29 +62,32 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
     """Run a configuration to its end, or to a signal; returns the exit code."""
     if ends := check(config):
         console.print(ends, soft_wrap=True)
-    ranks.part_of(config)  # raises if it cannot be divided
+    ranks.local_config(config)  # raises if it cannot be divided
     ranks.join()
     if (opened := open_run(config, ranks)) is None:
         return 2
     folder, leads = opened.folder, ranks.rank == 0
-    session, recorder = Session(dataclasses.replace(config, run_dir=str(folder)), ranks), Recorder()
+    trainer, training_state = Trainer(dataclasses.replace(config, run_dir=str(folder)), ranks), TrainingState()
     try:
         if leads and opened.lock is None:
             opened.lock = run_folder.Lock(folder)
         if opened.states:
-            for note in restore(session, recorder, opened):
+            for note in restore(trainer, training_state, opened):
                 console.print(note, soft_wrap=True)
         else:
-            session.start()
-        logger = say_what_it_is(session, folder, recorder.step, console) if leads else None
-        with Progress(session.config, console) as progress, Run(session, recorder, folder, logger, progress) as run:
+            trainer.start()
+        logger = log_run_info(trainer, folder, training_state.step, console) if leads else None
+        with (
+            Progress(trainer.config, console) as progress,
+            Run(trainer, training_state, folder, logger, progress) as run,
+        ):
             run.noted = ends is not None
-            learn(session, recorder, run)
+            learn(trainer, training_state, run)
             if run.stopping:
                 run.save()
         return run.conclude(console)
     finally:
-        session.close()
+        trainer.close()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 WARMUP = 5  # updates that run as they are: what is made at first use must not be made within the recording
 
 
-class Captured:
+class CudaGraphUpdate:
     """An update, captured, and the sampling before it where that can be.
 
     What differs between replays is in tensors that are changed in place (the ring's tables and cursors, or a minibatch

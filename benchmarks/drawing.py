@@ -1,6 +1,6 @@
-"""How many pictures a second are drawn at 84x84: `python -m benchmarks.drawing [--json]`.
+"""How many images a second are drawn at 84x84: `python -m benchmarks.drawing [--json]`.
 
-Several processes that draw one picture at a time, which is how workers draw their own environments, against one process
+Several processes that draw one image at a time, which is how workers draw their own environments, against one process
 that draws many as tiles with one readback, which is `--render-process`. On some GPUs several processes that draw at
 once are reported to hang: a layout that is not done within a limit is stopped, and said to hang. No physics is in it.
 """
@@ -32,7 +32,7 @@ Layout = tuple[int, int]  # processes, and the tiles that each reads back at onc
 @dataclass(frozen=True)
 class Options:
     processes: tuple[int, ...] = (1, 2, 4, 8, 16)
-    """That draw one picture at a time, side by side."""
+    """That draw one image at a time, side by side."""
     tiles: tuple[int, ...] = (8, 32, 64)
     """Of the one process that draws several before it reads them back."""
     seconds: float = 3.0
@@ -48,7 +48,7 @@ class Options:
 
 
 def draw(pipe: Connection, tiles: int, seconds: float, cuda: bool) -> None:
-    """In a process of its own: say what draws, wait for the word, and then how many pictures a second."""
+    """In a process of its own: say what draws, wait for the word, and then how many images a second."""
     from envs.rendering.renderer import Renderer
 
     if cuda:
@@ -56,15 +56,15 @@ def draw(pipe: Connection, tiles: int, seconds: float, cuda: bool) -> None:
 
         torch.zeros(1, device="cuda")
     env = envs.make_env("FetchPush-v4")
-    poses, view = _poses(env, tiles), envs.View()
+    poses, view = _poses(env, tiles), envs.CameraConfig()
     renderer = Renderer(env.get_wrapper_attr("stock").model, view, tiles)
-    pictures = np.empty((tiles, *view.shape), np.uint8)
-    renderer.draw(poses, pictures)  # what is made at first use
+    images = np.empty((tiles, *view.shape), np.uint8)
+    renderer.draw(poses, images)  # what is made at first use
     pipe.send(renderer.name)
     pipe.recv()
     begun, drawn = time.perf_counter(), 0
     while (taken := time.perf_counter() - begun) < seconds:
-        renderer.draw(poses, pictures)
+        renderer.draw(poses, images)
         drawn += tiles
     pipe.send(drawn / taken)
     renderer.close()
@@ -80,7 +80,7 @@ def _poses(env: Any, count: int) -> np.ndarray:
     return np.stack(poses)
 
 
-def pictures_per_second(layout: Layout, options: Options) -> tuple[float, str] | None:
+def images_per_second(layout: Layout, options: Options) -> tuple[float, str] | None:
     """Of all processes together, and GL_RENDERER; None for a layout that hangs.
 
     Raises:
@@ -132,7 +132,7 @@ def report_of(options: Options) -> dict[str, Any]:
         for layout in layouts:
             if layout in hang:
                 continue
-            if (found := pictures_per_second(layout, options)) is None:
+            if (found := images_per_second(layout, options)) is None:
                 hang.add(layout)
             else:
                 rate, name = found
@@ -155,7 +155,7 @@ def report_of(options: Options) -> dict[str, Any]:
 
 def show(report: dict[str, Any]) -> None:
     table = Table(title=f"{report['gl_renderer']}, {report['cores']} cores", title_justify="left")
-    for heading in ("processes", "tiles", "pictures/s", "least", "greatest"):
+    for heading in ("processes", "tiles", "images/s", "least", "greatest"):
         table.add_column(heading, justify="right")
     for one in report["layouts"]:
         median, rounds = one["pictures_per_second"], one["rounds"]

@@ -24,7 +24,7 @@ from agent.features import encode
 from benchmarks.ours import fill, synchronize
 from replay import Batch
 from training.config.flags import Config
-from training.trainer import Session
+from training.trainer import Trainer
 
 STEPS = 60  # of each environment, that fill the replay: more than an episode
 FILLED = 200_000  # made-up transitions, from state
@@ -89,19 +89,19 @@ class Learner:
     def __init__(self, config: Config) -> None:
         observations = max(STEPS * 2 * config.num_envs, 2 * FILLED if config.view is None else 0)
         config = replace(config, buffer_size=observations, replay_on_disk=False, run_dir=None)
-        self.session = Session(config)
+        self.trainer = Trainer(config)
         if config.view is None:  # more than a cache holds
-            fill(self.session.ring, FILLED)
-        self.session.start()
+            fill(self.trainer.ring, FILLED)
+        self.trainer.start()
         for _ in range(STEPS):
-            self.session.collector.begin_step(explore_only=True)
-            self.session.collector.end_step()
-        self.agent, self.device = self.session.agent, self.session.device
-        self.batches = self.session.minibatches(1)[0]
+            self.trainer.collector.begin_step(explore_only=True)
+            self.trainer.collector.end_step()
+        self.agent, self.device = self.trainer.agent, self.trainer.device
+        self.batches = self.trainer.minibatches(1)[0]
 
     def parts(self, rates: Rates) -> list[Part]:
         """Sampling, the encoder's pass, its gradient, and everything behind it with its optimizers; then all of it."""
-        sac, batches, heads = self.session.learner.sac, self.batches, len(self.batches)
+        sac, batches, heads = self.trainer.learner.sac, self.batches, len(self.batches)
         agent = sac.agent
         features = encode(agent, batches[0]).detach()
 
@@ -115,11 +115,11 @@ class Learner:
                     optimizer.step()
                 sac.update_target()
 
-        whole = lambda: self.session.learner.update(batches)  # noqa: E731
-        pictures = lambda: encode(agent, batches[0])  # noqa: E731
-        sample = lambda: self.session.minibatches(1)  # noqa: E731
-        seconds = seconds_of(sample, pictures, whole, behind, step, device=self.device)
-        flops = [flops_of(work) for work in (pictures, behind, whole)]
+        whole = lambda: self.trainer.learner.update(batches)  # noqa: E731
+        images = lambda: encode(agent, batches[0])  # noqa: E731
+        sample = lambda: self.trainer.minibatches(1)  # noqa: E731
+        seconds = seconds_of(sample, images, whole, behind, step, device=self.device)
+        flops = [flops_of(work) for work in (images, behind, whole)]
         owned = sum(p.numel() for name in ("critic", "actor") for p in getattr(agent, name).parameters())
         targets = sum(p.numel() for p in sac.target_parameters)
         encoders = [one for one in (agent.encoder, agent.actor_encoder) if one is not None]
@@ -142,15 +142,15 @@ class Learner:
             del found[1:3]
         totals = [sum(one[column] for one in found) for column in range(1, 5)]  # type: ignore[misc]
         found.append(Part("all of it", totals[0], totals[1], totals[2], 1e3 * (seconds[0] + seconds[2])))
-        if self.session.ahead is not None or self.session.captured is not None:
-            loop = lambda: [self.session.update(sampled) for sampled in self.session.batches(1)]  # noqa: E731
+        if self.trainer.prefetcher is not None or self.trainer.cuda_graph is not None:
+            loop = lambda: [self.trainer.update(sampled) for sampled in self.trainer.batches(1)]  # noqa: E731
             (taken,) = seconds_of(loop, device=self.device)
-            how = "minibatches sampled ahead" if self.session.captured is None else "as a CUDA graph"
+            how = "minibatches sampled ahead" if self.trainer.cuda_graph is None else "as a CUDA graph"
             found.append(found[-1]._replace(name=f"all of it, {how}", measured=1e3 * taken))
         return found
 
     def close(self) -> None:
-        self.session.close()
+        self.trainer.close()
 
 
 def flops_of(work: Callable[[], Any]) -> tuple[float, float]:
@@ -183,7 +183,7 @@ def environment_step(config: Config) -> dict[str, float]:
     generator = torch.Generator().manual_seed(config.seed)
     actions = torch.rand(97, config.num_envs, size, generator=generator).mul(2).sub(1).numpy()
 
-    def milliseconds(workers: int, view: envs.View | None) -> float:
+    def milliseconds(workers: int, view: envs.CameraConfig | None) -> float:
         vec = envs.make_vec(config.env_id, config.num_envs, workers=workers, view=view, seed=0)
         vec.reset()
         number = iter(range(10**9))

@@ -6,11 +6,11 @@ and hyperparameters (our preset book-state), networks, batch, ratio, number of e
 in float32, and one more line shows our faster dtype, which SB3 has no counterpart to (`--accelerate max`: on a CPU that
 is auto, on a GPU a CUDA graph as well).
 
-From pixels (`--obs chapter`) both sides see four 84x84 pictures, proprioception, achieved and desired goal, and have
-the book's encoder (four 3x3 convolutions, SpatialSoftmax, LayerNorm, Tanh), batches of 256 pairs of pictures and one
+From pixels (`--obs chapter`) both sides see four 84x84 images, proprioception, achieved and desired goal, and have
+the book's encoder (four 3x3 convolutions, SpatialSoftmax, LayerNorm, Tanh), batches of 256 pairs of images and one
 update of actor and critic for each pass of the encoder. SB3 has an encoder each for actor, critic and target critic,
 which is its default, and the book's wrapper: 480x480, resized with PIL, in DummyVecEnv; or, apart from that
-(`sb3_recommended`), pictures drawn at 84x84 in SubprocVecEnv. We have one encoder, trained by
+(`sb3_recommended`), images drawn at 84x84 in SubprocVecEnv. We have one encoder, trained by
 the critic, and draw at 84x84. A line for our own recipe, with other cameras, another encoder and eight updates of actor
 and critic for each of its passes, is marked so.
 
@@ -52,7 +52,7 @@ from benchmarks.settings import EPISODE, Settings
 @dataclass(frozen=True)
 class Options:
     obs: Literal["state", "chapter"] = "state"
-    """What the networks see: all numbers; or the book's pixels, four pictures at a time, and its vectors."""
+    """What the networks see: all numbers; or the book's pixels, four images at a time, and its vectors."""
     json: bool = False
     """Print one JSON object instead of tables."""
     only: Literal["end-to-end", "envs", "replay", "update", "memory"] | None = None

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from benchmarks import measure, ours, sb3, sb3_counts, stepping
 from benchmarks.alternate import Remote
+from benchmarks.images import drawn
 from benchmarks.measure import FAST, OURS, Report, Timing, against, medians, run_all
-from benchmarks.pictures import drawn
 from benchmarks.settings import Settings
-from envs import SIZE, View
+from envs import SIZE, CameraConfig
 
 BOOK = "SB3, the book's wrapper"
 RECOMMENDED = "SB3, drawn at 84x84, SubprocVecEnv"
@@ -55,12 +55,15 @@ def envs(settings: Settings, timing: Timing) -> Report:
     rates = run_all(
         "environment stepping and drawing",
         {
-            OURS: (stepping.Ours, {**everywhere, "view": View()}),
+            OURS: (stepping.Ours, {**everywhere, "view": CameraConfig()}),
             stock: (stepping.Gymnasium, {**common, "make": drawn(settings, msaa=False)}),
-            ours_smooth: (stepping.Ours, {**everywhere, "view": View(msaa=True)}),
+            ours_smooth: (stepping.Ours, {**everywhere, "view": CameraConfig(msaa=True)}),
             stock_smooth: (stepping.Gymnasium, {**common, "make": drawn(settings, msaa=True)}),
             BOOK: (sb3.Stepping, {**common, "subprocesses": False}),
-            "ours, push-pixels' two cameras": (stepping.Ours, {**everywhere, "view": View(("close", "mirror"))}),
+            "ours, push-pixels' two cameras": (
+                stepping.Ours,
+                {**everywhere, "view": CameraConfig(("close", "mirror"))},
+            ),
         },
         timing,
     )

@@ -13,26 +13,26 @@ import torch
 
 import envs
 from agent import accelerate
-from agent.captured import Captured
+from agent.captured import CudaGraphUpdate
 from benchmarks.alternate import Counts, repeat
 from benchmarks.resident import peak_bytes
 from benchmarks.settings import EPISODE, Settings
-from replay import Batch, Ring, Room
+from replay import Batch, Ring, RingSpec
 from replay.batch import Observation
 from training.config.flags import Config
 from training.config.presets import PRESETS
 from training.config.resources import torch_device
-from training.evaluator import Player
+from training.evaluator import Evaluator
 from training.learner import Learner
-from training.trainer import Session
-from training.training_state import Recorder
+from training.trainer import Trainer
+from training.training_state import TrainingState
 
 
 def config_of(settings: Settings, mode: str, preset: str | None = None) -> Config:
     """The book's preset, which is SB3's algorithm with SB3's defaults; or another one, with its own update ratio.
 
     Its encoder reads pixels in SB3's scale and computes what SB3's does on the same weights (a test compares). Its
-    pictures are drawn as we draw them: small to begin with, without a goal in them. And as everywhere here but in the
+    images are drawn as we draw them: small to begin with, without a goal in them. And as everywhere here but in the
     book's presets, there is no target encoder.
     """
     if settings.obs == "state":
@@ -81,25 +81,25 @@ class Training:
     def __init__(self, settings: Settings, mode: str, preset: str | None = None, workers: int | None = None) -> None:
         torch.set_num_interop_threads(1)  # as train.py does
         config = replace(config_of(settings, mode, preset), workers=workers)
-        self.session, self.recorder = Session(config), Recorder()
+        self.trainer, self.training_state = Trainer(config), TrainingState()
         if settings.prefill:
-            fill(self.session.ring, settings.prefill)
-        self.session.start()
-        while self.recorder.step <= settings.learning_starts:
+            fill(self.trainer.ring, settings.prefill)
+        self.trainer.start()
+        while self.training_state.step <= settings.learning_starts:
             self.run(0.0)
 
     def run(self, seconds: float) -> Counts:
-        steps, updates, begun = self.recorder.step, self.recorder.updates, time.perf_counter()
-        train.learn(self.session, self.recorder, cast(train.Run, UntilDeadline(seconds)))
-        synchronize(self.session.device)
+        steps, updates, begun = self.training_state.step, self.training_state.updates, time.perf_counter()
+        train.learn(self.trainer, self.training_state, cast(train.Run, UntilDeadline(seconds)))
+        synchronize(self.trainer.device)
         return {
-            "env_steps": self.recorder.step - steps,
-            "updates": (self.recorder.updates - updates) * self.session.config.head_updates,
+            "env_steps": self.training_state.step - steps,
+            "updates": (self.training_state.updates - updates) * self.trainer.config.updates_per_encoding,
             "seconds": time.perf_counter() - begun,
         }
 
     def close(self) -> None:
-        self.session.close()
+        self.trainer.close()
 
 
 class Memory(Training):
@@ -126,7 +126,7 @@ class Sampling:
         capacity = settings.transitions // EPISODE * (EPISODE + 1)  # an episode's last observation takes a slot too
         vector_size, goal_size = envs.vector_size(space, envs.LAYOUTS["state"]), space["desired_goal"].shape[0]  # type: ignore[index]
         action_size = example.single_action_space.shape[0]  # type: ignore[index]
-        room = Room(capacity, settings.num_envs, vector_size, goal_size, action_size, device=self.device)
+        room = RingSpec(capacity, settings.num_envs, vector_size, goal_size, action_size, device=self.device)
         self.ring = Ring(room, reward_fn=envs.reward_fn(settings.env_id))
         example.close()
         fill(self.ring, settings.transitions)
@@ -156,30 +156,30 @@ class Updating:
 
     def __init__(self, settings: Settings, mode: str, preset: str | None = None) -> None:
         config = config_of(settings, mode, preset)
-        self.player, self.updates = Player(config, workers=0), config.head_updates
-        agent = self.player.agent
-        self.learner = Learner(self.player.config, agent, shift_seed=0)
+        self.deterministic, self.updates = Evaluator(config, workers=0), config.updates_per_encoding
+        agent = self.deterministic.agent
+        self.learner = Learner(self.deterministic.config, agent, shift_seed=0)
         self.update = self._eager
         if mode == "max" and agent.device.type == "cuda":
-            self.update = Captured(self._eager, [agent.generator], self.learner.sac.optimizers.values())
+            self.update = CudaGraphUpdate(self._eager, [agent.generator], self.learner.sac.optimizers.values())
         generator = torch.Generator().manual_seed(settings.seed)
 
         def normal(*shape: int) -> torch.Tensor:
             return torch.randn(settings.batch_size, *shape, generator=generator).to(agent.device)
 
         def observation() -> Observation:
-            obs = {"vector": normal(self.player.vector_size)}
+            obs = {"vector": normal(self.deterministic.vector_size)}
             if config.view is None:
                 return obs
             shape = settings.batch_size, *config.view.shape[:2], config.view.shape[2] * config.frame_stack
             return obs | {"pixels": torch.randint(256, shape, dtype=torch.uint8, generator=generator).to(agent.device)}
 
-        obs, goal = observation(), normal(self.player.goal_size)
+        obs, goal = observation(), normal(self.deterministic.goal_size)
         agent.observe(obs["vector"], goal, goal)
         self.batch = Batch(
             obs=obs,
             next_obs=observation(),
-            action=normal(self.player.action_size).tanh(),
+            action=normal(self.deterministic.action_size).tanh(),
             reward=-(normal() > 0).float(),
             discount=torch.full_like(normal(), config.gamma),
             goal=goal,
@@ -191,29 +191,29 @@ class Updating:
         return self.learner.update([self.batch] * self.updates)
 
     def run(self, seconds: float) -> Counts:
-        count, elapsed = repeat(self.update, seconds, lambda: synchronize(self.player.agent.device))
+        count, elapsed = repeat(self.update, seconds, lambda: synchronize(self.deterministic.agent.device))
         return {"updates": count * self.updates, "seconds": elapsed}
 
     def close(self) -> None:
-        self.player.close()
+        self.deterministic.close()
 
 
 def bytes_per_transition(settings: Settings) -> float:
     """Of the tables of the ring; an episode's last observation, of 50 steps, not counted."""
-    session = Session(replace(config_of(settings, "off"), buffer_size=100 * settings.num_envs, batch_size=16))
-    session.close()
-    return sum(table.nbytes for table in session.ring.tables.values()) / (session.ring.slots * session.ring.lanes)
+    trainer = Trainer(replace(config_of(settings, "off"), buffer_size=100 * settings.num_envs, batch_size=16))
+    trainer.close()
+    return sum(table.nbytes for table in trainer.ring.tables.values()) / (trainer.ring.slots * trainer.ring.num_envs)
 
 
 def encoder_passes(settings: Settings) -> float:
-    """Batches of pictures that go through an encoder in one update."""
+    """Batches of images that go through an encoder in one update."""
     updating, rows = Updating(settings, "off"), 0
 
     def count(_module: Any, _inputs: Any, features: torch.Tensor) -> None:
         nonlocal rows
         rows += len(features)
 
-    updating.player.agent.encoder.register_forward_hook(count)
+    updating.deterministic.agent.encoder.register_forward_hook(count)
     updating.learner.update([updating.batch])
     updating.close()
     return rows / settings.batch_size
@@ -230,20 +230,20 @@ def fill(ring: Ring, transitions: int) -> None:
 
     Goals lie within a few centimetres of each other, so that relabelled rewards are mixed.
     """
-    episodes = transitions // (ring.lanes * EPISODE)
+    episodes = transitions // (ring.num_envs * EPISODE)
     length = EPISODE + 1  # observations
     slots = min(ring.slots, episodes * length)
-    rows = slots * ring.lanes  # of the flat tables: time * lanes + lane
+    rows = slots * ring.num_envs  # of the flat tables: time * environments + environment
     generator = torch.Generator(ring.device).manual_seed(0)
     for name in ("vector", "action"):
         ring.tables[name][:rows].uniform_(-1, 1, generator=generator)
     for name in ("achieved_goal", "desired_goal"):
         ring.tables[name][:rows].uniform_(0, 0.1, generator=generator)
     ring.tables["reward"][:rows] = -1.0
-    time = torch.arange(slots, device=ring.device).repeat_interleave(ring.lanes)  # of each row
+    time = torch.arange(slots, device=ring.device).repeat_interleave(ring.num_envs)  # of each row
     ring.tables["start"][:rows] = time // length * length
     ring.tables["end"][:rows] = (time // length * length + EPISODE).clamp(max=slots - 1)
-    nth = time  # the table of transitions has a row for the n-th of each lane
+    nth = time  # the table of transitions has a row for the n-th of each environment
     ring.tables["transition"][:rows] = nth // EPISODE * length + nth % EPISODE
     ring.cursors["newest"].fill_(slots - 1)
     ring.cursors["start"].fill_((slots - 1) // length * length)

@@ -60,13 +60,13 @@ def measure(options: Options) -> None:
     )  # fmt: skip
     updating = Updating(settings, "auto", options.preset)
     batches = [updating.batch] * updating.updates
-    ranks.attach(updating.learner.sac)
+    ranks.sync_parameters(updating.learner.sac)
     for number in range(options.updates + 10):
         if number == 10:  # warm
-            ranks.meet()
+            ranks.barrier()
             begun = time.perf_counter()
         updating.learner.update(batches)
-    ranks.meet()
+    ranks.barrier()
     if not ranks.rank:
         print(1e3 * (time.perf_counter() - begun) / options.updates)
     updating.close()

@@ -30,20 +30,20 @@ def report_of(arguments: Sequence[str]) -> dict[str, Any]:
     config, before = cli.parse(arguments), provenance()
     check(config)
     learner = floor.Learner(config)
-    session = learner.session
-    rates = floor.measured_rates(session.device, session.learner.accelerated)
+    trainer = learner.trainer
+    rates = floor.measured_rates(trainer.device, trainer.learner.accelerated)
     parts = learner.parts(rates)
     learner.close()
-    steps = floor.environment_step(session.config)
-    pictures = 0 if config.view is None else math.prod(config.view.shape)
-    step_floor = steps[floor.PHYSICS] + 1e3 * 2 * pictures / rates.copy
+    steps = floor.environment_step(trainer.config)
+    images = 0 if config.view is None else math.prod(config.view.shape)
+    step_floor = steps[floor.PHYSICS] + 1e3 * 2 * images / rates.copy
     whole = parts[-1]
     return {
         **before,
         "command": " ".join(arguments) or "push",
-        "device": str(session.device),
-        "threads": session.config.threads,
-        "dtype": "bfloat16" if session.learner.accelerated else "float32",
+        "device": str(trainer.device),
+        "threads": trainer.config.threads,
+        "dtype": "bfloat16" if trainer.learner.accelerated else "float32",
         "rates": {name: round(value / 1e9, 1) for name, value in vars(rates).items()},
         "update": [part._asdict() for part in parts],
         "share_of_floor": whole.floor / whole.measured,
@@ -70,7 +70,7 @@ def show(report: dict[str, Any]) -> None:
         table.add_row(name, f"{value:.3f}", f"{value / whole:.0%}")
     table.add_row("all of it", f"{whole:.3f}", "")
     share = report["environment_share_of_floor"]
-    table.add_row("floor: physics, and moving its pictures once", f"{report['environment_floor']:.3f}", f"{share:.0%}")
+    table.add_row("floor: physics, and moving its images once", f"{report['environment_floor']:.3f}", f"{share:.0%}")
     console.print(table)
 
 

@@ -24,7 +24,7 @@ from agent.routing import ROUTINGS
 from benchmarks.sb3_encoder import Manipulation
 from replay.batch import Batch, Observation
 from training.config import cli
-from training.evaluator import Player
+from training.evaluator import Evaluator
 from training.learner import Learner
 
 ROWS = 4  # transitions of the update
@@ -61,9 +61,9 @@ def watch(optimizer: torch.optim.Optimizer, modules: Modules) -> Facts:
 
 def ours(routing: str) -> dict[str, Facts]:
     """Facts of each optimizer in an update of `book-pixels` with this routing."""
-    player = Player(cli.parse(["book-pixels", "--device", "cpu", "--routing", routing]), workers=0)
-    player.close()
-    agent, sac = player.agent, Learner(player.config, player.agent, shift_seed=0).sac
+    evaluator = Evaluator(cli.parse(["book-pixels", "--device", "cpu", "--routing", routing]), workers=0)
+    evaluator.close()
+    agent, sac = evaluator.agent, Learner(evaluator.config, evaluator.agent, shift_seed=0).sac
     names = {"actor": "actor", "critic": "critic", "encoder": "encoder", "actor_encoder": "actor's encoder"}
     parts = {shown: part for name, shown in names.items() if (part := getattr(agent, name)) is not None}
     modules: Modules = {name: list(part.parameters()) for name, part in parts.items()}
@@ -72,10 +72,10 @@ def ours(routing: str) -> dict[str, Facts]:
 
     def observation() -> Observation:
         pixels = torch.randint(256, (ROWS, envs.SIZE, envs.SIZE, 12), dtype=torch.uint8, generator=generator)
-        return {"vector": torch.randn(ROWS, player.vector_size, generator=generator), "pixels": pixels}
+        return {"vector": torch.randn(ROWS, evaluator.vector_size, generator=generator), "pixels": pixels}
 
     goal, reward = torch.randn(ROWS, 3, generator=generator), -torch.ones(ROWS)
-    action = torch.rand(ROWS, player.action_size, generator=generator) * 2 - 1
+    action = torch.rand(ROWS, evaluator.action_size, generator=generator) * 2 - 1
     sac.update(Batch(observation(), observation(), action, reward, 0.95 * torch.ones(ROWS), goal, goal, goal))
     return found
 

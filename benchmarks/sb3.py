@@ -22,7 +22,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 import envs  # noqa: F401  (registers the tasks without the notes that gymnasium_robotics prints)
 from benchmarks.alternate import Counts, repeat
-from benchmarks.pictures import BOOK_SIZE, book
+from benchmarks.images import BOOK_SIZE, book
 from benchmarks.resident import peak_bytes
 from benchmarks.sb3_encoder import Manipulation
 from benchmarks.settings import EPISODE, Settings, stock_id
@@ -32,7 +32,7 @@ CHUNK = 8  # vector steps a call of `learn`, which cannot be given a deadline; t
 
 
 def make_envs(settings: Settings, subprocesses: bool, size: int = BOOK_SIZE) -> VecEnv:
-    """With pictures drawn at `size`, where there are any."""
+    """With images drawn at `size`, where there are any."""
     name = stock_id(settings) if settings.obs == "state" else book(settings, size)
     if not subprocesses:
         return make_vec_env(name, settings.num_envs, seed=settings.seed, vec_env_cls=DummyVecEnv)
@@ -81,7 +81,7 @@ class Training:
     Args:
         settings: of the run.
         subprocesses: SubprocVecEnv instead of DummyVecEnv.
-        size: that pictures are drawn at, before they are resized.
+        size: that images are drawn at, before they are resized.
     """
 
     def __init__(self, settings: Settings, subprocesses: bool, size: int = BOOK_SIZE) -> None:
@@ -182,12 +182,12 @@ class Updating:
 
         def observations() -> dict[str, torch.Tensor]:
             spaces: dict[str, Any] = self.model.observation_space.spaces  # type: ignore[attr-defined]
-            pictures = {
+            images = {
                 key: torch.randint(256, (settings.batch_size, *space.shape), dtype=torch.uint8, generator=generator)
                 for key, space in spaces.items()
                 if key == PIXELS
             }
-            return {key: pictures[key].to(device) if key in pictures else normal(space.shape[0])
+            return {key: images[key].to(device) if key in images else normal(space.shape[0])
                     for key, space in spaces.items()}  # fmt: skip
 
         batch = DictReplayBufferSamples(

@@ -14,7 +14,7 @@ from benchmarks.settings import Settings
 
 
 def encoder_passes(settings: Settings) -> float:
-    """Batches of pictures that go through an encoder in one update."""
+    """Batches of images that go through an encoder in one update."""
     updating, rows = Updating(settings), 0
     model = updating.model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 EPISODE = 50  # steps of a Fetch episode
-STACK = 4  # pictures that the chapter shows its networks together
+STACK = 4  # images that the chapter shows its networks together
 
 
 @dataclass(frozen=True)

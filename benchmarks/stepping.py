@@ -46,7 +46,7 @@ class Ours(Stepping):
     """`envs.make_vec`, drawn where there is a view."""
 
     def __init__(
-        self, settings: Settings, actions: np.ndarray, workers: int | None, view: envs.View | None = None
+        self, settings: Settings, actions: np.ndarray, workers: int | None, view: envs.CameraConfig | None = None
     ) -> None:
         vec = envs.make_vec(settings.env_id, settings.num_envs, workers=workers, view=view)
         super().__init__(vec, actions, settings.seed)

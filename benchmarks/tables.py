@@ -33,7 +33,7 @@ def show(report: dict[str, Any]) -> None:
         console.print(f"peak memory with {count:,} observations: {gib}")
     if "encoder_passes_per_update" in (part := report.get("update", {})):
         passes = part["encoder_passes_per_update"]
-        console.print(f"batches of pictures encoded in an update: {passes['ours']:g}, SB3 {passes['sb3']:g}")
+        console.print(f"batches of images encoded in an update: {passes['ours']:g}, SB3 {passes['sb3']:g}")
     if "bytes_per_transition" in (part := report.get("replay", {})):
         few, many, ratio = (part["bytes_per_transition"][name] for name in ("ours", "sb3", "ratio"))
         console.print(f"replay: {few:,.0f} bytes a transition, SB3 {many:,.0f}: 1/{ratio:.1f}")
@@ -72,7 +72,7 @@ def _piece(part: dict[str, Any], title: str, unit: str) -> Table:
 
 def _notes(name: str, part: dict[str, Any]) -> str:
     if name == "envs" and "physics_seconds_per_step" not in part:
-        return "84x84 pictures of the default camera"
+        return "84x84 images of the default camera"
     if name == "envs":
         share, physics = part["physics_share_of_ours_on_one_core"], part["physics_seconds_per_step"]
         return f"physics: {physics * 1e3:.3f} ms of a step, {share:.0%} of our step on one core"

@@ -1,4 +1,4 @@
-"""Families of convolutions, as tables: pictures (B, 84, 84, channels) in, maps (B, channels, height, width) out.
+"""Families of convolutions, as tables: images (B, 84, 84, channels) in, maps (B, channels, height, width) out.
 
 - nature (Mnih et al. 2015): 84 -> 20 -> 9 -> 7, 32 maps, then 64.
 - manipulation (the chapter's): 84 -> 42 -> 42 -> 42 -> 21, 32 maps.
@@ -40,7 +40,7 @@ FAMILIES: dict[str, tuple[Layer, ...]] = {
 
 
 def shapes(family: str, channels: int, size: int) -> list[tuple[int, int, int]]:
-    """(channels, height, width) of the pictures and of what each layer makes of them."""
+    """(channels, height, width) of the images and of what each layer makes of them."""
     found = [(channels, size, size)]
     for layer in FAMILIES[family]:
         side = (found[-1][-1] + 2 * layer.padding - layer.kernel) // layer.stride + 1
@@ -51,7 +51,7 @@ def shapes(family: str, channels: int, size: int) -> list[tuple[int, int, int]]:
 class PixelConv2d(nn.Conv2d):
     """A convolution of whole numbers that gives what it would of them divided by `divisor`.
 
-    The weights are divided instead, which spares a pass over the pictures. By 128 that is the same to the last bit
+    The weights are divided instead, which spares a pass over the images. By 128 that is the same to the last bit
     (only exponents change). By 255 it is the same up to rounding, and in bfloat16 closer: pixels / 255 would be rounded
     there, whole numbers up to 256 are not.
     """
@@ -69,8 +69,8 @@ class Convolutions(nn.Module):
 
     Args:
         family: a key of `FAMILIES`.
-        channels: of the pictures, 3 for each camera and frame.
-        size: pixels a side of the pictures.
+        channels: of the images, 3 for each camera and frame.
+        size: pixels a side of the images.
         coord_conv: two more channels that hold each pixel's x and y in [-1, 1] (Liu et al. 2018),
             whatever the pixels' scale.
         pixel_scale: a key of `DIVISORS`. What the first layer pads with, 0, is mid-grey or black accordingly.

@@ -27,13 +27,13 @@ from envs.layout import (
     vector_size,
 )
 from envs.make import cores, make_vec
-from envs.rendering.cameras import CAMERAS, PIXELS, SIZE, View, check_cameras
+from envs.rendering.cameras import CAMERAS, PIXELS, SIZE, CameraConfig, check_cameras
 from envs.rendering.gl import RenderError, check_gl, is_software
 from envs.vector import GoalVectorEnv
 from envs.workers.remote import WorkerError
 
 if TYPE_CHECKING:
-    from envs.rendering.video import Look, enlarged, record
+    from envs.rendering.video import Overlay, enlarged, record
     from envs.reward import reward_fn, reward_range
 
 __all__ = [
@@ -42,12 +42,12 @@ __all__ = [
     "PIXELS",
     "PROPRIOCEPTION",
     "SIZE",
+    "CameraConfig",
     "GoalVectorEnv",
     "Layout",
-    "Look",
     "NotFinite",
+    "Overlay",
     "RenderError",
-    "View",
     "WorkerError",
     "check_cameras",
     "check_gl",
@@ -76,7 +76,7 @@ _LAZY = {
     "reward_fn": "reward",
     "reward_range": "reward",
     "record": "rendering.video",
-    "Look": "rendering.video",
+    "Overlay": "rendering.video",
     "enlarged": "rendering.video",
 }
 

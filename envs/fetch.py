@@ -167,12 +167,12 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
         return (_MISSED if distance > stock.distance_threshold else _REACHED), success
 
     def pose(self) -> np.ndarray:
-        """What a picture depends on: joint positions, mocap pose and goal, (P,) float64."""
+        """What an image depends on: joint positions, mocap pose and goal, (P,) float64."""
         data = self._data
         return np.concatenate([data.qpos, data.mocap_pos.ravel(), data.mocap_quat.ravel(), self.stock.goal])
 
     def render(self) -> Any:
-        """Stock's picture, from a simulation that is put back as it was."""
+        """Stock's image, from a simulation that is put back as it was."""
         before = mujoco.MjData(self._model)
         mujoco.mj_copyData(before, self._model, self._data)
         site_pos = self._model.site_pos.copy()  # stock moves the goal's

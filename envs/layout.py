@@ -52,7 +52,7 @@ LAYOUTS = {
     "chapter": Layout(True, ("proprioception", "achieved_goal")),
     "honest": Layout(True, ("proprioception",)),
     "pixels-only": Layout(True, ()),
-    # Controls: the same vectors without the pictures.
+    # Controls: the same vectors without the images.
     "blind": Layout(False, ("proprioception", "achieved_goal")),
     "honest-blind": Layout(False, ("proprioception",)),
 }

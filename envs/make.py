@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from envs.registry import find_spec
-from envs.rendering.cameras import View, check_cameras
+from envs.rendering.cameras import CameraConfig, check_cameras
 from envs.vector import GoalVectorEnv
 
 
@@ -13,7 +13,7 @@ def make_vec(
     env_id: str,
     num_envs: int,
     *,
-    view: View | None = None,
+    view: CameraConfig | None = None,
     workers: int | None = None,
     seed: int | None = None,
 ) -> GoalVectorEnv:

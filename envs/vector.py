@@ -17,7 +17,7 @@ from envs.fetch import FetchEnv
 from envs.finite import check_finite
 from envs.infos import fetch_infos, split_mask
 from envs.registry import GOAL_KEYS, goal_spaces, make_env
-from envs.rendering.cameras import PIXELS, View
+from envs.rendering.cameras import PIXELS, CameraConfig
 from envs.workers.block import Infos, memory_dtype
 from envs.workers.blocks import Blocks
 from envs.workers.remote import WorkerError
@@ -43,7 +43,9 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         restorable: whether `get_states` and `set_states` work (Fetch tasks only).
     """
 
-    def __init__(self, spec: EnvSpec, num_envs: int, workers: int, seed: int | None, view: View | None = None) -> None:
+    def __init__(
+        self, spec: EnvSpec, num_envs: int, workers: int, seed: int | None, view: CameraConfig | None = None
+    ) -> None:
         self.num_envs, self.workers, self.spec = num_envs, min(workers, num_envs), deepcopy(spec)
         self._seed, self._slot, self._ready, self._stepping = seed, 0, False, False
         self._env_id = spec.id  # for messages
@@ -187,13 +189,13 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         self._submit("gl_renderer")
         return self._collect()[0]
 
-    def give_way(self) -> None:
+    def lower_priority(self) -> None:
         """From now on, workers run where nothing else, this process above all, wants the core."""
         self._check_open()
-        self._blocks.give_way()
+        self._blocks.lower_priority()
 
     def render(self) -> tuple[Any, ...]:
-        """One picture of each environment, None without a render mode."""
+        """One image of each environment, None without a render mode."""
         return self.call("render")
 
     @property  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """From which cameras the object is hidden: `python -m experiments.cameras RUN|PRESET [--random-actions 0.3]`.
 
-In the agent's own episodes, counts the object's pixels in each camera's picture: drawn with the object and without it,
+In the agent's own episodes, counts the object's pixels in each camera's image: drawn with the object and without it,
 those that differ. Prints for each camera, and for each pair of them, in how many frames fewer than FEWEST show.
 """
 
@@ -16,7 +16,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from envs import CAMERAS, View
+from envs import CAMERAS, CameraConfig
 from envs.rendering.renderer import Renderer
 from experiments.command import command
 from experiments.scenes import player_of, scenes
@@ -36,29 +36,31 @@ class Arguments:
 
 
 def object_pixels(poses: np.ndarray, stock: object) -> np.ndarray:
-    """Pixels of the object in each camera's picture of each pose, (N, cameras)."""
+    """Pixels of the object in each camera's image of each pose, (N, cameras)."""
     names = tuple(CAMERAS)
-    pictures = []
+    images = []
     for hidden in ((), ("object0",)):
-        renderer = Renderer(stock.model, View(names), hide=hidden)  # type: ignore[attr-defined]
-        out = np.zeros((len(poses), *View(names).shape), np.uint8)
+        renderer = Renderer(stock.model, CameraConfig(names), hide=hidden)  # type: ignore[attr-defined]
+        out = np.zeros((len(poses), *CameraConfig(names).shape), np.uint8)
         renderer.draw(poses, out)
         renderer.close()
-        pictures.append(out)
-    differ = (pictures[0] != pictures[1]).reshape(*pictures[0].shape[:3], len(names), 3).any(-1)
+        images.append(out)
+    differ = (images[0] != images[1]).reshape(*images[0].shape[:3], len(names), 3).any(-1)
     return differ.sum((1, 2))
 
 
 def run(arguments: Arguments) -> None:
     """Raises UserError if the run sees nothing, or its task has no object."""
-    player = player_of(arguments.run)
+    evaluator = player_of(arguments.run)
     try:
-        stock = player.eval_envs.get_attr("stock")[0]
+        stock = evaluator.eval_envs.get_attr("stock")[0]
         if not stock.has_object:
-            raise UserError(f"{player.config.env_id} has no object that could be hidden: name a run of another task.")
-        counts = object_pixels(scenes(player, arguments.steps, arguments.random_actions).poses, stock)
+            raise UserError(
+                f"{evaluator.config.env_id} has no object that could be hidden: name a run of another task."
+            )
+        counts = object_pixels(scenes(evaluator, arguments.steps, arguments.random_actions).poses, stock)
     finally:
-        player.close()
+        evaluator.close()
     hidden = counts < FEWEST
     table = Table("cameras", f"hidden (fewer than {FEWEST} pixels)", "pixels, median", "lowest tenth")
     for number, name in enumerate(CAMERAS):

@@ -60,7 +60,7 @@ def outcome(run: Path) -> dict[str, Any]:
 
 
 def run(arguments: Arguments) -> None:
-    """Raises UserError if a folder is no run's, or the picture cannot be written."""
+    """Raises UserError if a folder is no run's, or the image cannot be written."""
     if not arguments.runs:
         raise UserError("name one run's folder or more.")
     console = Console()

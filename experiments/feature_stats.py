@@ -46,7 +46,7 @@ from experiments.features import (
     with_pixels,
 )
 from experiments.scenes import Scenes, is_run, player_of, scenes, way_to_object
-from training.evaluator import Player
+from training.evaluator import Evaluator
 
 SATURATED = 0.97  # of Tanh, whose slope is 0.06 there
 
@@ -68,13 +68,13 @@ def statistics(title: str, rows: Mapping[str, Tensor]) -> Table:
     return table
 
 
-def input_report(player: Player, found: Scenes, console: Console) -> None:
-    rows = with_pixels(player, found.obs)
+def input_report(evaluator: Evaluator, found: Scenes, console: Console) -> None:
+    rows = with_pixels(evaluator, found.obs)
     whole = torch.cat([values for name, values in rows.items() if name != UNREAD], dim=1)
     console.print(statistics("input", rows | {"concatenated": whole}))
     if UNREAD in rows:
         console.print(f"{UNREAD}: not read themselves, but what a goal head estimates from them")
-    if (temperature := softmax_temperature(player.agent.encoder)) is not None:
+    if (temperature := softmax_temperature(evaluator.agent.encoder)) is not None:
         console.print(f"temperature of the SpatialSoftmax: {temperature:.3f}")
     pixels = next(iter(rows.values()))
     fraction = (pixels.abs() > SATURATED).float().mean()
@@ -82,13 +82,13 @@ def input_report(player: Player, found: Scenes, console: Console) -> None:
     console.print(f"not a number: {int(whole.isnan().sum())} of {whole.numel()}")
 
 
-def signal_report(player: Player, rest: AtRest, console: Console) -> None:
+def signal_report(evaluator: Evaluator, rest: AtRest, console: Console) -> None:
     way = way_to_object(rest.here)
     assert way is not None
     rows = {"distance": way.norm(dim=1, keepdim=True)} | dict(zip("xyz", way.split(1, dim=1), strict=True))
     console.print(statistics("gripper to object, metres", rows))
     table = Table("signal", "two scenes", "object elsewhere", "fraction")
-    for name, (scenes_differ, elsewhere, fraction) in signal(player, rest).items():
+    for name, (scenes_differ, elsewhere, fraction) in signal(evaluator, rest).items():
         read = "not read" if name == UNREAD else f"{fraction:.2%}"
         table.add_row(name, f"{scenes_differ:.3g}", f"{elsewhere:.3g}", read)
     console.print(table)
@@ -108,23 +108,23 @@ def noise_report(distances: Distances, console: Console) -> None:
 
 def run(arguments: Arguments) -> None:
     """Raises UserError if the run sees nothing."""
-    player, console = player_of(arguments.run), Console()
+    evaluator, console = player_of(arguments.run), Console()
     try:
         explores = {} if is_run(arguments.run) else {"random_actions": 1.0, "guided_episodes": 1.0}
-        found = scenes(player, arguments.steps, **explores)
+        found = scenes(evaluator, arguments.steps, **explores)
         if explores:
-            player.agent.observe(*player.policy.numbers(found.obs))
+            evaluator.agent.observe(*evaluator.policy.numbers(found.obs))
         actions = "guided and random actions of an untrained agent" if explores else "its own actions"
-        console.print(f"{len(found.poses)} scenes of {player.eval_envs.num_envs} environments: {actions}")
-        input_report(player, found, console)
-        distances = noise(player, found)
+        console.print(f"{len(found.poses)} scenes of {evaluator.eval_envs.num_envs} environments: {actions}")
+        input_report(evaluator, found, console)
+        distances = noise(evaluator, found)
         if way_to_object(found.obs) is not None:
-            rest = at_rest(player, found)
-            signal_report(player, rest, console)
-            add_object(player, found, rest, distances)
+            rest = at_rest(evaluator, found)
+            signal_report(evaluator, rest, console)
+            add_object(evaluator, found, rest, distances)
         noise_report(distances, console)
     finally:
-        player.close()
+        evaluator.close()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -19,7 +19,7 @@ from encoders.pooling import SpatialSoftmax
 from envs.rendering.renderer import Renderer, object_columns
 from experiments.scenes import Scenes
 from replay.augment import random_offsets, shift
-from training.evaluator import Player
+from training.evaluator import Evaluator
 from training.rollout.policy import Observation
 
 MOVED = 1e-3  # metres that the object moves in a step that counts
@@ -39,49 +39,49 @@ class AtRest(NamedTuple):
 
 
 @torch.no_grad()
-def seen(player: Player, pixels: NDArray[np.uint8] | Tensor) -> dict[str, Tensor]:
+def seen(evaluator: Evaluator, pixels: NDArray[np.uint8] | Tensor) -> dict[str, Tensor]:
     """Outputs (N, F) of an encoder for images (N, 84, 84, stack * 3 C): of its head, and of LayerNorm and Tanh, where
     they follow."""
-    encoder = player.agent.encoder
+    encoder = evaluator.agent.encoder
     assert isinstance(encoder, PixelEncoder)
     head = encoder.head(encoder.convolutions(torch.as_tensor(pixels)))
     name = "SpatialSoftmax" if isinstance(encoder.head, SpatialSoftmax) else "trunk"
-    return {name: head} | ({"LayerNorm and Tanh": encoder.norm(head)} if player.config.feature_norm else {})
+    return {name: head} | ({"LayerNorm and Tanh": encoder.norm(head)} if evaluator.config.feature_norm else {})
 
 
 @torch.no_grad()
-def inputs(player: Player, obs: Observation) -> dict[str, Tensor]:
+def inputs(evaluator: Evaluator, obs: Observation) -> dict[str, Tensor]:
     """What actor and critic read of N observations, action aside, by input and in their order, (N, dim) each."""
-    config, agent = player.config, player.agent
-    space = player.eval_envs.single_observation_space
+    config, agent = evaluator.config, evaluator.agent
+    space = evaluator.eval_envs.single_observation_space
     assert isinstance(agent.encoder, PixelEncoder)
     sizes = {} if config.goal_input == "instead" else {"pixels": agent.encoder.head.out}
     for part in config.layout.vector:
         sizes[part.replace("_", " ")] = envs.vector_size(space, config.layout._replace(vector=(part,)))
     if config.goal_input != "off":
-        sizes["estimate of the achieved goal"] = player.goal_size
+        sizes["estimate of the achieved goal"] = evaluator.goal_size
     minus = " - estimate" if config.goals_from_estimate else " - achieved goal" if config.goals_from_achieved else ""
-    sizes["desired goal" + minus] = player.goal_size
-    vector, goal, _ = player.policy.numbers(obs)
+    sizes["desired goal" + minus] = evaluator.goal_size
+    vector, goal, _ = evaluator.policy.numbers(obs)
     features = agent.encode({"vector": vector, "pixels": torch.from_numpy(obs[envs.PIXELS])})
     read = agent.state(agent.inputs(features), goal)
     return dict(zip(sizes, read.split(list(sizes.values()), dim=1), strict=True))
 
 
-def with_pixels(player: Player, obs: Observation) -> dict[str, Tensor]:
+def with_pixels(evaluator: Evaluator, obs: Observation) -> dict[str, Tensor]:
     """`inputs`, and before them the encoder's output where the networks read only what a goal head makes of it."""
-    read = inputs(player, obs)
-    return read if "pixels" in read else {UNREAD: list(seen(player, obs[envs.PIXELS]).values())[-1]} | read
+    read = inputs(evaluator, obs)
+    return read if "pixels" in read else {UNREAD: list(seen(evaluator, obs[envs.PIXELS]).values())[-1]} | read
 
 
-def still(player: Player, newest: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def still(evaluator: Evaluator, newest: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Stacks (N, 84, 84, stack * 3 C) of one and the same image (N, 84, 84, 3 C)."""
-    return np.tile(newest, player.config.frame_stack)
+    return np.tile(newest, evaluator.config.frame_stack)
 
 
-def with_object_at(player: Player, poses: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.uint8]:
+def with_object_at(evaluator: Evaluator, poses: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Images (N, 84, 84, 3 C) of poses (N, P) in which the object alone lies as in `others` (N, P)."""
-    stock, view = player.eval_envs.get_attr("stock")[0], player.config.view
+    stock, view = evaluator.eval_envs.get_attr("stock")[0], evaluator.config.view
     assert view is not None
     columns, poses = object_columns(stock.model), poses.copy()
     poses[:, columns] = others[:, columns]
@@ -92,9 +92,9 @@ def with_object_at(player: Player, poses: NDArray[np.float64], others: NDArray[n
     return images
 
 
-def newest(player: Player, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def newest(evaluator: Evaluator, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The last image (N, 84, 84, 3 C) of each stack."""
-    return pixels[..., -pixels.shape[-1] // player.config.frame_stack :]
+    return pixels[..., -pixels.shape[-1] // evaluator.config.frame_stack :]
 
 
 def rms(difference: Tensor) -> float:
@@ -107,18 +107,18 @@ def ratio(one: float, other: float) -> float:
     return one / other if other else math.nan
 
 
-def at_rest(player: Player, found: Scenes) -> AtRest:
+def at_rest(evaluator: Evaluator, found: Scenes) -> AtRest:
     """The same scenes at rest, each with the next row's, which is of another environment."""
-    here = found.obs | {envs.PIXELS: still(player, newest(player, found.obs[envs.PIXELS]))}
+    here = found.obs | {envs.PIXELS: still(evaluator, newest(evaluator, found.obs[envs.PIXELS]))}
     there = {name: np.roll(values, -1, axis=0) for name, values in here.items()}
-    images = with_object_at(player, found.poses, np.roll(found.poses, -1, axis=0))
-    return AtRest(here, there, here | {"achieved_goal": there["achieved_goal"], envs.PIXELS: still(player, images)})
+    images = with_object_at(evaluator, found.poses, np.roll(found.poses, -1, axis=0))
+    return AtRest(here, there, here | {"achieved_goal": there["achieved_goal"], envs.PIXELS: still(evaluator, images)})
 
 
-def signal(player: Player, rest: AtRest) -> dict[str, tuple[float, float, float]]:
+def signal(evaluator: Evaluator, rest: AtRest) -> dict[str, tuple[float, float, float]]:
     """For each input of `with_pixels`: its distance to the other scene, its distance where the object alone lies as in
     the other scene, and its fraction of the squared distance by which the object moves all inputs that are read."""
-    here, there, moved = (with_pixels(player, obs) for obs in rest)
+    here, there, moved = (with_pixels(evaluator, obs) for obs in rest)
     energy = {name: rms(moved[name] - read) ** 2 * read.shape[1] for name, read in here.items()}
     whole = sum(energy[name] for name in energy if name != UNREAD)
     return {
@@ -127,14 +127,14 @@ def signal(player: Player, rest: AtRest) -> dict[str, tuple[float, float, float]
     }
 
 
-def noise(player: Player, found: Scenes) -> Distances:
+def noise(evaluator: Evaluator, found: Scenes) -> Distances:
     """Distances that random shifts make, and that observations really have."""
     first, second = (torch.from_numpy(obs[envs.PIXELS]) for obs in (found.obs, found.next_obs))
     generator = torch.Generator().manual_seed(0)
     offset, own = (random_offsets(len(first), PAD, generator) for _ in range(2))
-    plain, plain_next = seen(player, first), seen(player, second)
+    plain, plain_next = seen(evaluator, first), seen(evaluator, second)
     shifted, shifted_next, alike = (
-        seen(player, shift(pixels, by, PAD)) for pixels, by in ((first, offset), (second, own), (second, offset))
+        seen(evaluator, shift(pixels, by, PAD)) for pixels, by in ((first, offset), (second, own), (second, offset))
     )
     return {
         name: {
@@ -150,22 +150,22 @@ def noise(player: Player, found: Scenes) -> Distances:
     }
 
 
-def object_motion(player: Player, found: Scenes) -> tuple[dict[str, float], int]:
+def object_motion(evaluator: Evaluator, found: Scenes) -> tuple[dict[str, float], int]:
     """Distances that the object's own motion makes, when of all the scene only it moves as it did within the step (of
     stacked images, in the newest), over the steps in which it moved; and how many those are."""
-    columns = object_columns(player.eval_envs.get_attr("stock")[0].model)[:3]
+    columns = object_columns(evaluator.eval_envs.get_attr("stock")[0].model)[:3]
     moved = np.linalg.norm(found.next_poses[:, columns] - found.poses[:, columns], axis=1) > MOVED
-    before = still(player, newest(player, found.obs[envs.PIXELS][moved]))
+    before = still(evaluator, newest(evaluator, found.obs[envs.PIXELS][moved]))
     after = before.copy()
-    newest(player, after)[:] = with_object_at(player, found.poses[moved], found.next_poses[moved])
-    plain, later = seen(player, before), seen(player, after)
+    newest(evaluator, after)[:] = with_object_at(evaluator, found.poses[moved], found.next_poses[moved])
+    plain, later = seen(evaluator, before), seen(evaluator, after)
     return {name: rms(later[name] - plain[name]) for name in plain}, int(moved.sum())
 
 
-def add_object(player: Player, found: Scenes, rest: AtRest, distances: Distances) -> None:
+def add_object(evaluator: Evaluator, found: Scenes, rest: AtRest, distances: Distances) -> None:
     """Add what the object alone makes: lying as in another scene, and by its own motion."""
-    here, _, elsewhere = (seen(player, obs[envs.PIXELS]) for obs in rest)
-    motion, count = object_motion(player, found)
+    here, _, elsewhere = (seen(evaluator, obs[envs.PIXELS]) for obs in rest)
+    motion, count = object_motion(evaluator, found)
     for name, of in distances.items():
         of[ELSEWHERE] = rms(elsewhere[name] - here[name])
         of[f"real: its own motion ({count} of {len(found.poses)} steps)"] = motion[name]

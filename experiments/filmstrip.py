@@ -1,4 +1,4 @@
-"""One episode of a run's film as a row of pictures: `python -m experiments.filmstrip VIDEO PNG [--episode 0]`."""
+"""One episode of a run's film as a row of images: `python -m experiments.filmstrip VIDEO PNG [--episode 0]`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Arguments:
     episode: int = 0
     """Which of the filmed episodes."""
     steps: int = 50
-    """Steps of an episode; the film has a picture more."""
-    pictures: int = 5
+    """Steps of an episode; the film has an image more."""
+    images: int = 5
     """How many, evenly spaced from the first to the last."""
 
 
@@ -35,17 +35,17 @@ def strip(arguments: Arguments) -> None:
         frames = iio.imread(arguments.video, plugin="FFMPEG")  # (frames, height, width, 3)
     except (OSError, ValueError) as error:
         raise UserError(f"{arguments.video} is not a film ({error}): name a video.mp4 of a run.") from None
-    if arguments.pictures < 1 or arguments.steps < 1:
-        raise UserError("--pictures and --steps are at least 1.")
+    if arguments.images < 1 or arguments.steps < 1:
+        raise UserError("--images and --steps are at least 1.")
     length = arguments.steps + 1
     first = arguments.episode * length
     if arguments.episode < 0 or first + length > len(frames):
         raise UserError(f"{arguments.video} holds {len(frames) // length} episodes, counted from 0.")
-    chosen = np.linspace(first, first + length - 1, arguments.pictures).astype(int)
+    chosen = np.linspace(first, first + length - 1, arguments.images).astype(int)
     try:
         iio.imwrite(arguments.png, np.concatenate(frames[chosen][:, ::2, ::2], axis=1))
     except (OSError, ValueError) as error:
-        raise UserError(f"{arguments.png} cannot be written ({error}): name another picture.") from None
+        raise UserError(f"{arguments.png} cannot be written ({error}): name another image.") from None
 
 
 def main(arguments: Sequence[str]) -> int:

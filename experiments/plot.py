@@ -34,11 +34,11 @@ STYLES = ("-", "--", ":")  # after one round of the colours
 @dataclass(frozen=True)
 class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]]
-    """Experiments, drawn into one picture."""
+    """Experiments, drawn into one image."""
     results: Path = field(default=Path("experiments/results"))
     """Where experiments.run has put their results."""
     out: Path | None = None
-    """The picture; None: RESULTS/NAME/curve.png, or RESULTS/NAME_vs_NAME.png for several."""
+    """The image; None: RESULTS/NAME/curve.png, or RESULTS/NAME_vs_NAME.png for several."""
     log_steps: bool = False
     """Logarithmic steps, for experiments of very different budgets."""
 
@@ -68,8 +68,8 @@ def draw(axes: Axes, number: int, name: str, results: Sequence[Result]) -> None:
     axes.plot(*zip(*mean, strict=True), style, color=colour, linewidth=2.4, marker=marker, label=f"{name} ({many})")
 
 
-def picture(found: dict[str, list[Result]], path: Path, log_steps: bool) -> None:
-    """The same input gives the same picture. Raises RunFailed if it cannot be written."""
+def image(found: dict[str, list[Result]], path: Path, log_steps: bool) -> None:
+    """The same input gives the same image. Raises RunFailed if it cannot be written."""
     with plt.rc_context({"font.size": 12}):
         figure, axes = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
         for number, (name, results) in enumerate(found.items()):
@@ -115,8 +115,8 @@ def run(given: Arguments) -> None:
         files = {"summary.csv": summary.to_csv(results), "summary.md": markdown}
         summary.write(given.results / name, files)
         print(markdown)
-    picture(found, out, given.log_steps)
-    print(f"tables: {', '.join(str(given.results / name / 'summary.md') for name in names)}; picture: {out}")
+    image(found, out, given.log_steps)
+    print(f"tables: {', '.join(str(given.results / name / 'summary.md') for name in names)}; image: {out}")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -15,7 +15,7 @@ from training import checkpoint, run_folder
 from training.config import cli
 from training.config.validation import check
 from training.errors import UserError
-from training.evaluator import Player
+from training.evaluator import Evaluator
 from training.rollout.exploration import Explorer
 from training.rollout.policy import Observation, Seen
 
@@ -34,26 +34,26 @@ def is_run(name: str) -> bool:
     return (Path(name) / run_folder.CONFIG).is_file()
 
 
-def player_of(name: str) -> Player:
+def player_of(name: str) -> Evaluator:
     """The agent of a run's folder, or the untrained one of what train.py would be told. Raises UserError if it sees no
-    pictures."""
+    images."""
     trained = is_run(name)
     config = run_folder.saved_config(Path(name)) if trained else cli.parse(name.split())
     if not config.layout.pixels:
-        raise UserError(f"{name} sees no pictures (--obs {config.obs}): name a run or a preset that does.")
+        raise UserError(f"{name} sees no images (--obs {config.obs}): name a run or a preset that does.")
     config = dataclasses.replace(config, device="cpu")
     check(config)
-    player = Player(config, workers=0)
+    evaluator = Evaluator(config, workers=0)
     try:
         if trained:
-            player.load(Path(name) / checkpoint.MODEL)
+            evaluator.load(Path(name) / checkpoint.MODEL)
     except UserError:
-        player.close()
+        evaluator.close()
         raise
-    return player
+    return evaluator
 
 
-def scenes(player: Player, steps: int, random_actions: float = 0.0, guided_episodes: float = 0.0) -> Scenes:
+def scenes(evaluator: Evaluator, steps: int, random_actions: float = 0.0, guided_episodes: float = 0.0) -> Scenes:
     """Play `steps` steps in every evaluation environment, exploring as training does while all episodes fail.
 
     Steps that end an episode are left out: the pose after them is another episode's.
@@ -68,17 +68,17 @@ def scenes(player: Player, steps: int, random_actions: float = 0.0, guided_episo
         raise UserError("--steps is at least 1.")
     if not 0 <= random_actions <= 1:
         raise UserError("--random-actions lies between 0 and 1.")
-    vector_env, policy = player.eval_envs, player.policy
+    vector_env, policy = evaluator.eval_envs, evaluator.policy
     explorer = Explorer(
         num_envs=vector_env.num_envs,
-        action_size=player.action_size,
+        action_size=evaluator.action_size,
         random_actions=random_actions,
         guided_episodes=guided_episodes,
         grasps=not vector_env.get_attr("block_gripper")[0],
-        device=player.device,
-        seed=player.seeds["exploration"],
+        device=evaluator.device,
+        seed=evaluator.seeds["exploration"],
     )
-    obs, _ = vector_env.reset(seed=player.seeds["final_evaluation"])
+    obs, _ = vector_env.reset(seed=evaluator.seeds["final_evaluation"])
     opens, frames = np.ones(vector_env.num_envs, bool), policy.watch()
     seen, poses = policy.see(obs, frames, opens), np.stack(vector_env.call("pose"))
     found: list[Scenes] = []

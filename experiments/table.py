@@ -62,7 +62,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "push-pixels-critic": Experiment(
         "push-pixels",
         "--routing critic --goal-loss 0 --goal-input off --shift-pad 4 --encoder-learning-rate 2e-4 "
-        "--goals-per-image 4 --head-updates 4 --total-steps 600000 --buffer-size 200000 --replay-on-disk "
+        "--goals-per-image 4 --updates-per-encoding 4 --total-steps 600000 --buffer-size 200000 --replay-on-disk "
         "--eval-every 20000 --save-every 50000",
         "The same without the regression of the block's position: what the critic alone teaches the eyes.",
     ),
@@ -83,7 +83,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "reach-pixels-critic": Experiment(
         "reach-pixels",
         "--routing critic --goal-loss 0 --goal-input off --shift-pad 4 --encoder-learning-rate 2e-4 "
-        "--goals-per-image 4 --head-updates 4",
+        "--goals-per-image 4 --updates-per-encoding 4",
         "The same without the regression of the gripper's position: what the critic alone teaches the eyes.",
     ),
     "push-no-her": Experiment(

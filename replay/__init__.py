@@ -2,8 +2,8 @@
 
 from replay.augment import RandomShift
 from replay.batch import Batch
-from replay.prefetch import Ahead
+from replay.prefetch import Prefetcher
 from replay.ring import Ring
-from replay.storage import Room
+from replay.storage import RingSpec
 
-__all__ = ["Ahead", "Batch", "RandomShift", "Ring", "Room"]
+__all__ = ["Batch", "Prefetcher", "RandomShift", "Ring", "RingSpec"]

@@ -1,6 +1,6 @@
 """Hindsight experience replay (Andrychowicz et al. 2017): which moment of an episode lends its goal.
 
-Pure functions on tensors. Time is absolute within a lane of the ring: observation `start` opens the episode,
+Pure functions on tensors. Time counts an environment's observations: observation `start` opens the episode,
 observation `end` is its last one, so the achieved goals that an action led to are those of `start + 1 .. end`.
 """
 

@@ -36,7 +36,7 @@ class OnDisk:
                 with open(path, "wb") as empty:
                     os.posix_fallocate(empty.fileno(), 0, size)
         if any(not path.is_file() or path.stat().st_size != size for path, size in sizes.items()):
-            raise ValueError(f"{file} is not the whole of this ring's pictures, or {numbers.name} is missing")
+            raise ValueError(f"{file} is not the whole of this ring's images, or {numbers.name} is missing")
         self._maps = np.memmap(file, np.uint8, "r+", shape=shape), np.memmap(numbers, np.int64, "r+", shape=shape[:1])
         self.pixels, self.numbers = (torch.from_numpy(one) for one in self._maps)
         self.latest = int(self.numbers.max())

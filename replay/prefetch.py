@@ -9,7 +9,7 @@ import torch
 from replay.batch import Batch
 
 
-class Ahead:
+class Prefetcher:
     """Draws each minibatch, and sends it on its way, while the device still computes with the one before.
 
     So it was drawn from what was stored a step earlier than it could have been. What is drawn and not taken is not

@@ -1,4 +1,4 @@
-"""Saved rings taken apart and put together by lanes: for a run that goes on with more, or fewer, processes."""
+"""Saved rings taken apart and put together by environments: for a run that goes on with more, or fewer, processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def joined(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One ring's state with the lanes of all of `states` (`Ring.state_dict()`), in order.
+    """One ring's state with the environments of all of `states` (`Ring.state_dict()`), in order.
 
     Raises ValueError unless they have as many slots.
     """
@@ -28,24 +28,24 @@ def joined(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def cut(state: dict[str, Any], lanes: slice) -> dict[str, Any]:
-    """The state of a ring with some of the lanes alone."""
-    cursors = {name: cursor[lanes].clone() for name, cursor in state["cursors"].items()}
+def cut(state: dict[str, Any], env_indices: slice) -> dict[str, Any]:
+    """The state of a ring with some of the environments alone."""
+    cursors = {name: cursor[env_indices].clone() for name, cursor in state["cursors"].items()}
     rows = _rows(state)
     return {
         "shape": (state["shape"][0], len(cursors["newest"])),
-        "tables": {name: _by_lane(state, name, rows)[:, lanes].flatten(0, 1) for name in state["tables"]},
+        "tables": {name: _by_lane(state, name, rows)[:, env_indices].flatten(0, 1) for name in state["tables"]},
         "cursors": cursors,
     }
 
 
 def _rows(state: dict[str, Any]) -> int:
-    """Slots of each lane that have been written."""
+    """Slots of each environment that have been written."""
     return len(state["tables"]["reward"]) // int(state["shape"][1])
 
 
 def _by_lane(state: dict[str, Any], name: str, rows: int) -> Tensor:
-    """(rows, lanes, ...), with zeros where nothing has been written."""
+    """(rows, environments, ...), with zeros where nothing has been written."""
     table = state["tables"][name].unflatten(0, (-1, int(state["shape"][1])))
     missing = rows - len(table)
     return table if not missing else torch.cat([table, table.new_zeros(missing, *table.shape[1:])])

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from replay.batch import Batch, Observation
 from replay.hindsight import RewardFn, Strategy, first_open, goal_time, near, relabel
-from replay.storage import OPEN, Room, Storage
+from replay.storage import OPEN, RingSpec, Storage
 
 
 class Ring(Storage):
     """Sampling, uniform over everything stored.
 
     Args:
-        room: what is kept, and where.
+        spec: what is kept, and where.
         reward_fn: rewards of relabelled transitions.
         strategy, her_ratio: whose goals are lent, and to what share of a batch.
         goal_tries: candidates for each relabelled transition; the first whose goal was not reached yet when its
@@ -27,14 +27,14 @@ class Ring(Storage):
         goal_noise: by how much the lent goals are moved (`hindsight.near`), 0 for not at all.
         gamma: discount, which `Batch.discount` has where an episode goes on.
         relative_goals: hand out goals as seen from the achieved goal, desired - achieved.
-        frame_stack: pictures that are handed out together, the latest last; before an episode's first one it is
+        frame_stack: images that are handed out together, the latest last; before an episode's first one it is
             repeated.
         seed: of the sampling.
     """
 
     def __init__(
         self,
-        room: Room,
+        spec: RingSpec,
         *,
         reward_fn: RewardFn,
         strategy: Strategy = "future",
@@ -46,7 +46,7 @@ class Ring(Storage):
         frame_stack: int = 1,
         seed: int = 0,
     ) -> None:
-        super().__init__(room)
+        super().__init__(spec)
         self.reward_fn, self.strategy = reward_fn, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries, self.goal_noise = goal_tries if self.her_ratio else 1, goal_noise
@@ -65,42 +65,42 @@ class Ring(Storage):
         """
         candidates = self.goal_tries * batch_size
         uniform = self._uniform(3, candidates)
-        lane, time = self._draw(uniform[0])
-        new_goal = self._gather("achieved_goal", self._at(self._lender(lane, time, uniform[1]), lane))
+        env_index, time = self._draw(uniform[0])
+        new_goal = self._gather("achieved_goal", self._at(self._lender(env_index, time, uniform[1]), env_index))
         relabelled = uniform[2, :batch_size] < self.her_ratio
         if self.goal_tries > 1:
-            choice = torch.where(relabelled, first_open(self._unmoved(lane, time, new_goal, batch_size)), 0)
+            choice = torch.where(relabelled, first_open(self._unmoved(env_index, time, new_goal, batch_size)), 0)
             choice = choice * batch_size + torch.arange(batch_size, device=self.device)
-            lane, time, new_goal = lane[choice], time[choice], new_goal[choice]
+            env_index, time, new_goal = env_index[choice], time[choice], new_goal[choice]
         if goals > 1:
-            more_goals, more_relabelled = self._more_goals(lane.repeat(goals - 1), time.repeat(goals - 1))
+            more_goals, more_relabelled = self._more_goals(env_index.repeat(goals - 1), time.repeat(goals - 1))
             new_goal = torch.cat([new_goal, more_goals])
             relabelled = torch.cat([relabelled, more_relabelled])
         if self.goal_noise:
-            desired = self._gather("desired_goal", self._at(time, lane)).repeat(goals, 1)
+            desired = self._gather("desired_goal", self._at(time, env_index)).repeat(goals, 1)
             new_goal = near(new_goal, desired, self._uniform(len(desired)), self.goal_noise)
-        return self._transitions(lane, time, new_goal, relabelled)
+        return self._transitions(env_index, time, new_goal, relabelled)
 
-    def _more_goals(self, lane: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        """Other goals (R, G) for the transitions of `lane` at `time`, (R,) each, and which of them to use."""
-        rows = len(lane)
+    def _more_goals(self, env_index: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """Other goals (R, G) for the transitions of `env_index` at `time`, (R,) each, and which of them to use."""
+        rows = len(env_index)
         uniform = self._uniform(2, self.goal_tries * rows)
-        lanes, times = lane.repeat(self.goal_tries), time.repeat(self.goal_tries)
-        new_goal = self._gather("achieved_goal", self._at(self._lender(lanes, times, uniform[0]), lanes))
+        env_indices, times = env_index.repeat(self.goal_tries), time.repeat(self.goal_tries)
+        new_goal = self._gather("achieved_goal", self._at(self._lender(env_indices, times, uniform[0]), env_indices))
         if self.goal_tries > 1:
-            choice = first_open(self._unmoved(lanes, times, new_goal, rows))
+            choice = first_open(self._unmoved(env_indices, times, new_goal, rows))
             new_goal = new_goal[choice * rows + torch.arange(rows, device=self.device)]
         return new_goal, uniform[1, :rows] < self.her_ratio
 
-    def _unmoved(self, lane: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
+    def _unmoved(self, env_index: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
         """Which candidates had their goal reached at the oldest observation of their episode, (tries, rows) bool."""
-        begun = torch.maximum(self._gather("start", self._at(time, lane)), self._oldest_time(lane))
-        achieved = self._gather("achieved_goal", self._at(begun, lane))
+        begun = torch.maximum(self._gather("start", self._at(time, env_index)), self._oldest_time(env_index))
+        achieved = self._gather("achieved_goal", self._at(begun, env_index))
         return (self.reward_fn(achieved, goal) == self.reward_fn(goal, goal)).view(-1, rows)
 
-    def _transitions(self, lane: Tensor, time: Tensor, new_goal: Tensor, relabelled: Tensor) -> Batch:
-        """Gather the transitions of `lane` at `time`, (P,) each, with `new_goal` (B, G) where `relabelled` (B,)."""
-        here, following = self._at(time, lane), self._at(time + 1, lane)
+    def _transitions(self, env_index: Tensor, time: Tensor, new_goal: Tensor, relabelled: Tensor) -> Batch:
+        """Gather transitions, `env_index` (P,) at `time` (P,), with `new_goal` (B, G) where `relabelled` (B,)."""
+        here, following = self._at(time, env_index), self._at(time + 1, env_index)
         achieved, next_achieved = self._gather("achieved_goal", here), self._gather("achieved_goal", following)
         tiles = len(new_goal) // len(here)
         each = here.repeat(tiles)  # (B,)
@@ -116,8 +116,8 @@ class Ring(Storage):
         if self.relative_goals:  # in float64, before rounding
             goal, next_goal = goal - achieved.repeat(tiles, 1), goal - next_achieved.repeat(tiles, 1)
         return Batch(
-            obs=self._observation(lane, time),
-            next_obs=self._observation(lane, time + 1),
+            obs=self._observation(env_index, time),
+            next_obs=self._observation(env_index, time + 1),
             action=self._gather("action", each),
             reward=reward,
             discount=self.gamma * (1 - self._gather("terminated", each)),
@@ -126,47 +126,47 @@ class Ring(Storage):
             achieved_goal=achieved.to(torch.float32),
         )
 
-    def _observation(self, lane: Tensor, time: Tensor) -> Observation:
-        """What is stored of `lane` at `time`, (P,) each; images with the ones before them, the latest last."""
-        obs = {"vector": self._gather("vector", self._at(time, lane))}
-        return obs | {"pixels": self._images(lane, time)} if "pixels" in self.tables else obs
+    def _observation(self, env_index: Tensor, time: Tensor) -> Observation:
+        """What is stored of `env_index` at `time`, (P,) each; images with the ones before them, the latest last."""
+        obs = {"vector": self._gather("vector", self._at(time, env_index))}
+        return obs | {"pixels": self._images(env_index, time)} if "pixels" in self.tables else obs
 
-    def _images(self, lane: Tensor, time: Tensor) -> Tensor:
+    def _images(self, env_index: Tensor, time: Tensor) -> Tensor:
         """(P, H, W, stack * C) uint8."""
         if self.frame_stack == 1:
-            return self._gather("pixels", self._at(time, lane))
+            return self._gather("pixels", self._at(time, env_index))
         # Neither before the episode's first observation nor before the oldest one that is still stored.
-        first = torch.maximum(self._gather("start", self._at(time, lane)), self._oldest(lane))
+        first = torch.maximum(self._gather("start", self._at(time, env_index)), self._oldest(env_index))
         back = torch.arange(self.frame_stack - 1, -1, -1, device=self.device)
         times = torch.maximum(time[:, None] - back, first[:, None])  # (P, stack)
-        rows = self._at(times, lane[:, None])
+        rows = self._at(times, env_index[:, None])
         return torch.cat([self._gather("pixels", one) for one in rows.unbind(1)], dim=-1)
 
-    def _lender(self, lane: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
-        """The time whose achieved goal is lent to the transition of `lane` at `time`; (B,) each."""
-        here = self._at(time, lane)
+    def _lender(self, env_index: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
+        """The time whose achieved goal is lent to the transition of `env_index` at `time`; (B,) each."""
+        here = self._at(time, env_index)
         end = self._gather("end", here)
-        end = torch.where(end == OPEN, self.cursors["newest"][lane], end)
+        end = torch.where(end == OPEN, self.cursors["newest"][env_index], end)
         # A long episode may have lost its beginning to the ring; `episode` draws from the time after it.
-        start = torch.maximum(self._gather("start", here), self._oldest_time(lane) - 1)
+        start = torch.maximum(self._gather("start", here), self._oldest_time(env_index) - 1)
         return goal_time(self.strategy, time, start, end, uniform)
 
     def _draw(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """Uniform numbers (B,) -> lane (B,) and time (B,) of a stored transition, each equally likely."""
+        """Uniform numbers (B,) -> environment (B,) and time (B,) of a stored transition, each equally likely."""
         stored = self.cursors["added"] - self.cursors["lost"]  # (N,)
         upto = stored.cumsum(0)
         pick = (uniform * upto[-1]).long()
-        lane = torch.searchsorted(upto, pick, right=True)
-        nth = self.cursors["lost"][lane] + pick - (upto - stored)[lane]
-        return lane, self._gather("transition", self._at(nth, lane))
+        env_index = torch.searchsorted(upto, pick, right=True)
+        nth = self.cursors["lost"][env_index] + pick - (upto - stored)[env_index]
+        return env_index, self._gather("transition", self._at(nth, env_index))
 
-    def _oldest_time(self, lane: Tensor) -> Tensor:
-        """Time of the oldest observation that each lane still holds, its image aside."""
-        return self.cursors["newest"][lane] - self.slots + 1
+    def _oldest_time(self, env_index: Tensor) -> Tensor:
+        """Time of the oldest observation that each environment still holds, its image aside."""
+        return self.cursors["newest"][env_index] - self.slots + 1
 
-    def _oldest(self, lane: Tensor) -> Tensor:
-        """Time of the oldest picture that each lane still holds."""
-        return torch.maximum(self._oldest_time(lane), self.cursors["intact"][lane])
+    def _oldest(self, env_index: Tensor) -> Tensor:
+        """Time of the oldest image that each environment still holds."""
+        return torch.maximum(self._oldest_time(env_index), self.cursors["intact"][env_index])
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(*shape, dtype=torch.float64, device=self.device, generator=self.generator)

@@ -1,9 +1,10 @@
-"""Where the ring keeps what happened: preallocated tables of single observations, one lane for each environment.
+"""Where the ring keeps what happened: preallocated tables of single observations, a column for each
+environment.
 
 Every observation is stored once: the next observation of time t is the observation of time t + 1. An episode of T
-steps takes T + 1 slots, for its last observation is stored too, and is the one slot that holds no transition. So a
-lane also keeps a list of the times that are transitions, oldest first, and sampling draws from that list: uniform
-over everything stored, whatever the episodes' lengths, with no rejection and no loop over the batch.
+steps takes T + 1 slots, for its last observation is stored too, and is the one slot that holds no transition. So each
+environment also has a list of the times that are transitions, oldest first, from which sampling chooses: uniform over
+everything stored, whatever the episodes' lengths, with no rejection and no loop over the batch.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ OPEN = -1  # the end of an episode that is still being played
 
 
 @dataclass(frozen=True)
-class Room:
+class RingSpec:
     """What is kept, and where."""
 
-    capacity: int  # observations in all lanes together
-    num_envs: int  # lanes
+    capacity: int  # observations, of all environments together
+    num_envs: int  # N
     vector_size: int  # V
     goal_size: int  # G
     action_size: int  # A
-    pixels: tuple[int, int, int] | None = None  # (H, W, C) of a single picture, stored as uint8; None for none
+    pixels: tuple[int, int, int] | None = None  # (H, W, C) of a single image, stored as uint8; None for none
     device: torch.device | str = "cpu"
     file: Path | None = None  # where the images lie instead of in memory; one that is there is taken over as it is
 
@@ -37,44 +38,44 @@ class Room:
 class Storage:
     """Writing and saving.
 
-    Time counts a lane's observations from 0 and never wraps; the slot of time t is t mod slots. All tables are flat,
-    (slots * lanes, ...), so that one `index_select` gathers a batch. Sizes and cursors are device tensors that are
-    changed in place, so that a captured graph sees them.
+    Time counts an environment's observations from 0 and never wraps; the slot of time t is t mod slots. All tables are
+    flat, (slots * N, ...) for N environments, so that one `index_select` gathers a batch. Sizes and cursors are device
+    tensors that are changed in place, so that a captured graph sees them.
     """
 
-    def __init__(self, room: Room) -> None:
-        self.lanes, self.slots = room.num_envs, room.capacity // room.num_envs
+    def __init__(self, spec: RingSpec) -> None:
+        self.num_envs, self.slots = spec.num_envs, spec.capacity // spec.num_envs
         if self.slots < 2:
             raise ValueError(
-                f"a buffer of {room.capacity} has no room for a transition of each of {room.num_envs} environments"
+                f"a buffer of {spec.capacity} has no room for a transition of each of {spec.num_envs} environments"
             )
-        self.device = torch.device(room.device)
+        self.device = torch.device(spec.device)
 
         def table(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             # Writing the zeros touches every page: memory that is not there is missed now, not hours later.
-            rows = self.slots * self.lanes
+            rows = self.slots * self.num_envs
             return torch.empty(rows, *shape, dtype=dtype, device=self.device).fill_(0)
 
         self.tables = {
-            "vector": table(room.vector_size),
-            "achieved_goal": table(room.goal_size, dtype=torch.float64),
-            "desired_goal": table(room.goal_size, dtype=torch.float64),
-            "action": table(room.action_size),
+            "vector": table(spec.vector_size),
+            "achieved_goal": table(spec.goal_size, dtype=torch.float64),
+            "desired_goal": table(spec.goal_size, dtype=torch.float64),
+            "action": table(spec.action_size),
             "reward": table(),
             "terminated": table(),
             "start": table(dtype=torch.int64),  # time of the episode's first observation
             "end": table(dtype=torch.int64),  # time of its last one, or OPEN
-            "transition": table(dtype=torch.int64),  # a lane's n-th transition -> its time, at n mod slots
+            "transition": table(dtype=torch.int64),  # an environment's n-th transition -> its time, at n mod slots
         }
         self.on_disk: OnDisk | None = None
-        if room.pixels is not None and room.file is None:
-            self.tables["pixels"] = table(*room.pixels, dtype=torch.uint8)
-        elif room.pixels is not None and room.file is not None:
-            self.on_disk = OnDisk(room.file, (self.slots * self.lanes, *room.pixels))
+        if spec.pixels is not None and spec.file is None:
+            self.tables["pixels"] = table(*spec.pixels, dtype=torch.uint8)
+        elif spec.pixels is not None and spec.file is not None:
+            self.on_disk = OnDisk(spec.file, (self.slots * self.num_envs, *spec.pixels))
             self.tables["pixels"] = self.on_disk.pixels
 
         def cursor(value: int) -> Tensor:
-            return torch.full((self.lanes,), value, dtype=torch.int64, device=self.device)
+            return torch.full((self.num_envs,), value, dtype=torch.int64, device=self.device)
 
         self.cursors = {
             "newest": cursor(-1),  # time of the latest observation
@@ -83,7 +84,7 @@ class Storage:
             "start": cursor(0),  # time of the open episode's first observation
             "intact": cursor(0),  # time from which on images are those that were stored; at most `newest`
         }
-        self.all_lanes = torch.arange(self.lanes, device=self.device)
+        self.all_envs = torch.arange(self.num_envs, device=self.device)
 
     def __len__(self) -> int:
         """Transitions that can be sampled. Waits for the device: not for the hot path."""
@@ -92,13 +93,13 @@ class Storage:
     # ------------------------------------------------------------------ writing
 
     def start(self, vector: Tensor, achieved_goal: Tensor, desired_goal: Tensor, pixels: Tensor | None = None) -> None:
-        """Open an episode in every lane with its first observation; one that was open is cut off where it is.
+        """Open an episode in every environment with its first observation; one that was open is cut off where it is.
 
         Args:
             vector (N, V), achieved_goal (N, G), desired_goal (N, G), pixels (N, H, W, C) uint8.
         """
-        self._close(self.all_lanes)
-        self._push(self.all_lanes, vector, achieved_goal, desired_goal, pixels, opens_episode=True)
+        self._close(self.all_envs)
+        self._push(self.all_envs, vector, achieved_goal, desired_goal, pixels, opens_episode=True)
 
     def add(
         self,
@@ -110,7 +111,7 @@ class Storage:
         desired_goal: Tensor,
         pixels: Tensor | None = None,
     ) -> None:
-        """Store one step of every lane: what was done at the newest observation, and what was seen next.
+        """Store one step of every environment: what was done at the newest observation, and what was seen next.
 
         Args:
             action (N, A), reward (N,), terminated (N,).
@@ -118,49 +119,54 @@ class Storage:
                 where the episode ended, its last one (`final_obs`), to be followed by `begin`.
         """
         added, newest = self.cursors["added"], self.cursors["newest"]
-        here = self._at(newest, self.all_lanes)
+        here = self._at(newest, self.all_envs)
         self.tables["action"][here] = action
         self.tables["reward"][here] = reward
         self.tables["terminated"][here] = terminated.to(torch.float32)
-        self.tables["transition"][self._at(added, self.all_lanes)] = newest
+        self.tables["transition"][self._at(added, self.all_envs)] = newest
         added += 1
-        self._push(self.all_lanes, vector, achieved_goal, desired_goal, pixels, opens_episode=False)
+        self._push(self.all_envs, vector, achieved_goal, desired_goal, pixels, opens_episode=False)
 
     def begin(
-        self, lanes: Tensor, vector: Tensor, achieved_goal: Tensor, desired_goal: Tensor, pixels: Tensor | None = None
+        self,
+        env_indices: Tensor,
+        vector: Tensor,
+        achieved_goal: Tensor,
+        desired_goal: Tensor,
+        pixels: Tensor | None = None,
     ) -> None:
-        """End the episodes of `lanes` (D,) at their newest observation and open the next ones.
+        """End the episodes of `env_indices` (D,) at their newest observation and open the next ones.
 
         Args:
             vector (D, V), achieved_goal (D, G), desired_goal (D, G), pixels (D, H, W, C): the first observations of
                 the new episodes.
         """
-        self._close(lanes)
-        self._push(lanes, vector, achieved_goal, desired_goal, pixels, opens_episode=True)
+        self._close(env_indices)
+        self._push(env_indices, vector, achieved_goal, desired_goal, pixels, opens_episode=True)
 
-    def _at(self, time: Tensor, lanes: Tensor) -> Tensor:
-        """Row of the flat tables that holds `time` of `lanes`."""
-        return time % self.slots * self.lanes + lanes
+    def _at(self, time: Tensor, env_indices: Tensor) -> Tensor:
+        """Row of the flat tables that holds `time` of `env_indices`."""
+        return time % self.slots * self.num_envs + env_indices
 
     def _push(
         self,
-        lanes: Tensor,
+        env_indices: Tensor,
         vector: Tensor,
         achieved: Tensor,
         desired: Tensor,
         pixels: Tensor | None,
         opens_episode: bool,
     ) -> None:
-        self.cursors["newest"][lanes] += 1
-        time = self.cursors["newest"][lanes]
-        lost = self.cursors["lost"][lanes]
-        # The slot may have held the lane's oldest transition. A lane that holds none has nothing to lose.
-        oldest = self.tables["transition"][self._at(lost, lanes)]
-        overwritten = (oldest <= time - self.slots) & (lost < self.cursors["added"][lanes])
-        self.cursors["lost"][lanes] = lost + overwritten
+        self.cursors["newest"][env_indices] += 1
+        time = self.cursors["newest"][env_indices]
+        lost = self.cursors["lost"][env_indices]
+        # The slot may have held the environment's oldest transition. One that holds none has nothing to lose.
+        oldest = self.tables["transition"][self._at(lost, env_indices)]
+        overwritten = (oldest <= time - self.slots) & (lost < self.cursors["added"][env_indices])
+        self.cursors["lost"][env_indices] = lost + overwritten
         if opens_episode:
-            self.cursors["start"][lanes] = time
-        here = self._at(time, lanes)
+            self.cursors["start"][env_indices] = time
+        here = self._at(time, env_indices)
         self.tables["vector"][here] = vector
         self.tables["achieved_goal"][here] = achieved
         self.tables["desired_goal"][here] = desired
@@ -169,17 +175,17 @@ class Storage:
                 self.on_disk.write(here, pixels)
             else:
                 self.tables["pixels"][here] = pixels
-        self.tables["start"][here] = self.cursors["start"][lanes]
+        self.tables["start"][here] = self.cursors["start"][env_indices]
         self.tables["end"][here] = OPEN
 
-    def _close(self, lanes: Tensor) -> None:
-        """Tell every stored observation of the lanes' open episodes where the episode ended."""
-        for lane in lanes.tolist():  # once an episode
-            end = int(self.cursors["newest"][lane])
-            start = max(int(self.cursors["start"][lane]), end - self.slots + 1)
+    def _close(self, env_indices: Tensor) -> None:
+        """Tell every stored observation of the environments' open episodes where the episode ended."""
+        for env_index in env_indices.tolist():  # once an episode
+            end = int(self.cursors["newest"][env_index])
+            start = max(int(self.cursors["start"][env_index]), end - self.slots + 1)
             if end >= 0:
                 times = torch.arange(start, end + 1, device=self.device)
-                self.tables["end"][self._at(times, torch.as_tensor(lane, device=self.device))] = end
+                self.tables["end"][self._at(times, torch.as_tensor(env_index, device=self.device))] = end
 
     def _gather(self, name: str, rows: Tensor) -> Tensor:
         return self.tables[name].index_select(0, rows)
@@ -191,16 +197,16 @@ class Storage:
 
         Of images on disk only the newest: what is seen next continues it, though all others may be overwritten.
         """
-        used = min(int(self.cursors["newest"].max()) + 1, self.slots) * self.lanes
+        used = min(int(self.cursors["newest"].max()) + 1, self.slots) * self.num_envs
         state: dict[str, Any] = {
-            "shape": (self.slots, self.lanes),
+            "shape": (self.slots, self.num_envs),
             "tables": {name: _first_rows(self.tables[name], used) for name in self._saved()},
             "cursors": {name: cursor.clone() for name, cursor in self.cursors.items()},
         }
         if self.on_disk is not None:
             self.on_disk.flush()
             state["tables"]["number"] = _first_rows(self.on_disk.numbers, used)
-            state["cursors"]["pixels"] = self._gather("pixels", self._at(self.cursors["newest"], self.all_lanes))
+            state["cursors"]["pixels"] = self._gather("pixels", self._at(self.cursors["newest"], self.all_envs))
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -208,8 +214,10 @@ class Storage:
 
         Raises ValueError if it was a ring of another shape.
         """
-        if tuple(state["shape"]) != (self.slots, self.lanes):
-            raise ValueError(f"the saved ring has {state['shape']} slots and lanes, this one {self.slots, self.lanes}")
+        if tuple(state["shape"]) != (self.slots, self.num_envs):
+            raise ValueError(
+                f"the saved ring has {state['shape']} slots and environments, this one {self.slots, self.num_envs}"
+            )
         saved = state["tables"]
         if any(saved[name].shape[1:] != self.tables[name].shape[1:] for name in self._saved()):
             raise ValueError("the saved ring holds vectors, goals or actions of other sizes than this one")
@@ -235,12 +243,12 @@ class Storage:
         numbers = torch.zeros_like(on_disk.numbers)
         numbers[: len(saved)] = saved
         newest, lost = self.cursors["newest"], self.cursors["lost"]
-        here = self._at(newest, self.all_lanes)
+        here = self._at(newest, self.all_envs)
         on_disk.put_back(here, pixels, numbers[here])
-        overwritten = (numbers != on_disk.numbers).view(self.slots, self.lanes)
+        overwritten = (numbers != on_disk.numbers).view(self.slots, self.num_envs)
         after = torch.where(overwritten, self._held(newest), -1).amax(0) + 1  # the latest that is overwritten
         intact = self.cursors["intact"].copy_(torch.maximum(self.cursors["intact"], after))
-        transition = self.tables["transition"].view(self.slots, self.lanes)
+        transition = self.tables["transition"].view(self.slots, self.num_envs)
         lost += ((self._held(self.cursors["added"] - 1) >= lost) & (transition < intact)).sum(0)
 
     def _held(self, latest: Tensor) -> Tensor:

@@ -18,9 +18,9 @@ from replay import Ring
 from tests.envs import unruly
 from tests.training.runs import TINY, tiny
 from training import checkpoint, run_folder
-from training import evaluator as player
+from training import evaluator as evaluator
 from training.config import cli
-from training.evaluator import Player
+from training.evaluator import Evaluator
 from training.rollout.evaluate import evaluate
 
 STACKED = ("push-pixels", "--num-envs", "2", "--frame-stack", "2")
@@ -29,15 +29,15 @@ STACKED = ("push-pixels", "--num-envs", "2", "--frame-stack", "2")
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(player, "EVAL_ENVS", 2)
+    monkeypatch.setattr(evaluator, "EVAL_ENVS", 2)
 
 
 @pytest.fixture
-def saved(request: pytest.FixtureRequest) -> Iterator[Player]:
+def saved(request: pytest.FixtureRequest) -> Iterator[Evaluator]:
     """What evaluates the flags that the test names, with its networks saved as a run's in the folder `run`."""
     unruly.register()
     preset, *flags = request.param
-    one = Player(cli.parse([preset, *TINY, *flags]))
+    one = Evaluator(cli.parse([preset, *TINY, *flags]))
     seen = one.eval_envs.reset(seed=11)[0]
     numbers = one.policy.numbers(seen)
     one.agent.observe(*numbers)  # means and deviations unlike 0 and 1
@@ -65,11 +65,11 @@ def row(obs: dict[str, Any], *rows: int) -> dict[str, Any]:
     indirect=True,
 )
 @pytest.mark.usefixtures("bfloat16")
-def test_it_sees_and_acts_as_in_evaluations(saved: Player) -> None:
+def test_it_sees_and_acts_as_in_evaluations(saved: Evaluator) -> None:
     """Beside the environments and the acting of an evaluation, over ends of episodes: the same bits, one or a batch."""
     vec = saved.eval_envs
     policy = pixel_push.load("run")
-    both, first = saved.policy.player(), saved.policy.player()
+    both, first = saved.policy.deterministic(), saved.policy.deterministic()
     ours = [policy.make_env() for _ in range(2)]
     vec.set_attr("_max_episode_steps", 4)
     for env in ours:
@@ -98,7 +98,7 @@ def test_it_sees_and_acts_as_in_evaluations(saved: Player) -> None:
 
 
 @pytest.mark.parametrize("saved", [("reach", "--env-id", "FetchReachDense-v4")], indirect=True)
-def test_sb3_plays_the_episodes_of_an_evaluation_with_it(saved: Player) -> None:
+def test_sb3_plays_the_episodes_of_an_evaluation_with_it(saved: Evaluator) -> None:
     from stable_baselines3.common.evaluation import evaluate_policy
     from stable_baselines3.common.vec_env import DummyVecEnv
 
@@ -111,7 +111,7 @@ def test_sb3_plays_the_episodes_of_an_evaluation_with_it(saved: Player) -> None:
 
 
 @pytest.mark.parametrize("saved", [("push",)], indirect=True)
-def test_samples_differ_and_are_seeded(saved: Player) -> None:
+def test_samples_differ_and_are_seeded(saved: Evaluator) -> None:
     """By default it samples, as SB3's predict does."""
     obs = saved.eval_envs.reset(seed=5)[0]
 
@@ -151,7 +151,7 @@ WRONG: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("saved", [STACKED], indirect=True)
-def test_what_is_no_observation_is_refused_in_a_sentence(saved: Player) -> None:
+def test_what_is_no_observation_is_refused_in_a_sentence(saved: Evaluator) -> None:
     policy = pixel_push.load("run")
     assert policy.predict(WHOLE | {"more": None})[0].shape == (4,)
     for name, (wrong, complaint) in WRONG.items():
@@ -163,7 +163,7 @@ def test_what_is_no_observation_is_refused_in_a_sentence(saved: Player) -> None:
 
 
 @pytest.mark.parametrize("saved", [STACKED], indirect=True)
-def test_lists_and_views_will_do(saved: Player) -> None:
+def test_lists_and_views_will_do(saved: Evaluator) -> None:
     """Numbers in lists and float32, images that are views with negative strides: read, not warned of, not changed."""
     policy = pixel_push.load("run")
     numbers = {key: np.linspace(0.5, 1, array.size, dtype=np.float32) for key, array in NUMBERS.items()}
@@ -177,7 +177,7 @@ def test_lists_and_views_will_do(saved: Player) -> None:
 
 
 @pytest.mark.parametrize("saved", [STACKED], indirect=True)
-def test_loading_builds_nothing_that_learns_steps_or_renders(saved: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loading_builds_nothing_that_learns_steps_or_renders(saved: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
     """And images from elsewhere are looked at without a GL library."""
 
     def built(*_: Any, **__: Any) -> None:
@@ -186,7 +186,7 @@ def test_loading_builds_nothing_that_learns_steps_or_renders(saved: Player, monk
     def no_gl() -> None:
         raise envs.RenderError("Nothing can be drawn: apt-get install libegl1")
 
-    for part in (torch.optim.Optimizer, Ring, envs.GoalVectorEnv, Player):
+    for part in (torch.optim.Optimizer, Ring, envs.GoalVectorEnv, Evaluator):
         monkeypatch.setattr(part, "__init__", built)
     monkeypatch.setattr(envs, "check_gl", no_gl)
     policy = pixel_push.load("run")
@@ -196,7 +196,7 @@ def test_loading_builds_nothing_that_learns_steps_or_renders(saved: Player, monk
 
 
 @pytest.mark.parametrize("saved", [("push",)], indirect=True)
-def test_what_is_no_run_is_refused_in_a_sentence(saved: Player) -> None:
+def test_what_is_no_run_is_refused_in_a_sentence(saved: Evaluator) -> None:
     def refused(run: str, complaint: str) -> None:
         with pytest.raises(pixel_push.UserError) as refusal:
             pixel_push.load(run)

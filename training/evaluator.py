@@ -28,18 +28,18 @@ def make_vec(config: Config, num_envs: int, workers: int | None, seed: int | Non
         raise UserError(str(error)) from None
 
 
-class Player:
+class Evaluator:
     """An agent that acts in the environments of a configuration: enough to evaluate."""
 
     def __init__(self, config: Config, workers: int | None = None, ranks: Ranks = ALONE) -> None:
         self.device, self.ranks = ranks.device(resources.torch_device(config.device)), ranks
-        self.config = config = resources.resolved(config, self.device, envs.cores() // ranks.on_this_machine)
+        self.config = config = resources.resolved(config, self.device, envs.cores() // ranks.local_count)
         assert config.threads is not None
         accelerate.set_up(config.threads)
         self.seeds = seeds(config.seed, ranks.rank)
-        part = ranks.part_of(config).num_envs
+        part = ranks.local_config(config).num_envs
         # Processes that draw are dear, and on some GPUs hang beside one another: from pixels, the environments of the
-        # training play the evaluations too. Two at least, for one may be shown the other's pictures.
+        # training play the evaluations too. Two at least, for one may be shown the other's images.
         self.evaluates_in_training_envs = config.view is not None and part > 1
         self.eval_envs = self._make_eval_envs(part, config.workers if workers is None else workers)
         actions: Any = self.eval_envs.single_action_space
@@ -52,7 +52,7 @@ class Player:
 
     def _make_eval_envs(self, part: int, workers: int | None) -> GoalVectorEnv:
         """`part`: environments of this rank's training."""
-        # Two at least, for one may be shown the other's pictures; no more than there are episodes.
+        # Two at least, for one may be shown the other's images; no more than there are episodes.
         side_by_side = max(2, min(EVAL_ENVS, max(self.config.eval_episodes, self.config.final_episodes)))
         if self.evaluates_in_training_envs:
             side_by_side = part

@@ -12,8 +12,8 @@ from training import logger, run_folder
 from training.logger import Row
 from training.progress import closing_table, duration
 from training.rollout.evaluate import evaluate, evaluate_blindfolded, staying
-from training.trainer import Session
-from training.training_state import Recorder
+from training.trainer import Trainer
+from training.training_state import TrainingState
 
 EVAL, VIDEO, FILMED = "eval.json", "video.mp4", 5
 
@@ -27,17 +27,17 @@ def first_of_two(rows: list[Row], level: float) -> Row | None:
     return None
 
 
-def finish(session: Session, recorder: Recorder, folder: Path, console: Console) -> None:
+def finish(trainer: Trainer, training_state: TrainingState, folder: Path, console: Console) -> None:
     """Write eval.json and the video, and print a table."""
-    config, wall_seconds = session.config, recorder.seconds
-    seed = session.seeds["final_evaluation"]
-    with session.evaluating() as vec:
-        playing = vec, session.policy, config.final_episodes, seed
+    config, wall_seconds = trainer.config, training_state.seconds
+    seed = trainer.seeds["final_evaluation"]
+    with trainer.evaluating() as vec:
+        playing = vec, trainer.policy, config.final_episodes, seed
         result = evaluate(*playing).to_dict() | evaluate_blindfolded(*playing)
     to_90 = first_of_two(logger.read_rows(folder), 0.9)
     result |= {
-        "env_steps": recorder.step,
-        "updates": recorder.updates,
+        "env_steps": training_state.step,
+        "updates": training_state.updates,
         "wall_seconds": round(wall_seconds, 1),
         "steps_to_90": to_90 and int(to_90["step"]),
         "seconds_to_90": to_90 and round(to_90["seconds"], 1),
@@ -45,10 +45,15 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
     run_folder.write_json(folder / EVAL, result)
     video = "not asked for"
     if config.video:
-        session.close()  # so that no other process holds a GL context while this one films
+        trainer.close()  # so that no other process holds a GL context while this one films
         try:
             envs.record(
-                config.env_id, session.policy.player(), folder / VIDEO, episodes=FILMED, seed=seed, view=config.view
+                config.env_id,
+                trainer.policy.deterministic(),
+                folder / VIDEO,
+                episodes=FILMED,
+                seed=seed,
+                view=config.view,
             )
             video = str(folder / VIDEO)
         except (envs.RenderError, envs.NotFinite, OSError) as error:
@@ -56,15 +61,15 @@ def finish(session: Session, recorder: Recorder, folder: Path, console: Console)
     low, high = result["ci95"]
     seeing = []
     if "blindfold_success_rate" in result:
-        seeing = [("blindfold", f"{result['blindfold_success_rate']:.1%} with black pictures, "
-                   f"{result['another_picture_success_rate']:.1%} with those of another episode")]  # fmt: skip
+        seeing = [("blindfold", f"{result['blindfold_success_rate']:.1%} with black images, "
+                   f"{result['another_image_success_rate']:.1%} with those of another episode")]  # fmt: skip
     closing_table(
         console,
         [
             ("success", f"{result['success_rate']:.1%} of {result['episodes']} episodes, 95%: [{low:.1%}, {high:.1%}]"),
             ("at any step", staying(result)),
             *seeing,
-            ("steps", f"{recorder.step}, {recorder.updates} updates, {duration(wall_seconds)}"),
+            ("steps", f"{training_state.step}, {training_state.updates} updates, {duration(wall_seconds)}"),
             ("to 90%", f"{int(to_90['step'])} steps, {duration(to_90['seconds'])}" if to_90 else "not reached"),
             ("video", video),
             ("run", f"{folder}"),

@@ -22,7 +22,7 @@ COLUMNS = (
     "critic_loss", "actor_loss", "temperature_loss", "q", "target_q", "entropy", "alpha",
     "goal_loss", "replay_error_cm", "position_error_cm", "softmax_temperature",
     "encoder_grad_norm", "critic_grad_norm", "actor_grad_norm",
-    "steps_per_second", "updates_per_second", "share_act", "share_env", "share_sample", "share_update",
+    "steps_per_second", "updates_per_second", "time_frac_act", "time_frac_env", "time_frac_sample", "time_frac_update",
 )  # fmt: skip
 
 Row = dict[str, float]
@@ -74,9 +74,9 @@ class Logger:
         except OSError as error:
             raise RunFailed(f"{self.path} could not be written ({error.strerror}); free some space.") from error
 
-    def show(self, pictures: NDArray[np.uint8], step: int) -> None:
+    def show(self, images: NDArray[np.uint8], step: int) -> None:
         """What the agent sees, (H, W, 3), into TensorBoard."""
-        self.board.add_image("what the agent sees", pictures, step, dataformats="HWC")
+        self.board.add_image("what the agent sees", images, step, dataformats="HWC")
 
     def close(self) -> None:
         self.file.close()

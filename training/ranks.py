@@ -34,8 +34,8 @@ class Ranks:
 
     rank: int = 0
     count: int = 1
-    on_this_machine: int = 1
-    place: int = 0  # among those on this machine
+    local_count: int = 1
+    local_rank: int = 0  # among those on this machine
 
     @staticmethod
     def from_environment() -> Ranks:
@@ -47,14 +47,14 @@ class Ranks:
         """Connect with the others; once."""
         if self.count == 1 or dist.is_initialized():
             return
-        if self.place < torch.cuda.device_count():  # before anything else takes memory of the first one
-            torch.cuda.set_device(self.place)
+        if self.local_rank < torch.cuda.device_count():  # before anything else takes memory of the first one
+            torch.cuda.set_device(self.local_rank)
         dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
 
     @property
     def launcher(self) -> str:
         """What a command begins with that starts as many on this machine."""
-        return "python" if self.count == 1 else f"torchrun --nproc-per-node {self.on_this_machine}"
+        return "python" if self.count == 1 else f"torchrun --nproc-per-node {self.local_count}"
 
     def leave(self) -> None:
         if dist.is_initialized():
@@ -69,14 +69,14 @@ class Ranks:
         if self.count > 1:
             if device.index is not None:
                 raise UserError(f"--device {device} is one for {self.count} ranks: leave it to auto.")
-            if self.on_this_machine > (there := torch.cuda.device_count()):
-                raise UserError(f"{self.on_this_machine} ranks need as many GPUs, and there are {there}.")
-            device = torch.device("cuda", self.place)
+            if self.local_count > (there := torch.cuda.device_count()):
+                raise UserError(f"{self.local_count} ranks need as many GPUs, and there are {there}.")
+            device = torch.device("cuda", self.local_rank)
         if device.index is not None:
             torch.cuda.set_device(device)  # streams and graphs are made on the current one
         return device
 
-    def part_of(self, config: Config) -> Config:
+    def local_config(self, config: Config) -> Config:
         """What one rank has of `config`. Raises UserError if it cannot be divided."""
         for name in DIVIDED:
             if getattr(config, name) % self.count:
@@ -88,12 +88,12 @@ class Ranks:
 
     # ------------------------------------------------------------------ learning
 
-    def attach(self, learner: SAC) -> None:
+    def sync_parameters(self, learner: SAC) -> None:
         """Give `learner` the weights of rank 0, and have it step by the mean of all ranks' gradients from here on."""
         if self.count == 1:
             return
         for tensor in (*learner.agent.state_dict().values(), learner.log_alpha.data):
-            self._together(dist.broadcast, tensor, 0)
+            self._collective(dist.broadcast, tensor, 0)
         for optimizer in learner.optimizers.values():
             optimizer.register_step_pre_hook(self._average_gradients)
 
@@ -111,37 +111,37 @@ class Ranks:
     def sum(self, tensor: Tensor) -> None:
         """Over all ranks, in place."""
         if self.count > 1:
-            self._together(dist.all_reduce, tensor)
+            self._collective(dist.all_reduce, tensor)
 
-    def agree(self, stopping: signal.Signals | None) -> signal.Signals | None:
+    def any_signal(self, stopping: signal.Signals | None) -> signal.Signals | None:
         """A signal that any of the ranks was sent, so that all stop after the same step."""
         if self.count == 1:
             return stopping
         number = torch.tensor(stopping or 0)
-        self._together(dist.all_reduce, number, dist.ReduceOp.MAX)
+        self._collective(dist.all_reduce, number, dist.ReduceOp.MAX)
         return signal.Signals(int(number)) if number else None
 
-    def least(self, number: int) -> int:
+    def minimum(self, number: int) -> int:
         """The least of all ranks' numbers."""
         least = torch.tensor(number)
         if self.count > 1:
-            self._together(dist.all_reduce, least, dist.ReduceOp.MIN)
+            self._collective(dist.all_reduce, least, dist.ReduceOp.MIN)
         return int(least)
 
-    def tell(self, value: str) -> str:
+    def broadcast(self, value: str) -> str:
         """Rank 0's value, on all."""
         if self.count == 1:
             return value
         values = [value]
-        self._together(dist.broadcast_object_list, values, 0)
+        self._collective(dist.broadcast_object_list, values, 0)
         return values[0]
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Wait for the others."""
         if self.count > 1:
-            self._together(dist.barrier)
+            self._collective(dist.barrier)
 
-    def _together(self, collective: Any, *arguments: Any) -> None:
+    def _collective(self, collective: Any, *arguments: Any) -> None:
         try:
             collective(*arguments)
         except RuntimeError as error:  # gloo's and NCCL's, when another process is gone
@@ -157,14 +157,14 @@ class Ranks:
         """Each rank its own; what counts is rank 0's, which appears once all others are there."""
         if self.rank:
             checkpoint.save(state, folder / _part(self.rank, step))
-        self.meet()
+        self.barrier()
         if not self.rank:
             checkpoint.save(state | {"ranks": self.count}, folder / checkpoint.RESUME)
             current = {folder / _part(rank, step) for rank in range(1, self.count)}
             for file in (folder / checkpoint.RESUME).parent.glob("rank-*"):
                 if file not in current:
                     file.unlink()
-        self.meet()
+        self.barrier()
 
     def load(self, folder: Path, count: int, step: int) -> list[dict[str, Any]]:
         """This rank's own state of `step`, or those of all ranks if there were more or fewer of them: `count`.

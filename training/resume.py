@@ -16,8 +16,8 @@ from training import checkpoint, run_folder
 from training.config.flags import Config
 from training.errors import UserError, ran_out_of_memory
 from training.ranks import Ranks
-from training.trainer import Session
-from training.training_state import Recorder
+from training.trainer import Trainer
+from training.training_state import TrainingState
 
 
 @dataclass
@@ -40,12 +40,12 @@ def open_run(config: Config, ranks: Ranks) -> Opened | None:
             if config.resume:
                 lock = run_folder.Lock(folder)
                 first = checkpoint.load(folder / checkpoint.RESUME, "cpu")
-                count, step = int(first.get("ranks", 1)), int(first.get("recorder", {}).get("step", 0))
+                count, step = int(first.get("ranks", 1)), int(first.get("training_state", {}).get("step", 0))
                 states = [first]
             told = json.dumps([str(folder), count, step])
         finally:  # also where it raises: the others wait
-            told = ranks.tell(told)
-    elif not (told := ranks.tell("")):
+            told = ranks.broadcast(told)
+    elif not (told := ranks.broadcast("")):
         return None
     name, count, step = json.loads(told)
     if config.resume and (ranks.rank or count != ranks.count):
@@ -53,14 +53,14 @@ def open_run(config: Config, ranks: Ranks) -> Opened | None:
     return Opened(Path(name), lock, states, count)
 
 
-def restore(session: Session, recorder: Recorder, opened: Opened) -> list[str]:
+def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> list[str]:
     """Returns what does not go on as it was, in sentences; raises UserError if the states are not of this session."""
-    ranks, config, notes = session.ranks, session.config, []
+    ranks, config, notes = trainer.ranks, trainer.config, []
     try:
-        recorder.load_state_dict(opened.states[0]["recorder"], session.device)
-        state = opened.states[0]["session"]
+        training_state.load_state_dict(opened.states[0]["training_state"], trainer.device)
+        state = opened.states[0]["trainer"]
         if opened.ranks != ranks.count:
-            state = dealt_anew([one["session"] for one in opened.states], ranks.rank, ranks.count)
+            state = dealt_anew([one["trainer"] for one in opened.states], ranks.rank, ranks.count)
             notes.append(
                 f"The run had {opened.ranks} ranks and has {ranks.count} now: its episodes were dealt out anew, and it "
                 "does not go on bit for bit."
@@ -68,14 +68,14 @@ def restore(session: Session, recorder: Recorder, opened: Opened) -> list[str]:
         opened.states.clear()
         cursors = state["ring"]["cursors"]
         saved = int((cursors["added"] - cursors["lost"]).sum())
-        if not session.load_state_dict(state, recorder.step):
+        if not trainer.load_state_dict(state, training_state.step):
             empty = config.resume_without_replay
             reason = "The replay starts empty" if empty else f"{config.env_id} cannot be saved in mid-episode"
             notes.append(f"{reason}: the open episodes were dropped.")
         if config.resume_without_replay:
-            fill_again(session, recorder, saved)
-        elif session.ring.on_disk is not None:  # only there can any be lost; such episodes go on, and none is reset
-            dropped, wait = fill_again(session, recorder, saved)
+            fill_again(trainer, training_state, saved)
+        elif trainer.ring.on_disk is not None:  # only there can any be lost; such episodes go on, and none is reset
+            dropped, wait = fill_again(trainer, training_state, saved)
             reason = "steps after the checkpoint overwrote their images"
             pause = f"; the next update waits for {wait} more, of random actions" if wait > 0 else ""
             if dropped:
@@ -91,22 +91,22 @@ def restore(session: Session, recorder: Recorder, opened: Opened) -> list[str]:
         ) from None
 
 
-def fill_again(session: Session, recorder: Recorder, saved: int) -> tuple[int, int]:
+def fill_again(trainer: Trainer, training_state: TrainingState, saved: int) -> tuple[int, int]:
     """Have a replay that held `saved` transitions, and has lost some, filled again before the next update.
 
     Returns how many it has lost, those of all ranks together, and how many are missing to learn from.
     """
-    ranks, held = session.ranks, len(session.ring)
+    ranks, held = trainer.ranks, len(trainer.ring)
     dropped = torch.tensor(saved - held)
     ranks.sum(dropped)
-    left = ranks.least(held) * ranks.count  # all learn, or none
+    left = ranks.minimum(held) * ranks.count  # all learn, or none
     if dropped:
-        recorder.replay_began = recorder.step - left  # a step, a transition: as if it had begun there
-    return int(dropped), max(session.config.learning_starts, session.config.num_envs) - left
+        training_state.replay_began = training_state.step - left  # a step, a transition: as if it had begun there
+    return int(dropped), max(trainer.config.learning_starts, trainer.config.num_envs) - left
 
 
 def dealt_anew(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[str, Any]:
-    """`Session.state_dict()` of rank `rank` of `count`, from those of all ranks that were; it is cut by environments.
+    """`Trainer.state_dict()` of rank `rank` of `count`, from those of all ranks that were; it is cut by environments.
 
     What belongs to the run as a whole is the first one's. Random numbers are left out: nothing goes on bit for bit, and
     no two ranks are to draw the same.

@@ -20,17 +20,17 @@ from training.finish import finish
 from training.logger import Logger, Row
 from training.progress import Progress
 from training.rollout.evaluate import evaluate
-from training.trainer import Session
-from training.training_state import Recorder
+from training.trainer import Trainer
+from training.training_state import TrainingState
 
 
 class Run:
     """What happens beside learning: rows of the log, evaluations, checkpoints, and stopping when told to."""
 
     def __init__(
-        self, session: Session, recorder: Recorder, folder: Path, logger: Logger | None, progress: Progress
+        self, trainer: Trainer, training_state: TrainingState, folder: Path, logger: Logger | None, progress: Progress
     ) -> None:
-        self.session, self.recorder, self.folder = session, recorder, folder
+        self.trainer, self.training_state, self.folder = trainer, training_state, folder
         self.logger, self.progress = logger, progress
         self.signalled: signal.Signals | None = None
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
@@ -48,47 +48,47 @@ class Run:
         if isinstance(error, envs.NotFinite):
             raise self._failed(f"{error}") from error
         if error is not None and ran_out_of_memory(error):
-            outside = " or --replay-device cpu" if self.session.replay_device.type == "cuda" else ""
+            outside = " or --replay-device cpu" if self.trainer.replay_device.type == "cuda" else ""
             raise self._failed(f"memory ran out: free some, or start anew with a lower {LOWER}{outside}") from error
 
     def _failed(self, sentence: str) -> RunFailed:
-        return RunFailed(f"{sentence}; by step {self.recorder.step}, {checkpoint.kept(self.folder)}.")
+        return RunFailed(f"{sentence}; by step {self.training_state.step}, {checkpoint.kept(self.folder)}.")
 
     def _stop(self, number: int, _: Any) -> None:
         self.signalled = signal.Signals(number)
 
     def after_step(self) -> None:
-        config, ranks, due = self.session.config, self.session.ranks, self.recorder.due
-        if self.session.collector.success_ends and not self.noted:  # nobody could know before one did
+        config, ranks, due = self.trainer.config, self.trainer.ranks, self.training_state.due
+        if self.trainer.collector.success_ends and not self.noted:  # nobody could know before one did
             self.noted = True
             self.progress.console.print(envs.success_ends(config.env_id), soft_wrap=True)
-        self.session.statistics.merge()
-        self.stopping = ranks.agree(self.signalled)
-        last = self.recorder.step >= config.total_steps
+        self.trainer.statistics.merge()
+        self.stopping = ranks.any_signal(self.signalled)
+        last = self.training_state.step >= config.total_steps
         evaluating = last or due(config.eval_every, config.num_envs)
         if self.logger is not None and (evaluating or due(config.log_every, config.num_envs)):
             row = self._row()
             if evaluating:
                 row |= self._evaluate()
-                if (seen := self.session.collector.seen) is not None and seen.pixels is not None:
-                    self.logger.show(envs.enlarged(seen.pixels[0].cpu().numpy()), self.recorder.step)
+                if (seen := self.trainer.collector.seen) is not None and seen.pixels is not None:
+                    self.logger.show(envs.enlarged(seen.pixels[0].cpu().numpy()), self.training_state.step)
             self.logger.write(row)
             self.progress.show(row)
-            self.recorder.begin_row()
+            self.training_state.begin_row()
         if last or due(config.save_every, config.num_envs):
             self.save()
 
     def _row(self) -> Row:
-        row = self.recorder.row()
+        row = self.training_state.row()
         self._check_finite([name for name, value in row.items() if not math.isfinite(value)])
-        collector = self.session.collector
+        collector = self.trainer.collector
         for name in ("critic", "actor"):
-            if (norm := gradient_norm(getattr(self.session.agent, name).parameters())) is not None:
+            if (norm := gradient_norm(getattr(self.trainer.agent, name).parameters())) is not None:
                 row[f"{name}_grad_norm"] = norm.item()
         row["episodes"] = collector.episodes
         if collector.errors:  # of observations that the encoder has not been trained on
             row["position_error_cm"] = 100 * torch.stack(list(collector.errors)).mean().item()
-        if (temperature := softmax_temperature(self.session.agent.encoder)) is not None:
+        if (temperature := softmax_temperature(self.trainer.agent.encoder)) is not None:
             row["softmax_temperature"] = temperature
         if collector.success:
             row["success_rolling"] = sum(collector.success) / len(collector.success)
@@ -97,14 +97,14 @@ class Run:
 
     def _check_weights(self) -> None:
         """Nothing broken is saved, and nothing good overwritten by it: losses are looked at only once a row."""
-        learner = self.session.learner.sac
+        learner = self.trainer.learner.sac
         weights = learner.agent.state_dict() | {"log_alpha": learner.log_alpha}
         broken = {name.split(".")[0] for name, tensor in weights.items() if not tensor.isfinite().all()}
         self._check_finite(sorted(broken))
 
     def _check_finite(self, broken: list[str]) -> None:
         if broken:
-            clip = "" if self.session.config.clip_targets else " or --clip-targets"
+            clip = "" if self.trainer.config.clip_targets else " or --clip-targets"
             raise self._failed(
                 f"{', '.join(broken)} became NaN or infinite, and what the environments returned was not: a lower "
                 f"--learning-rate{clip} may help"
@@ -112,14 +112,14 @@ class Run:
 
     def _evaluate(self) -> Row:
         self._check_weights()
-        config = self.session.config
-        with self.session.evaluating() as vec:
-            seed = self.session.seeds["evaluation"]
-            result = evaluate(vec, self.session.policy, config.eval_episodes, seed)
-        model = {"policy": self.session.agent.policy_state(), "step": self.recorder.step}
+        config = self.trainer.config
+        with self.trainer.evaluating() as vec:
+            seed = self.trainer.seeds["evaluation"]
+            result = evaluate(vec, self.trainer.policy, config.eval_episodes, seed)
+        model = {"policy": self.trainer.agent.policy_state(), "step": self.training_state.step}
         checkpoint.save(model, self.folder / checkpoint.MODEL)
-        if result.success_rate > self.recorder.best:
-            self.recorder.best = result.success_rate
+        if result.success_rate > self.training_state.best:
+            self.training_state.best = result.success_rate
             checkpoint.save(model, self.folder / checkpoint.BEST)
         returned = float(result.returns.mean())
         return {"eval_success": result.success_rate, "eval_ever": result.ever_rate, "eval_return": returned}
@@ -127,31 +127,33 @@ class Run:
     def save(self) -> None:
         """Everything, so that the run can be continued from here."""
         self._check_weights()
-        state = {"session": self.session.state_dict(), "recorder": self.recorder.state_dict()}
-        self.session.ranks.save(state, self.folder, self.recorder.step)
+        state = {"trainer": self.trainer.state_dict(), "training_state": self.training_state.state_dict()}
+        self.trainer.ranks.save(state, self.folder, self.training_state.step)
 
     def conclude(self, console: Console) -> int:
         """What is left when the loop has ended: how to go on, or the final evaluation. Returns the exit code."""
         if self.stopping:
-            launcher, folder = self.session.ranks.launcher, self.folder
-            message = f"stopped at step {self.recorder.step}; continue with: {launcher} train.py --resume {folder}"
+            launcher, folder = self.trainer.ranks.launcher, self.folder
+            message = (
+                f"stopped at step {self.training_state.step}; continue with: {launcher} train.py --resume {folder}"
+            )
             console.print(message, soft_wrap=True)  # a command that is copied must be in one piece
             return 128 + self.stopping
         if self.logger is not None:
-            finish(self.session, self.recorder, self.folder, console)
+            finish(self.trainer, self.training_state, self.folder, console)
             self.logger.close()
         return 0
 
 
-def say_what_it_is(session: Session, folder: Path, step: int, console: Console) -> Logger:
+def log_run_info(trainer: Trainer, folder: Path, step: int, console: Console) -> Logger:
     """On the console, in the run's folder and in its TensorBoard; returns what logs the rest."""
-    config = dataclasses.replace(session.config, run_dir=str(folder), resume=None, resume_without_replay=False)
-    console.print(session.memory_report, soft_wrap=True)
-    versions = run_folder.describe(folder, config, session)
-    if config.accelerate == "max" and session.captured is None:
-        message = f"--accelerate max is auto here, without a CUDA graph of the update: {session.not_captured}."
+    config = dataclasses.replace(trainer.config, run_dir=str(folder), resume=None, resume_without_replay=False)
+    console.print(trainer.memory_report, soft_wrap=True)
+    versions = run_folder.describe(folder, config, trainer)
+    if config.accelerate == "max" and trainer.cuda_graph is None:
+        message = f"--accelerate max is auto here, without a CUDA graph of the update: {trainer.why_no_cuda_graph}."
         console.print(message, soft_wrap=True)
-    if session.gl_renderer is not None and session.device.type == "cuda" and envs.is_software(session.gl_renderer):
-        message = f"The learner is on {session.device}, but pictures are drawn on the CPU ({session.gl_renderer})."
+    if trainer.gl_renderer is not None and trainer.device.type == "cuda" and envs.is_software(trainer.gl_renderer):
+        message = f"The learner is on {trainer.device}, but images are drawn on the CPU ({trainer.gl_renderer})."
         console.print(message, soft_wrap=True)
     return Logger(folder, step, {**dataclasses.asdict(config), **versions})

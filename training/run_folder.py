@@ -19,7 +19,7 @@ from training.config.flags import Config
 from training.errors import UserError
 
 if TYPE_CHECKING:
-    from training.trainer import Session
+    from training.trainer import Trainer
 
 CONFIG, VERSIONS = "config.json", "versions.json"
 LOCK = ".lock"
@@ -91,20 +91,20 @@ def saved_config(folder: Path) -> Config:
         raise UserError(f"{folder} is not the folder of a run ({error}): name one that holds {CONFIG}.") from None
 
 
-def describe(folder: Path, config: Config, session: Session) -> dict[str, Any]:
+def describe(folder: Path, config: Config, trainer: Trainer) -> dict[str, Any]:
     """Write config.json and versions.json; returns the latter."""
     versions = {
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
         **commit(),
         "cores": os.cpu_count(),
-        "captured": session.captured is not None,  # the update as a CUDA graph
-        "ranks": session.ranks.count,  # processes that learned as one
+        "cuda_graph": trainer.cuda_graph is not None,  # the update as a CUDA graph
+        "ranks": trainer.ranks.count,  # processes that learned as one
         "threads": torch.get_num_threads(),
-        "has_bfloat16": has_bfloat16(session.device),  # what --accelerate auto goes by
-        "gl_renderer": session.gl_renderer,
-        "device": device_name(session.device),
-        "replay_device": str(session.replay_device),  # what --replay-device auto came to
+        "has_bfloat16": has_bfloat16(trainer.device),  # what --accelerate auto goes by
+        "gl_renderer": trainer.gl_renderer,
+        "device": device_name(trainer.device),
+        "replay_device": str(trainer.replay_device),  # what --replay-device auto came to
     }
     write_json(folder / CONFIG, json.loads(config.to_json()))
     earlier = folder / VERSIONS

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 
 import envs
-from agent.captured import Captured
+from agent.captured import CudaGraphUpdate
 from agent.sac import Metrics
 from envs import GoalVectorEnv
-from replay import Ahead, Batch, Ring, Room
+from replay import Batch, Prefetcher, Ring, RingSpec
 from training.config.flags import Config
 from training.config.resources import Disk, observation_bytes, place_replay
 from training.errors import UserError
-from training.evaluator import Player, make_vec
+from training.evaluator import Evaluator, make_vec
 from training.learner import Learner
 from training.ranks import ALONE, Ranks, Statistics
 from training.rollout.collector import Collector
@@ -31,24 +31,24 @@ from training.seeds import independent_seeds
 REPLAY = "replay.pixels"  # in the run's folder
 
 
-class Session(Player):
-    """A `Player` with everything that learning needs."""
+class Trainer(Evaluator):
+    """A `Evaluator` with everything that learning needs."""
 
     def __init__(self, config: Config, ranks: Ranks = ALONE) -> None:
         super().__init__(config, ranks=ranks)
-        self.part = config = ranks.part_of(self.config)  # this rank's
+        self.part = config = ranks.local_config(self.config)  # this rank's
         self.learner = Learner(self.config, self.agent, self.seeds["shift"])
         self.replay_device, self.memory_report = self._place_replay()
-        ranks.meet()  # before anyone takes what all have counted
+        ranks.barrier()  # before anyone takes what all have counted
         self.train_envs = self.eval_envs
         if not self.evaluates_in_training_envs:
             self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
         if self.learner.leaves_a_core:
-            self.train_envs.give_way()
-        self.gl_renderer = self.train_envs.gl_renderer()  # what draws the pictures; None where there are none
+            self.train_envs.lower_priority()
+        self.gl_renderer = self.train_envs.gl_renderer()  # what draws the images; None where there are none
         try:
             self.ring = self._make_ring()
-        except ValueError as error:  # of pictures on disk
+        except ValueError as error:  # of images on disk
             self.close()
             raise UserError(f"{error}: --resume-without-replay goes on without them, once they are removed.") from None
         self.statistics = Statistics(self.agent, ranks)
@@ -75,20 +75,20 @@ class Session(Player):
             accelerate="off" if config.accelerate == "auto" and not self.learner.accelerated else config.accelerate,
         )
         outside = self.device.type == "cuda" and self.replay_device.type == "cpu"
-        self.ahead = Ahead(self._sample, self.device) if outside else None
+        self.prefetcher = Prefetcher(self._sample, self.device) if outside else None
         # A graph draws its minibatches itself where it can: numpy's rewards and the host's memory stay outside of it.
-        self.draws_in_graph = self.replay_device == self.device and self.train_envs.restorable
-        self.standing: Batch | None = None  # what a graph that does not draw learns from, overwritten each time
-        self.captured = self._capture() if config.accelerate == "max" and self.not_captured is None else None
+        self.samples_in_graph = self.replay_device == self.device and self.train_envs.restorable
+        self.static_batch: Batch | None = None  # what a graph that does not draw learns from, overwritten each time
+        self.cuda_graph = self._capture() if config.accelerate == "max" and self.why_no_cuda_graph is None else None
 
-    def _capture(self) -> Captured:
+    def _capture(self) -> CudaGraphUpdate:
         generators, optimizers = [self.agent.generator, self.learner.shift.generator], self.learner.sac.optimizers
-        if self.draws_in_graph:
+        if self.samples_in_graph:
             generators.append(self.ring.generator)
-        return Captured(lambda: self.learner.update(self._of_graph()), generators, optimizers.values())
+        return CudaGraphUpdate(lambda: self.learner.update(self._of_graph()), generators, optimizers.values())
 
     @property
-    def not_captured(self) -> str | None:
+    def why_no_cuda_graph(self) -> str | None:
         """Why the update cannot be a CUDA graph here, if it cannot."""
         if self.device.type != "cuda":
             return "the learner is on a CPU"
@@ -98,7 +98,7 @@ class Session(Player):
         config, observations = self.part, cast(gym.spaces.Dict, self.train_envs.single_observation_space)
         goals_are_real = np.issubdtype(observations["desired_goal"].dtype, np.floating)
         return Ring(
-            Room(
+            RingSpec(
                 config.buffer_size,
                 config.num_envs,
                 self.vector_size,
@@ -139,14 +139,14 @@ class Session(Player):
         """Where the replay goes, and in a sentence what it takes. Raises UserError if it fits nowhere."""
         one = observation_bytes(self.part, self.vector_size, self.goal_size, self.action_size)
         try:
-            pictures = self._pictures_on_disk()
-            return place_replay(self.config, self.part, self.ranks, self.device, one, pictures)
+            images = self._images_on_disk()
+            return place_replay(self.config, self.part, self.ranks, self.device, one, images)
         except UserError:
             self.close()
             raise
 
-    def _pictures_on_disk(self) -> Disk | None:
-        """What pictures in a file take, if they are to lie in one that is not there yet."""
+    def _images_on_disk(self) -> Disk | None:
+        """What images in a file take, if they are to lie in one that is not there yet."""
         file = self._replay_path()
         if file is None or (self.config.resume and (file.exists() or not self.config.resume_without_replay)):
             return None
@@ -164,12 +164,12 @@ class Session(Player):
             yield self.eval_envs
             return
         states = self.train_envs.get_states()
-        self.collector.keep_pictures()
+        self.collector.keep_images()
         yield self.eval_envs
         self.train_envs.set_states(states)
 
     def start(self) -> None:
-        self.ranks.attach(self.learner.sac)
+        self.ranks.sync_parameters(self.learner.sac)
         self.collector.reset()
         self.statistics.merge()
 
@@ -179,38 +179,38 @@ class Session(Player):
         if not config.layout.pixels:  # drawn in one call
             batches = self.ring.sample(updates * config.batch_size).to(self.device).split(config.batch_size)
             return [[batch] for batch in batches]
-        return [self._parts(batch) for batch in self._drawn(updates)]
+        return [self._parts(batch) for batch in self._sampled(updates)]
 
     def batches(self, updates: int) -> Iterable[list[Batch]]:
         """The same for the loop, whose `update` takes them: sampled while a GPU computes, where the replay is in the
         host's memory; and nothing for a CUDA graph that samples by itself."""
-        if self.captured is not None:
-            return [[]] * updates if self.draws_in_graph else ([batch] for batch in self._drawn(updates))
-        return self.minibatches(updates) if self.ahead is None else map(self._parts, self._drawn(updates))
+        if self.cuda_graph is not None:
+            return [[]] * updates if self.samples_in_graph else ([batch] for batch in self._sampled(updates))
+        return self.minibatches(updates) if self.prefetcher is None else map(self._parts, self._sampled(updates))
 
     def update(self, batches: list[Batch]) -> Metrics:
         """One update, eager or by the graph, whose metrics the next one overwrites."""
-        if self.captured is None:
+        if self.cuda_graph is None:
             return self.learner.update(batches)
         for batch in batches:
-            if self.standing is None:
-                self.standing = batch
-            self.standing.copy_(batch)
-        return self.captured()
+            if self.static_batch is None:
+                self.static_batch = batch
+            self.static_batch.copy_(batch)
+        return self.cuda_graph()
 
     def _of_graph(self) -> list[Batch]:
         """What a graph's update learns from."""
-        return self.minibatches(1)[0] if self.standing is None else self._parts(self.standing)
+        return self.minibatches(1)[0] if self.static_batch is None else self._parts(self.static_batch)
 
-    def _drawn(self, updates: int) -> Iterator[Batch]:
+    def _sampled(self, updates: int) -> Iterator[Batch]:
         """One after another, on the learner's device."""
-        if self.ahead is not None:
-            return self.ahead.take(updates)
+        if self.prefetcher is not None:
+            return self.prefetcher.take(updates)
         return (self._sample().to(self.device) for _ in range(updates))
 
     def _sample(self) -> Batch:
         config = self.part
-        return self.ring.sample(config.batch_size, config.head_updates * config.goals_per_image)
+        return self.ring.sample(config.batch_size, config.updates_per_encoding * config.goals_per_image)
 
     def _parts(self, batch: Batch) -> list[Batch]:
         return batch.split(self.part.goals_per_image * self.part.batch_size)
@@ -228,7 +228,7 @@ class Session(Player):
         self._fit_generators(state, step)
         self.learner.sac.load_state_dict(state["learner"])
         self.learner.shift.load_state_dict(state["shift"])
-        self.ranks.attach(self.learner.sac)
+        self.ranks.sync_parameters(self.learner.sac)
         if self.config.resume_without_replay:
             self.ring.number_beyond(state["ring"])
             state["collector"]["envs"] = None  # episodes whose beginnings nobody has

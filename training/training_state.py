@@ -14,13 +14,13 @@ from torch import Tensor
 from training.logger import Row
 
 
-class Recorder:
+class TrainingState:
     """Where a run stands.
 
     `step` and `updates` count from the run's beginning; `seconds` too, across resumes.
     """
 
-    SHARES = ("act", "env", "sample", "update")
+    PARTS = ("act", "env", "sample", "update")
 
     def __init__(self) -> None:
         self.step = self.updates = 0
@@ -38,11 +38,11 @@ class Recorder:
         return self.seconds_before + time.perf_counter() - self.started
 
     @contextmanager
-    def clock(self, share: str) -> Iterator[None]:
-        """Attribute the time inside to a share of the row."""
+    def clock(self, part: str) -> Iterator[None]:
+        """Attribute the time inside to a part of the row."""
         begun = time.perf_counter()
         yield
-        self.spent[share] += time.perf_counter() - begun
+        self.spent[part] += time.perf_counter() - begun
 
     def count_updates(self, metrics: Iterable[dict[str, Tensor]]) -> None:
         """Add up what each of the updates returns, on the device, before the next; nothing waits."""
@@ -73,7 +73,7 @@ class Recorder:
             "steps_per_second": (self.step - self.row_step) / wall,
             "updates_per_second": updates / wall,
         }
-        row |= {f"share_{share}": seconds / wall for share, seconds in self.spent.items()}
+        row |= {f"time_frac_{part}": seconds / wall for part, seconds in self.spent.items()}
         if self.sums:
             row |= dict(zip(self.names, (torch.stack(self.sums) / updates).tolist(), strict=True))
         return row
@@ -81,7 +81,7 @@ class Recorder:
     def begin_row(self) -> None:
         """Start counting anew; after an evaluation, so that its seconds do not count as training."""
         self.row_started, self.row_step, self.row_updates = time.perf_counter(), self.step, self.updates
-        self.spent = dict.fromkeys(self.SHARES, 0.0)
+        self.spent = dict.fromkeys(self.PARTS, 0.0)
         self.names, self.sums = [], []
 
     # ------------------------------------------------------------------ saving

@@ -1,4 +1,4 @@
-"""What a picture shows: cameras by name, size, and what is left out of it. No torch and no GL is imported here."""
+"""What an image shows: cameras by name, size, and what is left out of it. No torch and no GL is imported here."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ CAMERAS = {
     "above": Camera(1.0, 180.0, -75.0, _TABLE),
 }
 
-PIXELS = "pixels"  # the key of a picture among the observations
-POSE = "pose"  # of what a picture depends on, in the shared memory only
+PIXELS = "pixels"  # the key of an image among the observations
+POSE = "pose"  # of what an image depends on, in the shared memory only
 SIZE = 84  # pixels, of what the networks see: height and width
 
 
 @dataclass(frozen=True)
-class View:
+class CameraConfig:
     """How environments are drawn.
 
     Args:
-        cameras: names of `CAMERAS`; their pictures are stacked as channels, in this order.
-        render_size: pixels a side that are drawn; other than SIZE, the picture is resized as the chapter does (PIL,
+        cameras: names of `CAMERAS`; their images are stacked as channels, in this order.
+        render_size: pixels a side that are drawn; other than SIZE, the image is resized as the chapter does (PIL,
             bilinear).
         goal_marker: draw the red ball at the goal. It shows the goal that the environment gave, and so contradicts
             relabelled ones.

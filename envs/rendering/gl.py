@@ -1,4 +1,4 @@
-"""The GL context that pictures are drawn in: EGL, or OSMesa where there is none. No torch is imported here."""
+"""The GL context that images are drawn in: EGL, or OSMesa where there is none. No torch is imported here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RenderError(RuntimeError):
 def backend() -> str:
     """What draws: the environment variable MUJOCO_GL if it is set, else egl, else osmesa.
 
-    Sets MUJOCO_GL, which stock's viewer reads when it is first asked for a picture.
+    Sets MUJOCO_GL, which stock's viewer reads when it is first asked for an image.
 
     Raises:
         RenderError: if neither library is there.

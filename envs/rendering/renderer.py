@@ -1,4 +1,4 @@
-"""Pictures of Fetch tasks, drawn from poses rather than from simulations.
+"""Images of Fetch tasks, drawn from poses rather than from simulations.
 
 A simulation is never drawn itself: stock's `render()` runs `mj_forward` on it, which changes what PickAndPlace does
 next. What is drawn is a scratch copy, given the joint positions. So one renderer, with one GL context, serves any
@@ -16,7 +16,7 @@ import mujoco
 import numpy as np
 
 from envs.rendering import gl
-from envs.rendering.cameras import CAMERAS, SIZE, View
+from envs.rendering.cameras import CAMERAS, SIZE, CameraConfig
 from envs.rendering.watchdog import WATCHDOG, creating
 
 # Covers of sensors inside the robot's shell: from none of our cameras does one of their pixels show.
@@ -37,7 +37,7 @@ class Renderer:
         model: the task's, copied.
         view: cameras, size, and what is left out.
         hide: bodies to leave out, beside those that never show.
-        tiles: pictures drawn side by side before they are read back. One is best in software; on a GPU each readback
+        tiles: images drawn side by side before they are read back. One is best in software; on a GPU each readback
             waits for the card.
 
     Raises:
@@ -47,7 +47,7 @@ class Renderer:
         name: GL_RENDERER in use.
     """
 
-    def __init__(self, model: mujoco.MjModel, view: View, tiles: int = 1, hide: Sequence[str] = ()) -> None:
+    def __init__(self, model: mujoco.MjModel, view: CameraConfig, tiles: int = 1, hide: Sequence[str] = ()) -> None:
         self.view, self.tiles = view, tiles
         self._model = _stripped(model, view, tiles, (*HIDDEN_BODIES, *hide))
         self._data = mujoco.MjData(self._model)
@@ -68,14 +68,14 @@ class Renderer:
     def draw(self, poses: np.ndarray, out: np.ndarray) -> None:
         """Draw poses (N, P) into `out` (N, SIZE, SIZE, 3 C) uint8, C cameras stacked as channels."""
         self._context.make_current()  # another renderer of this thread may have been at work
-        pictures = [(row, camera) for row in range(len(poses)) for camera in range(len(self._cameras))]
-        for first in range(0, len(pictures), self.tiles):
+        images = [(row, camera) for row in range(len(poses)) for camera in range(len(self._cameras))]
+        for first in range(0, len(images), self.tiles):
             with WATCHDOG:
-                self._draw_some(pictures[first : first + self.tiles], poses, out)
+                self._draw_some(images[first : first + self.tiles], poses, out)
 
-    def _draw_some(self, pictures: list[tuple[int, int]], poses: np.ndarray, out: np.ndarray) -> None:
+    def _draw_some(self, images: list[tuple[int, int]], poses: np.ndarray, out: np.ndarray) -> None:
         placed = None
-        for (row, camera), rectangle in zip(pictures, self._rectangles, strict=False):
+        for (row, camera), rectangle in zip(images, self._rectangles, strict=False):
             if row != placed:
                 self._place(poses[row])
                 placed = row
@@ -85,10 +85,10 @@ class Renderer:
             )  # fmt: skip
             mujoco.mjr_render(rectangle, self._scene, self._drawing)
         side = self.view.render_size
-        read = self._read[: len(pictures)]
-        mujoco.mjr_readPixels(read.ravel(), None, mujoco.MjrRect(0, 0, side, side * len(pictures)), self._drawing)
-        for (row, camera), picture in zip(pictures, read, strict=True):
-            upright = picture[::-1]  # GL's first row is the lowest
+        read = self._read[: len(images)]
+        mujoco.mjr_readPixels(read.ravel(), None, mujoco.MjrRect(0, 0, side, side * len(images)), self._drawing)
+        for (row, camera), image in zip(images, read, strict=True):
+            upright = image[::-1]  # GL's first row is the lowest
             out[row, :, :, 3 * camera : 3 * camera + 3] = upright if side == SIZE else _resized(upright)
 
     def _place(self, pose: np.ndarray) -> None:
@@ -111,20 +111,20 @@ class Renderer:
             self._context = self._drawing = None
 
 
-class Artist:
+class EnvRenderer:
     """Draws environments of one Fetch task, one at a time.
 
     Args:
         env: one of them, a `FetchEnv`.
-        view: what the pictures show.
+        view: what the images show.
     """
 
-    def __init__(self, env: Any, view: View) -> None:
+    def __init__(self, env: Any, view: CameraConfig) -> None:
         self._renderer = Renderer(env.stock.model, view)
         self.name = self._renderer.name
 
     def draw(self, env: Any, out: np.ndarray | None = None) -> np.ndarray:
-        """Draw `env` into `out`, or into a new picture, (SIZE, SIZE, 3 C) uint8."""
+        """Draw `env` into `out`, or into a new image, (SIZE, SIZE, 3 C) uint8."""
         if out is None:
             out = np.empty(self._renderer.view.shape, np.uint8)
         self._renderer.draw(env.pose()[None], out[None])
@@ -134,8 +134,8 @@ class Artist:
         self._renderer.close()
 
 
-def _stripped(model: mujoco.MjModel, view: View, tiles: int, hide: Sequence[str]) -> mujoco.MjModel:
-    """A copy of the model without what is not to be drawn, with a frame buffer for `tiles` pictures."""
+def _stripped(model: mujoco.MjModel, view: CameraConfig, tiles: int, hide: Sequence[str]) -> mujoco.MjModel:
+    """A copy of the model without what is not to be drawn, with a frame buffer for `tiles` images."""
     model = copy.copy(model)
     model.vis.quality.offsamples = 4 if view.msaa else 0
     model.vis.quality.shadowsize = 1  # the light casts none, and a map of the default size takes 64 MB
@@ -155,8 +155,8 @@ def _free_camera(name: str) -> mujoco.MjvCamera:
     return camera
 
 
-def _resized(picture: np.ndarray) -> np.ndarray:
+def _resized(image: np.ndarray) -> np.ndarray:
     """As the chapter: PIL, bilinear, (R, R, 3) -> (SIZE, SIZE, 3)."""
     from PIL import Image
 
-    return np.asarray(Image.fromarray(picture).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR))

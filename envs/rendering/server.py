@@ -1,4 +1,4 @@
-"""One process that draws the pictures of all environments, as tiles of one frame buffer with one readback.
+"""One process that draws the images of all environments, as tiles of one frame buffer with one readback.
 
 For GPUs, where each readback waits for the card, and where several processes that draw at once are reported to hang.
 In software, workers that draw their own environments are faster. The workers tell it themselves when it is its turn, so
@@ -13,25 +13,27 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from envs.registry import make_env
-from envs.rendering.cameras import PIXELS, POSE, View
+from envs.rendering.cameras import PIXELS, POSE, CameraConfig
 from envs.rendering.renderer import Renderer
 
 _BUFFER_HEIGHT = 8192  # pixels, of the tiles below one another; every driver allows that much
 
 
-class Painter:
+class RenderServer:
     """Draws the poses that environments have left in the shared memory; it is a worker's block, as `EnvBlock` is.
 
     Args:
         spec: of the environments.
         rows: of all of them.
         memory: () array of `memory_dtype` with poses; pixels are written in place.
-        view: what the pictures show.
+        view: what the images show.
         turn: file descriptor of a pipe from which it hears a byte of each worker whose poses are all there.
         workers: how many there are.
     """
 
-    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray, view: View, turn: int, workers: int) -> None:
+    def __init__(
+        self, spec: EnvSpec, rows: range, memory: np.ndarray, view: CameraConfig, turn: int, workers: int
+    ) -> None:
         self.current = None  # no environment is to blame
         example = make_env(spec)
         tiles = min(len(rows) * len(view.cameras), _BUFFER_HEIGHT // view.render_size)
@@ -40,15 +42,15 @@ class Painter:
         self._slots, self._turn, self._workers = memory["slots"], turn, workers
 
     def step(self, slot: int) -> None:
-        """Draw what the latest step led to, and the last pictures of episodes that it ended."""
+        """Draw what the latest step led to, and the last images of episodes that it ended."""
         self.reset(slot)
         now = self._slots[slot]
         ended = now["terminations"] | now["truncations"]
         if ended.any():
             finals = now["final_observation"]
-            pictures = np.empty_like(finals[PIXELS][ended])
-            self._renderer.draw(finals[POSE][ended], pictures)
-            finals[PIXELS][ended] = pictures
+            images = np.empty_like(finals[PIXELS][ended])
+            self._renderer.draw(finals[POSE][ended], images)
+            finals[PIXELS][ended] = images
 
     def reset(self, slot: int) -> None:
         """Draw every environment as it is now, as soon as the workers are done with theirs."""

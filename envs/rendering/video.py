@@ -15,13 +15,13 @@ import numpy as np
 from envs.finite import check_finite
 from envs.infos import success_of
 from envs.registry import GOAL_KEYS, find_spec, make_env
-from envs.rendering.cameras import PIXELS, View
+from envs.rendering.cameras import PIXELS, CameraConfig
 from envs.rendering.gl import INSTALL, RenderError, backend, check_gl
-from envs.rendering.renderer import Artist
+from envs.rendering.renderer import EnvRenderer
 from envs.rendering.watchdog import WATCHDOG, creating
 
 Policy = Callable[[dict[str, np.ndarray], np.ndarray], np.ndarray]
-Look = Callable[[np.ndarray, bool], np.ndarray]
+Overlay = Callable[[np.ndarray, bool], np.ndarray]
 ENLARGED = 3  # times, of what the agent sees
 
 # Nearer than the stock camera (distance 2.5): the block is more than twice as wide.
@@ -35,8 +35,8 @@ def record(
     *,
     episodes: int,
     seed: int,
-    view: View | None = None,
-    look: Look | None = None,
+    view: CameraConfig | None = None,
+    overlay: Overlay | None = None,
     size: int = 480,
 ) -> list[bool]:
     """Film consecutive episodes and write them to `path` as mp4, whole or not at all.
@@ -57,7 +57,7 @@ def record(
         The success of each episode's last step.
 
     Raises:
-        RenderError: if no GL library can be loaded, or the environment draws no pictures.
+        RenderError: if no GL library can be loaded, or the environment draws no images.
         NotFinite: if there is a number in an observation that is not.
         OSError: if the film cannot be written there.
     """
@@ -75,11 +75,11 @@ def record(
         raise RenderError(f"{env_id} cannot draw (render_mode rgb_array: {error}).") from error
     try:
         fps = env.metadata.get("render_fps", 25)
-        _first_picture(env, seed)
+        _first_image(env, seed)
         partial.touch()  # what is wrong with the path is better said by the system than by a codec
         with contextlib.closing(imageio.get_writer(partial, format="FFMPEG", fps=fps)) as film:
-            artist = None if view is None else Artist(env, view)
-            shown = functools.partial(_shown, env, artist, look or (lambda pixels, opens: enlarged(pixels)))
+            artist = None if view is None else EnvRenderer(env, view)
+            shown = functools.partial(_shown, env, artist, overlay or (lambda pixels, opens: enlarged(pixels)))
             successes = [_play(env, artist, shown, policy, film, seed if i == 0 else None) for i in range(episodes)]
             if artist is not None:
                 artist.close()
@@ -95,42 +95,42 @@ def _drawable(env_id: str, size: int | None) -> Any:
     return make_env(env_id, render_mode="rgb_array", **({} if size is None else view))
 
 
-def _first_picture(env: Any, seed: int) -> None:
+def _first_image(env: Any, seed: int) -> None:
     """Draw once, so that a missing library shows before a file is begun."""
     env.reset(seed=seed)
     try:
         with creating():
-            picture = env.render()
+            image = env.render()
     except Exception as error:  # ImportError, OSError, AttributeError: every GL backend fails in its own way
         raise RenderError(
             f"Nothing can be drawn with MUJOCO_GL={os.environ['MUJOCO_GL']} ({error or type(error).__name__}): "
             f"{INSTALL}"
         ) from error
-    if not isinstance(picture, np.ndarray):
-        raise RenderError(f"{env.spec.id} draws no pictures: its render() returned {type(picture).__name__}.")
+    if not isinstance(image, np.ndarray):
+        raise RenderError(f"{env.spec.id} draws no images: its render() returned {type(image).__name__}.")
 
 
 def enlarged(pixels: np.ndarray) -> np.ndarray:
-    """Pixels (H, W, 3 C) as pictures below one another, each pixel ENLARGED times as wide and high."""
-    pictures = np.concatenate(np.split(pixels, pixels.shape[-1] // 3, axis=-1))
-    return pictures.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+    """Pixels (H, W, 3 C) as images below one another, each pixel ENLARGED times as wide and high."""
+    images = np.concatenate(np.split(pixels, pixels.shape[-1] // 3, axis=-1))
+    return images.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
 
 
-def _shown(env: Any, artist: Artist | None, look: Look, opens: bool) -> np.ndarray:
+def _shown(env: Any, artist: EnvRenderer | None, overlay: Overlay, opens: bool) -> np.ndarray:
     """The scene, and beside it what the agent sees, on black whose sides are multiples of 16, as video codecs want."""
     with WATCHDOG:
         scene = env.render()
-    parts = [scene] + ([] if artist is None else [look(artist.draw(env), opens)])
+    parts = [scene] + ([] if artist is None else [overlay(artist.draw(env), opens)])
     height, width = max(len(part) for part in parts), sum(part.shape[1] for part in parts)
-    picture = np.zeros((-(-height // 16) * 16, -(-width // 16) * 16, 3), np.uint8)
+    image = np.zeros((-(-height // 16) * 16, -(-width // 16) * 16, 3), np.uint8)
     left = 0
     for part in parts:
-        picture[: len(part), left : left + part.shape[1]] = part
+        image[: len(part), left : left + part.shape[1]] = part
         left += part.shape[1]
-    return picture
+    return image
 
 
-def _play(env: Any, artist: Artist | None, shown: Any, policy: Policy, film: Any, seed: int | None) -> bool:
+def _play(env: Any, artist: EnvRenderer | None, shown: Any, policy: Policy, film: Any, seed: int | None) -> bool:
     observation, info = env.reset(seed=seed)
     opens, ended = np.ones(1, bool), False
     while not ended:

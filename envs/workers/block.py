@@ -16,10 +16,10 @@ from gymnasium.envs.registration import EnvSpec
 
 from envs.fetch import FetchEnv
 from envs.registry import make_env
-from envs.rendering.cameras import PIXELS, POSE, View
+from envs.rendering.cameras import PIXELS, POSE, CameraConfig
 
 if TYPE_CHECKING:
-    from envs.rendering.renderer import Artist
+    from envs.rendering.renderer import EnvRenderer
 
 Infos = list[tuple[dict[str, Any], dict[str, Any] | None]]  # per environment: info, and final_info where it ended
 
@@ -60,7 +60,7 @@ class EnvBlock:
     """
 
     def __init__(
-        self, spec: EnvSpec, rows: range, memory: np.ndarray, view: View | None, turn: int | None = None
+        self, spec: EnvSpec, rows: range, memory: np.ndarray, view: CameraConfig | None, turn: int | None = None
     ) -> None:
         self.rows = rows
         self.current = rows.start  # the environment being worked on: whom to blame for an exception
@@ -73,11 +73,11 @@ class EnvBlock:
         self._observation = [(key, slots["observation"][key]) for key in keys]  # each (2, N, ...)
         self._final = [(key, slots["final_observation"][key]) for key in keys]
         self._slots, self._has_poses, self._turn = slots, POSE in names, turn
-        self._artist: Artist | None = None
+        self._renderer: EnvRenderer | None = None
         if view is not None and not view.one_process:
-            from envs.rendering.renderer import Artist  # GL is loaded only where something is drawn
+            from envs.rendering.renderer import EnvRenderer  # GL is loaded only where something is drawn
 
-            self._artist = Artist(self.envs[0], view)
+            self._renderer = EnvRenderer(self.envs[0], view)
         self._rewards, self._success = slots["rewards"], slots["success"]  # (2, N)
         self._terminations, self._truncations = slots["terminations"], slots["truncations"]
 
@@ -126,12 +126,12 @@ class EnvBlock:
 
     def gl_renderer(self) -> str | None:
         """What draws the pixels, as GL names it; None where nothing is drawn."""
-        return None if self._artist is None else self._artist.name
+        return None if self._renderer is None else self._renderer.name
 
     def close(self) -> None:
         """Close every environment."""
-        if self._artist is not None:
-            self._artist.close()
+        if self._renderer is not None:
+            self._renderer.close()
         for env in self.envs:
             env.close()
 
@@ -152,8 +152,8 @@ class EnvBlock:
 
     def _show(self, which: str, slot: int, row: int, env: Any) -> None:
         """Draw the environment as it is now, or leave its pose for the process that will."""
-        if self._artist is not None:
-            self._artist.draw(env, self._slots[which][PIXELS][slot, row])
+        if self._renderer is not None:
+            self._renderer.draw(env, self._slots[which][PIXELS][slot, row])
         elif self._has_poses:
             self._slots[which][POSE][slot, row] = env.pose()
 
@@ -161,7 +161,7 @@ class EnvBlock:
 class LocalBlock:
     """A block in this process, with the two halves of a remote one: `submit` notes a command, `result` runs it."""
 
-    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray, view: View | None) -> None:
+    def __init__(self, spec: EnvSpec, rows: range, memory: np.ndarray, view: CameraConfig | None) -> None:
         self.rows = rows
         self._block = EnvBlock(spec, rows, memory, view)
         self._command: tuple[str, tuple[Any, ...]] | None = None

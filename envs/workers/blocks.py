@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from envs.rendering.cameras import View
+from envs.rendering.cameras import CameraConfig
 from envs.workers.block import LocalBlock
 from envs.workers.remote import RemoteBlock, WorkerError, shared_file, stop
 
@@ -30,16 +30,16 @@ class Blocks:
         num_envs: int,
         workers: int,
         dtype: np.dtype[np.void],
-        view: View | None,
+        view: CameraConfig | None,
     ) -> None:
         self.busy = False
         self._command: tuple[Any, ...] = ()
         self._replies: list[Any] = []
         self._blocks: list[Any] = []
-        self._painter: RemoteBlock | None = None
-        self._painting = False  # whether the painter was sent the command that is under way
+        self._render_server: RemoteBlock | None = None
+        self._rendering = False  # whether the render server was sent the command that is under way
         self._workers = workers
-        self._processes: list[Any] = []  # blocks and painter
+        self._processes: list[Any] = []  # blocks and render server
         self._release = weakref.finalize(self, stop, self._processes)  # also at the interpreter's exit
         bounds = [num_envs * i // max(workers, 1) for i in range(max(workers, 1) + 1)]
         rows = [range(*pair) for pair in itertools.pairwise(bounds)]
@@ -61,23 +61,23 @@ class Blocks:
         rows: list[range],
         workers: int,
         dtype: np.dtype[np.void],
-        view: View | None,
+        view: CameraConfig | None,
         one_process: bool,
     ) -> None:
-        file, (hears, tells) = shared_file(), os.pipe()  # the pipe from workers to painter: whose turn it is
+        file, (hears, tells) = shared_file(), os.pipe()  # the pipe from workers to render server: whose turn it is
         try:
             os.ftruncate(file, dtype.itemsize)
             self.memory = np.ndarray((), dtype, buffer=mmap.mmap(file, dtype.itemsize))
             for index, share in enumerate(rows[:workers]):
                 self._add(RemoteBlock(index, spec.id, share, (file, tells), draws=view is not None and not one_process))
             if one_process:
-                self._painter = RemoteBlock(None, spec.id, range(rows[-1].stop), (file, hears), draws=True)
-                self._processes.append(self._painter)
+                self._render_server = RemoteBlock(None, spec.id, range(rows[-1].stop), (file, hears), draws=True)
+                self._processes.append(self._render_server)
         finally:
             for descriptor in (file, hears, tells):
                 os.close(descriptor)
         for process in self._processes:
-            process.build(spec, dtype, view, painter_of=workers if process is self._painter else None)
+            process.build(spec, dtype, view, renders_for=workers if process is self._render_server else None)
         for process in self._processes:
             process.result()
 
@@ -87,12 +87,12 @@ class Blocks:
 
     def submit(self, command: str, *args: Any) -> None:
         """Send a command of `EnvBlock` to every block."""
-        self.busy, self._command, self._painting = True, (command, *args), False
+        self.busy, self._command, self._rendering = True, (command, *args), False
         try:
             for block in self._blocks:
                 block.submit(command, *args)
-            if self._workers:  # which tell the painter when they are done, while the caller does something else
-                self._submit_to_painter()
+            if self._workers:  # which tell the render server when they are done, while the caller does something else
+                self._submit_to_render_server()
         except WorkerError:
             self.stop(at_once=True)
             raise
@@ -106,9 +106,9 @@ class Blocks:
         try:
             while len(self._replies) < len(self._blocks):
                 self._replies.append(self._blocks[len(self._replies)].result())
-            self._submit_to_painter()
-            if self._painter is not None and self._painting:
-                answer = self._painter.result()
+            self._submit_to_render_server()
+            if self._render_server is not None and self._rendering:
+                answer = self._render_server.result()
                 if self._command[0] == "gl_renderer":
                     self._replies[0] = answer
         except WorkerError:
@@ -121,18 +121,18 @@ class Blocks:
         replies, self._replies = self._replies, []
         return replies
 
-    def _submit_to_painter(self) -> None:
-        """Once a command: have the pictures drawn of what the environments become."""
+    def _submit_to_render_server(self) -> None:
+        """Once a command: have the images drawn of what the environments become."""
         command, *args = self._command
-        if self._painter is not None and not self._painting and command in ("step", "reset", "gl_renderer"):
-            self._painter.submit(command, *args[:1])  # the slot
-            self._painting = True
+        if self._render_server is not None and not self._rendering and command in ("step", "reset", "gl_renderer"):
+            self._render_server.submit(command, *args[:1])  # the slot
+            self._rendering = True
 
-    def give_way(self) -> None:
+    def lower_priority(self) -> None:
         """Lower the priority of all worker processes."""
         for block in self._processes:
             if isinstance(block, RemoteBlock):
-                block.give_way()
+                block.lower_priority()
 
     def stop(self, at_once: bool = False) -> None:
         """Close all environments and end the workers, whatever they are doing; a second call does nothing."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from envs.rendering.cameras import View
+from envs.rendering.cameras import CameraConfig
 from envs.rendering.watchdog import ADVICE, HANGS
 
 HANG_SECONDS = 60.0  # a worker that has not answered for so long is given up
@@ -50,8 +50,9 @@ class RemoteBlock:
         index: the worker's number, for messages; None for the process that draws.
         env_id: for messages.
         rows: its environments.
-        shared: file descriptors of the shared memory, and of this process's end of the pipe from workers to painter.
-        draws: whether it draws pictures.
+        shared: file descriptors of the shared memory, and of this process's end of the pipe from the workers to the
+            render server.
+        draws: whether it renders images.
     """
 
     def __init__(
@@ -76,10 +77,12 @@ class RemoteBlock:
         self._poll = select.poll()
         self._poll.register(self._pipe.fileno(), select.POLLIN)
 
-    def build(self, spec: EnvSpec, dtype: np.dtype[np.void], view: View | None, painter_of: int | None = None) -> None:
+    def build(
+        self, spec: EnvSpec, dtype: np.dtype[np.void], view: CameraConfig | None, renders_for: int | None = None
+    ) -> None:
         """Have the process build its environments, or what draws those of some workers; `result` tells when it has."""
         try:
-            message = pickle.dumps((spec, self.rows, dtype, view, painter_of))
+            message = pickle.dumps((spec, self.rows, dtype, view, renders_for))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ValueError(f"{spec.id} cannot be sent to a worker process ({error}): use workers=0.") from None
         self._send(message)
@@ -113,7 +116,7 @@ class RemoteBlock:
         where = "could not build its environments" if row is None else f"got an exception from environment {row}"
         raise WorkerError(f"{self._name} {where}:\n{text}")
 
-    def give_way(self) -> None:
+    def lower_priority(self) -> None:
         """Lower the priority of the process and its threads, which are a group of their own."""
         lower = min(LOWEST, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
         with contextlib.suppress(ProcessLookupError):  # the next command will say that it is dead

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from envs.rendering import watchdog
-from envs.rendering.cameras import View
+from envs.rendering.cameras import CameraConfig
 from envs.workers.block import EnvBlock
 
 if TYPE_CHECKING:
-    from envs.rendering.server import Painter
+    from envs.rendering.server import RenderServer
 
 DONE = b"d"  # the answer that says nothing but "finished"
 STEP = (b"0", b"1")  # step into slot 0 or 1: the only commands that are not pickled
@@ -33,7 +33,7 @@ def main(pipe: int, memory: int, turn: int) -> None:
     Args:
         pipe: file descriptor of this worker's end of a duplex pipe.
         memory: file descriptor of the shared memory.
-        turn: file descriptor of this worker's end of the pipe from workers to painter.
+        turn: file descriptor of this worker's end of the pipe from workers to render server.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer decides when to stop
     watchdog.exit_code = watchdog.HANGS  # so that the trainer knows why
@@ -43,7 +43,7 @@ def main(pipe: int, memory: int, turn: int) -> None:
 
 
 def _serve(connection: Connection, memory: int, turn: int) -> None:
-    block: EnvBlock | Painter | None = None
+    block: EnvBlock | RenderServer | None = None
     while True:
         message = connection.recv_bytes()
         try:
@@ -62,13 +62,19 @@ def _serve(connection: Connection, memory: int, turn: int) -> None:
 
 
 def _build(
-    memory: int, turn: int, spec: Any, rows: range, dtype: np.dtype[np.void], view: View | None, painter_of: int | None
-) -> EnvBlock | Painter:
+    memory: int,
+    turn: int,
+    spec: Any,
+    rows: range,
+    dtype: np.dtype[np.void],
+    view: CameraConfig | None,
+    renders_for: int | None,
+) -> EnvBlock | RenderServer:
     shared = mmap.mmap(memory, dtype.itemsize)
     os.close(memory)
-    if painter_of is not None:
-        from envs.rendering.server import Painter  # GL is loaded only where something is drawn
+    if renders_for is not None:
+        from envs.rendering.server import RenderServer  # GL is loaded only where something is drawn
 
         assert view is not None
-        return Painter(spec, rows, np.ndarray((), dtype, buffer=shared), view, turn, painter_of)
+        return RenderServer(spec, rows, np.ndarray((), dtype, buffer=shared), view, turn, renders_for)
     return EnvBlock(spec, rows, np.ndarray((), dtype, buffer=shared), view, turn)

@@ -17,7 +17,7 @@ from encoders import PixelEncoder
 from encoders.pooling import FlatTrunk
 from replay import Batch
 from tests.agent.small import features_of, random_batch, same, small_sac, state_tensors, update
-from training import evaluator as players
+from training import evaluator as evaluators
 from training.config.flags import Config
 
 
@@ -56,18 +56,18 @@ def test_middle_layers_compute_in_bfloat16_and_nothing_else_does() -> None:
 def test_auto_means_bfloat16_where_the_device_has_it(
     mode: Any, able: bool, used: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(players.accelerate, "has_bfloat16", lambda device: able)
-    player = players.Player(Config(env_id="FetchReach-v4", accelerate=mode, device="cpu"), workers=0)
-    assert {mlp.in_bfloat16 for mlp in networks(player.agent)} == {used}
-    player.close()
+    monkeypatch.setattr(evaluators.accelerate, "has_bfloat16", lambda device: able)
+    evaluator = evaluators.Evaluator(Config(env_id="FetchReach-v4", accelerate=mode, device="cpu"), workers=0)
+    assert {mlp.in_bfloat16 for mlp in networks(evaluator.agent)} == {used}
+    evaluator.close()
 
 
 @pytest.mark.parametrize(("mode", "used"), [("auto", True), ("off", False)])
 def test_auto_reaches_the_encoder_too(mode: Any, used: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(players.accelerate, "has_bfloat16", lambda device: True)
+    monkeypatch.setattr(evaluators.accelerate, "has_bfloat16", lambda device: True)
     small: dict[str, Any] = {"env_id": "FetchReach-v4", "obs": "pixels-only", "device": "cpu", "head": "flat"}
-    player = players.Player(Config(accelerate=mode, **small), workers=0)
-    encoder = player.agent.encoder
+    evaluator = evaluators.Evaluator(Config(accelerate=mode, **small), workers=0)
+    encoder = evaluator.agent.encoder
     assert isinstance(encoder, PixelEncoder) and isinstance(encoder.head, FlatTrunk)
     assert (encoder.convolutions.in_bfloat16, encoder.head.in_bfloat16) == (used, used)
     assert encoder.chunk == CHUNK
@@ -76,9 +76,9 @@ def test_auto_reaches_the_encoder_too(mode: Any, used: bool, monkeypatch: pytest
     for layer in encoder.convolutions.modules():
         if isinstance(layer, nn.Conv2d):
             layer.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
-    assert encoder({"vector": torch.zeros(2, player.vector_size), "pixels": pixels}).dtype == torch.float32
+    assert encoder({"vector": torch.zeros(2, evaluator.vector_size), "pixels": pixels}).dtype == torch.float32
     assert seen == {torch.bfloat16 if used else torch.float32}
-    player.close()
+    evaluator.close()
 
 
 @pytest.mark.parametrize("layer_norm", [True, False])

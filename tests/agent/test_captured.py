@@ -7,8 +7,8 @@ import copy
 import pytest
 import torch
 
-from agent.captured import WARMUP, Captured
-from replay import Ring, Room
+from agent.captured import WARMUP, CudaGraphUpdate
+from replay import Ring, RingSpec
 from tests.agent.small import random_batch, small_sac, state_tensors, update
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -23,7 +23,7 @@ def test_a_graph_learns_what_the_eager_update_does(monkeypatch: pytest.MonkeyPat
     other.agent.generator = torch.Generator("cuda")
     other.agent.generator.set_state(eager.agent.generator.get_state())
     batch = random_batch().to(torch.device("cuda"))
-    captured = Captured(lambda: update(other, batch), [other.agent.generator], other.optimizers.values())
+    captured = CudaGraphUpdate(lambda: update(other, batch), [other.agent.generator], other.optimizers.values())
     for _ in range(100):
         metrics, expected = captured(), update(eager, batch)
         torch.testing.assert_close(metrics["q"], expected["q"], rtol=1e-5, atol=1e-5)
@@ -34,7 +34,9 @@ def test_a_graph_learns_what_the_eager_update_does(monkeypatch: pytest.MonkeyPat
 @GPU
 def test_replays_draw_other_numbers_and_what_was_stored_after_the_capture() -> None:
     device = torch.device("cuda")
-    ring = Ring(Room(100, 1, 1, 1, 1, device=device), reward_fn=lambda achieved, _: achieved[:, 0].float(), her_ratio=0)
+    ring = Ring(
+        RingSpec(100, 1, 1, 1, 1, device=device), reward_fn=lambda achieved, _: achieved[:, 0].float(), her_ratio=0
+    )
     zero, goal = torch.zeros(1, 1, device=device), torch.zeros(1, 1, dtype=torch.float64, device=device)
 
     def store(number: float) -> None:
@@ -43,7 +45,7 @@ def test_replays_draw_other_numbers_and_what_was_stored_after_the_capture() -> N
     ring.start(zero, goal, goal)
     for number in range(10):
         store(number)
-    captured = Captured(lambda: {"reward": ring.sample(64).reward}, [ring.generator], ())
+    captured = CudaGraphUpdate(lambda: {"reward": ring.sample(64).reward}, [ring.generator], ())
     drawn = [captured()["reward"].clone() for _ in range(WARMUP + 3)]
     assert not drawn[-1].equal(drawn[-2])
     for _ in range(80):

@@ -1,4 +1,4 @@
-"""Where the gradient goes, proved for every routing on an encoder of pictures.
+"""Where the gradient goes, proved for every routing on an encoder of images.
 
 1. Every parameter belongs to exactly one optimizer.
 2. The critic's step moves the critic and, where the routing says so, its encoder. Nothing else.
@@ -171,7 +171,7 @@ def test_actor_and_critic_read_the_estimate_detached(goal_input: str) -> None:
 # ---------------------------------------------------------------------- passes and further updates of the heads
 
 
-# routing -> of each picture of s, and of s', in an update: is it encoded with gradient?
+# routing -> of each image of s, and of s', in an update: is it encoded with gradient?
 PASSES = {
     "critic": {"encoder": [True, False]},
     "actor": {"encoder": [True, False]},

@@ -1,4 +1,4 @@
-"""Pictures a second of a layout, and of one that does not answer."""
+"""Images a second of a layout, and of one that does not answer."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import torch
 from benchmarks import ours, sb3
 from benchmarks.alternate import median_ratio
 from benchmarks.settings import EPISODE
-from replay import Ring, Room
+from replay import Ring, RingSpec
 
 TINY = {
     "--env-id": "FetchReach-v4", "--num-envs": 2, "--batch-size": 16, "--updates-per-step": 0.5, "--threads": 1,
@@ -66,7 +66,7 @@ def test_bad_values_get_one_sentence(arguments: list[str]) -> None:
 
 def test_filled_ring_is_what_adding_makes() -> None:
     def ring() -> Ring:
-        return Ring(Room(4 * (EPISODE + 1) * 2, 2, 5, 3, 4), reward_fn=lambda a, b: (a - b).sum(-1).float())
+        return Ring(RingSpec(4 * (EPISODE + 1) * 2, 2, 5, 3, 4), reward_fn=lambda a, b: (a - b).sum(-1).float())
 
     filled, added = ring(), ring()
     ours.fill(filled, 2 * 2 * EPISODE)

@@ -13,17 +13,17 @@ from torch import Tensor
 
 import envs
 from benchmarks import routing
-from benchmarks.pictures import Book, book, drawn
+from benchmarks.images import Book, book, drawn
 from benchmarks.sb3_encoder import Manipulation, features, stock
 from benchmarks.settings import Settings
 from encoders import PixelEncoder
 from encoders.pooling import SpatialSoftmax
 from tests.benchmarks.test_fps import TINY, run
 from training.config import cli
-from training.evaluator import Player
+from training.evaluator import Evaluator
 
 SETTINGS = Settings("chapter", "FetchPush-v4", 1, 16, 0.25, 100, 1000, 0, 1000, 1, 1, "cpu")
-BOOKS_VIEW = envs.View(render_size=480, goal_marker=True, msaa=True)
+BOOKS_VIEW = envs.CameraConfig(render_size=480, goal_marker=True, msaa=True)
 
 
 def test_the_books_wrapper_shows_what_our_environments_show_drawn_its_way() -> None:
@@ -47,7 +47,7 @@ def test_the_books_wrapper_shows_what_our_environments_show_drawn_its_way() -> N
 @pytest.mark.parametrize("msaa", [False, True])
 def test_stock_is_drawn_as_it_is(msaa: bool) -> None:
     theirs = drawn(SETTINGS, msaa)()
-    ours = envs.make_vec("FetchPush-v4", 1, view=envs.View(goal_marker=True, msaa=msaa), workers=0)
+    ours = envs.make_vec("FetchPush-v4", 1, view=envs.CameraConfig(goal_marker=True, msaa=msaa), workers=0)
     seen, wanted = theirs.reset(seed=3)[0], ours.reset(seed=3)[0]
     assert np.array_equal(seen[envs.PIXELS], wanted[envs.PIXELS][0])
     theirs.close()
@@ -76,10 +76,10 @@ def encoded(encoder: PixelEncoder, seen: dict[str, Tensor]) -> Tensor:
 
 def encoder_of(*flags: str) -> PixelEncoder:
     """Our encoder as train.py builds it of the preset and `flags`."""
-    player = Player(cli.parse(["book-pixels", "--device", "cpu", *flags]), workers=0)
-    player.close()
-    assert isinstance(player.agent.encoder, PixelEncoder)
-    return player.agent.encoder
+    evaluator = Evaluator(cli.parse(["book-pixels", "--device", "cpu", *flags]), workers=0)
+    evaluator.close()
+    assert isinstance(evaluator.agent.encoder, PixelEncoder)
+    return evaluator.agent.encoder
 
 
 def same(ours: Tensor, theirs: Tensor) -> bool:

@@ -30,7 +30,7 @@ def once(*works: Callable[[], Any], **_: Any) -> list[float]:
 
 def test_operations_and_bytes_of_a_pixel_update(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(floor, "seconds_of", once)
-    learner = floor.Learner(cli.parse(["push-pixels", *SMALL, "--head-updates", "2", "--accelerate", "off"]))
+    learner = floor.Learner(cli.parse(["push-pixels", *SMALL, "--updates-per-encoding", "2", "--accelerate", "off"]))
     sample, encode, gradient, behind, steps, whole = learner.parts(floor.Rates(1e9, 1e9, 1e9))
     maps = shapes("fast", 6, 84)
     layers = [2 * 9 * before[0] * after[0] * after[1] * after[2] for before, after in itertools.pairwise(maps)]
@@ -38,7 +38,7 @@ def test_operations_and_bytes_of_a_pixel_update(monkeypatch: pytest.MonkeyPatch)
     head = 2 * ((50 + 10) * 128 + 128 * 3)
     pairs = 2 * 16
     assert encode.gflop * 1e9 == pairs * (sum(layers) + trunk + head)
-    # Weights' gradients and inputs': none of the pictures, and none of the robot's own numbers asks for one.
+    # Weights' gradients and inputs': none of the images, and none of the robot's own numbers asks for one.
     assert gradient.gflop * 1e9 == pytest.approx(16 * (2 * sum(layers) - layers[0] + 2 * trunk + 2 * head), rel=0.01)
     assert sample.megabytes * 1e6 > 2 * pairs * 84 * 84 * 6  # read and written
     # Adam reads four numbers of a parameter and writes three; polyak reads two and writes one. Twice, for two updates.

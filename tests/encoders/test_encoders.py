@@ -14,7 +14,7 @@ from encoders.convolutions import Convolutions
 from encoders.pooling import SpatialSoftmax
 
 
-def pictures(count: int = 2, channels: int = 3) -> torch.Tensor:
+def images(count: int = 2, channels: int = 3) -> torch.Tensor:
     return torch.randint(256, (count, 84, 84, channels), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
@@ -34,7 +34,7 @@ def test_families_have_their_papers_shapes(
     convolutions, seen = Convolutions(family, 6, 84, coord_conv), []
     for layer in convolutions.layers:
         layer.register_forward_hook(lambda layer, inputs, maps: seen.append(maps.shape[-1]))
-    assert convolutions(pictures(channels=6)).shape == (2, *shape)
+    assert convolutions(images(channels=6)).shape == (2, *shape)
     assert convolutions.shape == shape
     assert seen[::2] == sides
 
@@ -47,13 +47,13 @@ def test_families_have_their_papers_shapes(
         ("nature", "relu", False, 256, (0, math.inf)),  # as in Stable-Baselines3
     ],
 )
-def test_vectors_follow_what_the_pictures_gave(
+def test_vectors_follow_what_the_images_gave(
     family: str, head: str, norm: bool, features: int, bounds: tuple[float, float]
 ) -> None:
     vector = 13
     encoder = PixelEncoder(family, head, 3, 84, vector, feature_norm=norm)  # type: ignore[arg-type]
     vectors = torch.randn(2, vector)
-    encoded = encoder({"vector": vectors, "pixels": pictures()})
+    encoded = encoder({"vector": vectors, "pixels": images()})
     assert encoded.shape == (2, features + vector) and encoder.feature_size == features + vector
     assert encoded[:, features:].equal(vectors)
     assert bounds[0] <= encoded[:, :features].min() and encoded[:, :features].max() <= bounds[1]
@@ -83,7 +83,7 @@ def test_the_temperature_is_learned_and_stays_positive() -> None:
 
 def test_chunks_change_nothing_but_rounding() -> None:
     encoder = PixelEncoder("fast", "spatial-softmax", 3, 84, 4).double()
-    obs = {"vector": torch.randn(5, 4, dtype=torch.float64), "pixels": pictures(5)}
+    obs = {"vector": torch.randn(5, 4, dtype=torch.float64), "pixels": images(5)}
     whole = encoder(obs)
     encoder.chunk = 2
     torch.testing.assert_close(encoder(obs), whole, rtol=0, atol=1e-12)
@@ -91,7 +91,7 @@ def test_chunks_change_nothing_but_rounding() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("coord_conv", [False, True])
-def test_pictures_are_read_as_numbers_from_minus_one_to_one(dtype: torch.dtype, coord_conv: bool) -> None:
+def test_images_are_read_as_numbers_from_minus_one_to_one(dtype: torch.dtype, coord_conv: bool) -> None:
     """To the last bit what the first layer makes of (pixels - 128) / 128, and of coordinates from -1 to 1."""
     convolutions = Convolutions("fast", 6, 84, coord_conv)
     first = convolutions.layers[0]
@@ -112,7 +112,7 @@ def test_pictures_are_read_as_numbers_from_minus_one_to_one(dtype: torch.dtype, 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("coord_conv", [False, True])
-def test_in_the_unit_scale_pictures_are_read_as_pixels_by_255_padded_with_black(
+def test_in_the_unit_scale_images_are_read_as_pixels_by_255_padded_with_black(
     dtype: torch.dtype, coord_conv: bool
 ) -> None:
     """The first layer against torch's own in float64.
@@ -128,7 +128,7 @@ def test_in_the_unit_scale_pictures_are_read_as_pixels_by_255_padded_with_black(
         parameter.data = drawn.bfloat16().float() * scale
     convolutions.layers = nn.Sequential(first)
     convolutions.in_bfloat16 = dtype == torch.bfloat16
-    line, shown = torch.linspace(-1, 1, 84, dtype=torch.float64), pictures(4, channels=6)
+    line, shown = torch.linspace(-1, 1, 84, dtype=torch.float64), images(4, channels=6)
     grid = torch.stack([line.expand(84, 84), line[:, None].expand(84, 84)]).expand(4, -1, -1, -1)
     inputs = torch.cat([shown.permute(0, 3, 1, 2).double() / 255, grid], dim=1)[:, : first.in_channels]
     weight, bias = first.weight.double(), first.bias.double()

@@ -1,4 +1,4 @@
-"""Pictures against stock's own, and that drawing them changes nothing."""
+"""Images against stock's own, and that drawing them changes nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import envs
 from envs.rendering import renderer as render
 from envs.rendering.cameras import CAMERAS
 from envs.rendering.gl import is_software
-from envs.rendering.renderer import Artist
+from envs.rendering.renderer import EnvRenderer
 
 TASKS = ["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"]
 
@@ -26,21 +26,21 @@ def played(env: Any, steps: int = 9) -> Any:
 
 
 def drawn(env: Any, **options: Any) -> np.ndarray:
-    artist = Artist(env, envs.View(**options))
-    picture = artist.draw(env)
+    artist = EnvRenderer(env, envs.CameraConfig(**options))
+    image = artist.draw(env)
     artist.close()
-    return picture
+    return image
 
 
 @pytest.mark.parametrize("env_id", TASKS)
 def test_as_stock_draws_it_but_for_what_is_hidden(env_id: str) -> None:
-    """Stock's default picture, marker and smooth edges included, bit for bit: the hidden covers show in none."""
+    """Stock's default image, marker and smooth edges included, bit for bit: the hidden covers show in none."""
     stock: Any = gym.make(env_id, render_mode="rgb_array", width=84, height=84)
     played(stock)
     ours = played(envs.make_env(env_id))
-    picture = drawn(ours, goal_marker=True, msaa=True)
-    assert np.array_equal(picture, stock.render())
-    assert np.ptp(picture) > 100
+    image = drawn(ours, goal_marker=True, msaa=True)
+    assert np.array_equal(image, stock.render())
+    assert np.ptp(image) > 100
     stock.close()
 
 
@@ -52,12 +52,12 @@ def test_hidden_covers_show_from_no_camera(camera: str, monkeypatch: pytest.Monk
     assert np.array_equal(drawn(env, cameras=(camera,)), hidden)
 
 
-def test_the_chapters_way_is_stocks_large_picture_resized_by_pil() -> None:
+def test_the_chapters_way_is_stocks_large_image_resized_by_pil() -> None:
     stock: Any = gym.make("FetchPush-v4", render_mode="rgb_array")  # 480 x 480
     played(stock)
     expected = Image.fromarray(stock.render()).resize((84, 84), Image.Resampling.BILINEAR)
-    picture = drawn(played(envs.make_env("FetchPush-v4")), render_size=480, goal_marker=True, msaa=True)
-    assert np.array_equal(picture, np.asarray(expected))
+    image = drawn(played(envs.make_env("FetchPush-v4")), render_size=480, goal_marker=True, msaa=True)
+    assert np.array_equal(image, np.asarray(expected))
     stock.close()
 
 
@@ -78,39 +78,40 @@ def test_cameras_are_stacked_as_channels_and_tiles_change_nothing() -> None:
     for _ in range(5):
         env.step(np.array([0.5, 0.5, -0.5, 0.0], np.float32))
         poses.append(env.pose())
-    pictures = []
+    images = []
     for tiles in (1, 4):
-        renderer = render.Renderer(env.stock.model, envs.View(("close", "mirror")), tiles)
+        renderer = render.Renderer(env.stock.model, envs.CameraConfig(("close", "mirror")), tiles)
         out = np.zeros((5, 84, 84, 6), np.uint8)
         renderer.draw(np.array(poses), out)
         renderer.close()
-        pictures.append(out)
-    assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 2  # rounding depends on the place in the buffer
-    assert not np.array_equal(pictures[0][0], pictures[0][4])
+        images.append(out)
+    assert np.abs(images[0].astype(int) - images[1]).max() <= 2  # rounding depends on the place in the buffer
+    assert not np.array_equal(images[0][0], images[0][4])
 
 
 def test_drawing_does_not_move_pick_and_place() -> None:
     """Stock's render moves it by millimetres. Every number of 60 steps, an autoreset among them, bit for bit."""
-    with_pictures, without = (
-        envs.make_vec("FetchPickAndPlace-v4", 2, view=view, workers=0, seed=0) for view in (envs.View(("close",)), None)
+    with_images, without = (
+        envs.make_vec("FetchPickAndPlace-v4", 2, view=view, workers=0, seed=0)
+        for view in (envs.CameraConfig(("close",)), None)
     )
-    seen, expected = with_pictures.reset()[0], without.reset()[0]
+    seen, expected = with_images.reset()[0], without.reset()[0]
     for action in np.random.default_rng(0).uniform(-1, 1, (60, 2, 4)).astype(np.float32):
         assert all(np.array_equal(seen[key], expected[key]) for key in expected)
-        (seen, *outcome, _infos), (expected, *wanted, _) = with_pictures.step(action), without.step(action)
+        (seen, *outcome, _infos), (expected, *wanted, _) = with_images.step(action), without.step(action)
         assert all(np.array_equal(one, other) for one, other in zip(outcome, wanted, strict=True))
     assert seen[envs.PIXELS].shape == (2, 84, 84, 3) and seen[envs.PIXELS].dtype == np.uint8
-    with_pictures.close()
+    with_images.close()
     without.close()
 
 
 @pytest.mark.parametrize(("workers", "one_process"), [(0, False), (2, False), (0, True), (2, True)])
-def test_a_vectors_pictures_are_of_its_own_environments(workers: int, one_process: bool) -> None:
+def test_a_vectors_images_are_of_its_own_environments(workers: int, one_process: bool) -> None:
     """Through shared memory, at a reset, at steps, and of the last observation of an episode."""
-    view = envs.View(("close",), one_process=one_process)
+    view = envs.CameraConfig(("close",), one_process=one_process)
     vector = envs.make_vec("FetchPush-v4", 3, view=view, workers=workers, seed=5)
     single = envs.make_env("FetchPush-v4")
-    artist = Artist(single, view)
+    artist = EnvRenderer(single, view)
     seen, _ = vector.reset()
     single.reset(seed=5 + 2)
     for step in range(51):
@@ -131,7 +132,7 @@ def test_a_vectors_pictures_are_of_its_own_environments(workers: int, one_proces
 def test_renderers_of_one_thread_do_not_disturb_each_other() -> None:
     env = played(envs.make_env("FetchPush-v4", render_mode="rgb_array"))
     scene = env.render()
-    first, second = Artist(env, envs.View(("close",))), Artist(env, envs.View(("side",)))
+    first, second = EnvRenderer(env, envs.CameraConfig(("close",))), EnvRenderer(env, envs.CameraConfig(("side",)))
     before = first.draw(env)
     second.draw(env)
     assert np.array_equal(env.render(), scene)
@@ -147,8 +148,10 @@ def test_software_is_told_from_a_gpu() -> None:
 
 
 @pytest.mark.parametrize("one_process", [False, True])
-def test_a_reset_of_some_leaves_the_pictures_of_the_others(one_process: bool) -> None:
-    vector = envs.make_vec("FetchPush-v4", 2, view=envs.View(("close",), one_process=one_process), workers=0, seed=0)
+def test_a_reset_of_some_leaves_the_images_of_the_others(one_process: bool) -> None:
+    vector = envs.make_vec(
+        "FetchPush-v4", 2, view=envs.CameraConfig(("close",), one_process=one_process), workers=0, seed=0
+    )
     vector.reset()
     for _ in range(4):  # the hand goes down
         observation, *_ = vector.step(np.tile(np.array([0, 0, -1, 0], np.float32), (2, 1)))

@@ -17,7 +17,7 @@ from envs.workers import remote
 
 
 def test_a_render_process_draws_while_the_caller_does_something_else() -> None:
-    vector = envs.make_vec("FetchPush-v4", 2, view=envs.View(("close",), one_process=True), workers=2, seed=0)
+    vector = envs.make_vec("FetchPush-v4", 2, view=envs.CameraConfig(("close",), one_process=True), workers=2, seed=0)
     vector.reset()
     slots = vector._blocks.memory["slots"]["observation"][envs.PIXELS]
     slots[...] = 0
@@ -32,14 +32,14 @@ def test_a_render_process_draws_while_the_caller_does_something_else() -> None:
 
 
 def test_a_render_process_that_dies_is_named() -> None:
-    vector = envs.make_vec("FetchPush-v4", 2, view=envs.View(("close",), one_process=True), workers=2, seed=0)
+    vector = envs.make_vec("FetchPush-v4", 2, view=envs.CameraConfig(("close",), one_process=True), workers=2, seed=0)
     vector.reset()
-    *workers, painter = (block.process for block in vector._blocks._processes)
+    *workers, render_server = (block.process for block in vector._blocks._processes)
     for worker in workers:  # they find nobody to tell that their poses are there
         worker.send_signal(signal.SIGSTOP)
     vector.step_async(np.zeros((2, 4), np.float32))
-    painter.kill()
-    painter.wait()
+    render_server.kill()
+    render_server.wait()
     for worker in workers:
         worker.send_signal(signal.SIGCONT)
     with pytest.raises(envs.WorkerError, match=r"render process .* was killed by SIGKILL"):
@@ -52,15 +52,15 @@ def test_a_dead_or_hanging_renderer_is_a_clear_error(monkeypatch: pytest.MonkeyP
         (signal.SIGKILL, "was killed by SIGKILL"),
         (signal.SIGSTOP, "has not answered for 5 s.*MUJOCO_GL"),
     ):
-        vector = envs.make_vec("FetchReach-v4", 2, view=envs.View(one_process=True), workers=0, seed=0)
+        vector = envs.make_vec("FetchReach-v4", 2, view=envs.CameraConfig(one_process=True), workers=0, seed=0)
         vector.reset()
-        painter = vector._blocks._painter
-        assert painter is not None
-        os.kill(painter.process.pid, number)
+        render_server = vector._blocks._render_server
+        assert render_server is not None
+        os.kill(render_server.process.pid, number)
         with pytest.raises(envs.WorkerError, match=f"The render process .environments 0 to 1 of FetchReach-v4. {said}"):
             for _ in range(3):
                 vector.step(np.zeros((2, 4), np.float32))
-        assert painter.process.poll() is not None  # none is left behind
+        assert render_server.process.poll() is not None  # none is left behind
 
 
 def test_a_driver_that_hangs_in_this_process_ends_it() -> None:
@@ -75,10 +75,10 @@ vector.step(numpy.zeros((1, 4), numpy.float32))
 """
     done = subprocess.run([sys.executable, "-c", hangs], capture_output=True, text=True, timeout=50)
     assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1].startswith("A picture was not drawn within 1 seconds: the graphics")
+    assert done.stderr.strip().splitlines()[-1].startswith("An image was not drawn within 1 seconds: the graphics")
 
 
-def test_a_process_that_was_stopped_in_the_middle_of_a_picture_goes_on() -> None:
+def test_a_process_that_was_stopped_in_the_middle_of_a_image_goes_on() -> None:
     draws = """
 import time
 from envs.rendering import watchdog

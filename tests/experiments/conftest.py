@@ -8,16 +8,16 @@ import pytest
 
 from experiments import cameras, feature_stats
 from training.config import cli
-from training.evaluator import Player
+from training.evaluator import Evaluator
 
 STACKED = ["book-pixels", "--render-size", "84", "--no-msaa", "--frame-stack", "2", "--cameras", "close",
            "--threads", "1", "--num-envs", "2"]  # fmt: skip
 
 
 @pytest.fixture
-def stacked(monkeypatch: pytest.MonkeyPatch) -> Player:
-    """An untrained agent that sees two pictures at a time; the commands get it for whatever run they name."""
-    one = Player(dataclasses.replace(cli.parse(STACKED), device="cpu"), workers=0)
+def stacked(monkeypatch: pytest.MonkeyPatch) -> Evaluator:
+    """An untrained agent that sees two images at a time; the commands get it for whatever run they name."""
+    one = Evaluator(dataclasses.replace(cli.parse(STACKED), device="cpu"), workers=0)
     for command in (cameras, feature_stats):
         monkeypatch.setattr(command, "player_of", lambda _: one)
     return one

@@ -14,13 +14,13 @@ from rich.console import Console
 from envs.rendering.renderer import Renderer, object_columns
 from experiments import feature_stats, features, scenes
 from training.config import cli
-from training.evaluator import Player
+from training.evaluator import Evaluator
 
 BOOK = ["book-pixels", "--render-size", "84"]
 
 
 def test_an_untrained_agent_explores_and_its_inputs_and_shifts_are_printed(
-    stacked: Player, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    stacked: Evaluator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     assert feature_stats.main(["RUN", "--steps", "12"]) == 0
@@ -42,7 +42,9 @@ def test_an_untrained_agent_explores_and_its_inputs_and_shifts_are_printed(
 @pytest.mark.parametrize("words", [BOOK, ["push-pixels"]])
 def test_inputs_are_what_the_actor_is_given(words: list[str]) -> None:
     """The second reads an estimate in place of the features, and normalises; its goal is seen from the estimate."""
-    one = Player(dataclasses.replace(cli.parse([*words, "--threads", "1", "--num-envs", "2"]), device="cpu"), workers=0)
+    one = Evaluator(
+        dataclasses.replace(cli.parse([*words, "--threads", "1", "--num-envs", "2"]), device="cpu"), workers=0
+    )
     found = scenes.scenes(one, steps=2, random_actions=1.0)
     one.agent.observe(*one.policy.numbers(found.obs))
     given: list[torch.Tensor] = []
@@ -76,7 +78,7 @@ def test_numbers_of_the_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_only_the_object_lies_elsewhere_and_the_way_to_it_reaches_the_networks_by_these_inputs(
-    stacked: Player, monkeypatch: pytest.MonkeyPatch
+    stacked: Evaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = scenes.scenes(stacked, steps=2, random_actions=1.0)
     stock = stacked.eval_envs.get_attr("stock")[0]
@@ -103,7 +105,7 @@ def test_only_the_object_lies_elsewhere_and_the_way_to_it_reaches_the_networks_b
         assert signal[name][0] == pytest.approx(np.mean(squares) ** 0.5, rel=1e-4)
     assert signal["achieved goal"][1] == signal["achieved goal"][0]
 
-    def by_hand(_: Player, obs: dict[str, Any]) -> dict[str, torch.Tensor]:
+    def by_hand(_: Evaluator, obs: dict[str, Any]) -> dict[str, torch.Tensor]:
         one, two = {"here": ([0.0], [0.0, 0.0]), "there": ([9.0], [9.0, 9.0]), "elsewhere": ([2.0], [6.0, 0.0])}[
             next(name for name, values in rest._asdict().items() if values is obs)
         ]
@@ -117,7 +119,7 @@ def test_only_the_object_lies_elsewhere_and_the_way_to_it_reaches_the_networks_b
 
 
 def test_noise_of_shifts_as_by_padding_and_cropping_each_image(
-    stacked: Player, monkeypatch: pytest.MonkeyPatch
+    stacked: Evaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An "encoder" that weighs all pixels, over images of noise, in one-at-a-time numpy."""
     random = np.random.default_rng(5)
@@ -157,7 +159,7 @@ def test_noise_of_shifts_as_by_padding_and_cropping_each_image(
 
 
 def test_the_objects_own_motion_as_an_encoder_known_by_hand_sees_it(
-    stacked: Player, monkeypatch: pytest.MonkeyPatch
+    stacked: Evaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An "encoder" that sums all pixels: the object's own motion is what two renderings of it differ by."""
     found = scenes.scenes(stacked, steps=2)
@@ -170,7 +172,7 @@ def test_the_objects_own_motion_as_an_encoder_known_by_hand_sees_it(
     later[:, 0] += 0.3  # the robot too, which is not to count
     seen: list[np.ndarray] = []
 
-    def summed(_: Player, pixels: np.ndarray) -> dict[str, torch.Tensor]:
+    def summed(_: Evaluator, pixels: np.ndarray) -> dict[str, torch.Tensor]:
         seen.append(pixels)
         return {"sum": torch.from_numpy(pixels.astype(np.float64)).flatten(1).sum(1, keepdim=True)}
 

@@ -1,4 +1,4 @@
-"""The commands that look at what an agent sees, against pictures drawn apart from them."""
+"""The commands that look at what an agent sees, against images drawn apart from them."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ import torch
 import envs
 from envs.rendering.renderer import Renderer, object_columns
 from experiments import cameras, compare, feature_stats, scenes
-from training.evaluator import Player
+from training.evaluator import Evaluator
 from training.rollout.keypoints import keypoints
 
 
-def test_scenes_are_the_stacked_pictures_of_their_poses(stacked: Player) -> None:
+def test_scenes_are_the_stacked_images_of_their_poses(stacked: Evaluator) -> None:
     found = scenes.scenes(stacked, steps=3)
     pixels = found.obs["pixels"]
-    pictures = np.zeros((6, 84, 84, 3), np.uint8)
+    images = np.zeros((6, 84, 84, 3), np.uint8)
     assert stacked.config.view is not None
     model = stacked.eval_envs.get_attr("stock")[0].model
-    Renderer(model, dataclasses.replace(stacked.config.view, goal_marker=False)).draw(found.poses, pictures)
-    marked = np.zeros_like(pictures)
+    Renderer(model, dataclasses.replace(stacked.config.view, goal_marker=False)).draw(found.poses, images)
+    marked = np.zeros_like(images)
     Renderer(model, stacked.config.view).draw(found.poses, marked)
-    assert not np.array_equal(pictures, marked)  # the chapter's pictures show the goal
+    assert not np.array_equal(images, marked)  # the chapter's images show the goal
     older, newest = np.split(pixels, 2, axis=-1)
     assert np.array_equal(newest, marked)
     assert np.array_equal(older[2:], newest[:-2])  # environment by environment, one step before
-    assert np.array_equal(older[:2], newest[:2])  # before the first picture stands that picture
+    assert np.array_equal(older[:2], newest[:2])  # before the first image stands that image
     assert np.array_equal(found.next_poses[:-2], found.poses[2:])
     for name, values in found.obs.items():
         assert np.array_equal(found.next_obs[name][:-2], values[2:])
     stacked.eval_envs.close()
 
 
-def test_the_object_is_where_a_picture_without_it_differs(stacked: Player) -> None:
+def test_the_object_is_where_a_image_without_it_differs(stacked: Evaluator) -> None:
     """Without it: where it has been taken far away, rather than made invisible."""
     stock = stacked.eval_envs.get_attr("stock")[0]
     poses = scenes.scenes(stacked, steps=2).poses
@@ -45,11 +45,14 @@ def test_the_object_is_where_a_picture_without_it_differs(stacked: Player) -> No
     away[:, object_columns(stock.model)[2]] = -50.0
     counts = cameras.object_pixels(poses, stock)
     for number, name in enumerate(envs.CAMERAS):
-        renderer, pictures = Renderer(stock.model, envs.View((name,))), np.zeros((2, len(poses), 84, 84, 3), np.uint8)
-        renderer.draw(poses, pictures[0])
-        renderer.draw(away, pictures[1])
+        renderer, images = (
+            Renderer(stock.model, envs.CameraConfig((name,))),
+            np.zeros((2, len(poses), 84, 84, 3), np.uint8),
+        )
+        renderer.draw(poses, images[0])
+        renderer.draw(away, images[1])
         renderer.close()
-        assert np.array_equal(counts[:, number], (pictures[0] != pictures[1]).any(-1).sum((1, 2)))
+        assert np.array_equal(counts[:, number], (images[0] != images[1]).any(-1).sum((1, 2)))
     assert counts.max() > 20
     stacked.eval_envs.close()
 
@@ -58,12 +61,12 @@ def test_what_sees_nothing_is_refused_in_a_sentence(capsys: pytest.CaptureFixtur
     for command, name in ((cameras, "cameras"), (feature_stats, "feature_stats")):
         assert command.main(["push"]) == 2
         said = capsys.readouterr()
-        assert said.out == "" and said.err.startswith(f"experiments.{name}: push sees no pictures (--obs state)")
+        assert said.out == "" and said.err.startswith(f"experiments.{name}: push sees no images (--obs state)")
         assert said.err.count("\n") == 1
 
 
-def test_keypoints_are_those_of_the_stack_and_stand_on_the_newest_picture(
-    stacked: Player, monkeypatch: pytest.MonkeyPatch
+def test_keypoints_are_those_of_the_stack_and_stand_on_the_newest_image(
+    stacked: Evaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder: Any = stacked.agent.encoder
     seen: list[torch.Tensor] = []
@@ -84,13 +87,13 @@ def test_keypoints_are_those_of_the_stack_and_stand_on_the_newest_picture(
 
 
 def test_runs_are_compared_by_what_differs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    results, picture = Path(compare.__file__).parent / "results", tmp_path / "compare.png"
+    results, image = Path(compare.__file__).parent / "results", tmp_path / "compare.png"
     runs = [str(results / name / "seed-0") for name in ("push-state", "push-blind")]
-    assert compare.main([*runs, "--out", str(picture)]) == 0
+    assert compare.main([*runs, "--out", str(image)]) == 0
     said = capsys.readouterr().out
     assert "--obs" in said and "blind" in said and "success_rate" in said
     assert "--gamma" not in said  # the same in both
-    assert picture.stat().st_size > 5000
+    assert image.stat().st_size > 5000
     assert compare.main([]) == 2
     assert compare.main([str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 2

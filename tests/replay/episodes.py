@@ -60,7 +60,7 @@ class Story:
 
     def __init__(self, ring: Ring) -> None:
         self.ring = ring
-        self.lanes: list[list[Observation]] = [[] for _ in range(ring.lanes)]
+        self.lanes: list[list[Observation]] = [[] for _ in range(ring.num_envs)]
         self.numbers = self.episodes = 0
 
     def start(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from replay import Ring, Room
+from replay import Ring, RingSpec
 from tests.replay.episodes import reward_of
 
 
@@ -55,7 +55,7 @@ class Runs:
 
     def new_ring(self) -> Ring:
         lanes = len(self.everywhere)
-        room = Room(self.slots * lanes, lanes, 1, 2, 1, pixels=(2, 2, 3), file=self.path)
+        room = RingSpec(self.slots * lanes, lanes, 1, 2, 1, pixels=(2, 2, 3), file=self.path)
         return Ring(room, reward_fn=reward_of, frame_stack=self.stack)
 
     # ------------------------------------------------------------------ what happens

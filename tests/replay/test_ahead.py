@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from replay import Ahead, Batch
+from replay import Batch, Prefetcher
 
 GPU = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"))
 PARTS = 10  # tensors of a batch
@@ -16,8 +16,8 @@ PARTS = 10  # tensors of a batch
 def numbered(number: int) -> Batch:
     """All of it says `number`; large enough for a copy to take a while."""
     vector, goal, one = (torch.full(shape, float(number)) for shape in ((256, 10), (256, 3), (256,)))
-    pictures = torch.full((256, 84, 84, 3), number, dtype=torch.uint8)
-    obs = {"vector": vector, "pixels": pictures}
+    images = torch.full((256, 84, 84, 3), number, dtype=torch.uint8)
+    obs = {"vector": vector, "pixels": images}
     return Batch(obs, obs, vector, one, one, goal, goal, goal)
 
 
@@ -26,7 +26,7 @@ def test_it_hands_out_what_was_drawn_in_order_whatever_is_asked_for_at_once(devi
     """On a GPU that is behind with its work, and whose copies are late: nothing is read before it is there, and no
     memory that is still to be read is given away."""
     drawn = itertools.count()
-    ahead = Ahead(lambda: numbered(next(drawn)), torch.device(device))
+    ahead = Prefetcher(lambda: numbered(next(drawn)), torch.device(device))
     right: list[torch.Tensor] = []
     for count in (1, 0, 3, 2):
         for batch in ahead.take(count):
@@ -48,7 +48,7 @@ def test_the_next_is_drawn_once_the_one_before_has_been_used() -> None:
         events.append("draw")
         return numbered(0)
 
-    ahead = Ahead(draw, torch.device("cpu"))
+    ahead = Prefetcher(draw, torch.device("cpu"))
     for _ in range(2):
         events.append("step of the loop")
         for _ in ahead.take(1):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from replay import Ring, Room
+from replay import Ring, RingSpec
 from replay.hindsight import first_open, near
 
 STILL, MOVED, LENGTH = 4, 8, 12  # the object rests, moves by 1 a step from STILL to MOVED, and rests again
@@ -24,7 +24,7 @@ def place_at(time: int) -> int:
 
 def a_resting_object(**options: float) -> Ring:
     """One episode whose vector is the time and whose achieved goal is 10 + the way the object has gone."""
-    ring = Ring(Room(20, 1, 1, 1, 1), reward_fn=reached, **options)  # type: ignore[arg-type]
+    ring = Ring(RingSpec(20, 1, 1, 1, 1), reward_fn=reached, **options)  # type: ignore[arg-type]
     goal = torch.tensor([[99.0]], dtype=torch.float64)
 
     def at(time: int) -> tuple[Tensor, Tensor, Tensor]:

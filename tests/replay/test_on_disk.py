@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from replay import Ring, Room
+from replay import Ring, RingSpec
 from tests.replay.episodes import reward_of
 from tests.replay.kills import Runs
 
 
 def small_ring(file: Path, stack: int) -> Ring:
     """8 slots, 1 lane, images of one number."""
-    return Ring(Room(8, 1, 1, 2, 1, pixels=(1, 1, 1), file=file), reward_fn=reward_of, frame_stack=stack)
+    return Ring(RingSpec(8, 1, 1, 2, 1, pixels=(1, 1, 1), file=file), reward_fn=reward_of, frame_stack=stack)
 
 
 def filled(ring: Ring, numbers: Iterable[int]) -> Ring:

@@ -1,4 +1,4 @@
-"""Pictures in the ring against a list of episodes: stacks, borders, several goals, shifts."""
+"""Images in the ring against a list of episodes: stacks, borders, several goals, shifts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from replay import Ring, Room
+from replay import Ring, RingSpec
 from replay.augment import RandomShift, random_offsets, shift
 
 LANES, LENGTHS = 2, (3, 5, 4, 7)
 
 
-def picture(lane: int, episode: int, step: int) -> Tensor:
+def image(lane: int, episode: int, step: int) -> Tensor:
     """One that tells whose it is: (2, 2, 3), every number different."""
     number = 12 * ((lane * len(LENGTHS) + episode) * 8 + step)
     return ((torch.arange(12) + number) % 251).to(torch.uint8).view(2, 2, 3)
@@ -31,7 +31,7 @@ def played(ring: Ring, episodes: int = len(LENGTHS)) -> Ring:
     def observation(episode: int, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         vector = torch.tensor([[lane, episode, step] for lane in range(LANES)], dtype=torch.float32)
         goal = torch.tensor([[step, 0.0]] * LANES, dtype=torch.float64)
-        return vector, goal, goal + 100, torch.stack([picture(lane, episode, step) for lane in range(LANES)])
+        return vector, goal, goal + 100, torch.stack([image(lane, episode, step) for lane in range(LANES)])
 
     lanes = torch.arange(LANES)
     for episode in range(episodes):
@@ -45,7 +45,7 @@ def played(ring: Ring, episodes: int = len(LENGTHS)) -> Ring:
 
 
 def new_ring(capacity: int, **options: Any) -> Ring:
-    room = Room(capacity, LANES, 3, 2, 1, pixels=(2, 2, 3), file=options.pop("file", None))
+    room = RingSpec(capacity, LANES, 3, 2, 1, pixels=(2, 2, 3), file=options.pop("file", None))
     return Ring(room, reward_fn=never, **options)
 
 
@@ -60,7 +60,7 @@ def test_stacks_are_those_of_the_episode_alone(stack: int, slots: int) -> None:
         lane, episode, step = (int(value) for value in batch.obs["vector"][row])
         for pixels, last in ((batch.obs["pixels"][row], step), (batch.next_obs["pixels"][row], step + 1)):
             first = max(0, oldest - before[episode])
-            expected = [picture(lane, episode, max(first, last - back)) for back in range(stack - 1, -1, -1)]
+            expected = [image(lane, episode, max(first, last - back)) for back in range(stack - 1, -1, -1)]
             assert pixels.equal(torch.cat(expected, dim=-1))
     assert len({tuple(vector.tolist()) for vector in batch.obs["vector"]}) > 10
 
@@ -83,19 +83,19 @@ def test_several_goals_share_their_transitions() -> None:
     assert parts[1].goal.equal(batch.goal[64:128]) and parts[1].next_obs is batch.next_obs
 
 
-def test_a_shift_is_an_integer_crop_of_the_padded_picture() -> None:
+def test_a_shift_is_an_integer_crop_of_the_padded_image() -> None:
     pixels = torch.randint(256, (20, 9, 7, 3), dtype=torch.uint8)
     offset = random_offsets(20, 4, torch.Generator().manual_seed(0))
     shifted = shift(pixels, offset, 4)
-    for one, picture, (down, right) in zip(shifted, pixels, offset.tolist(), strict=True):
-        padded = torch.nn.functional.pad(picture.permute(2, 0, 1)[None].double(), (4,) * 4, mode="replicate")[0]
+    for one, image, (down, right) in zip(shifted, pixels, offset.tolist(), strict=True):
+        padded = torch.nn.functional.pad(image.permute(2, 0, 1)[None].double(), (4,) * 4, mode="replicate")[0]
         crop = padded[:, 4 + down : 13 + down, 4 + right : 11 + right]
         assert one.equal(crop.permute(1, 2, 0).to(torch.uint8))
     assert set(offset.unique().tolist()) == set(range(-4, 5)) or len(offset.unique()) > 6
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_shifts_are_shared_with_the_next_picture_or_not(shared: bool) -> None:
+def test_shifts_are_shared_with_the_next_image_or_not(shared: bool) -> None:
     plain = played(new_ring(200)).sample(200)
     assert RandomShift(0, shared)(plain) is plain
     shifted = RandomShift(1, shared)(plain)
@@ -124,7 +124,7 @@ def test_images_on_disk_outlive_the_process(tmp_path: Path) -> None:
     one, other = in_memory.sample(200), again.sample(200)
     assert one.obs["pixels"].equal(other.obs["pixels"]) and one.obs["vector"].equal(other.obs["vector"])
 
-    with pytest.raises(ValueError, match="is not the whole of this ring's pictures"):
+    with pytest.raises(ValueError, match="is not the whole of this ring's images"):
         new_ring(20, file=file)
     file.unlink()
     gone = new_ring(18, file=file, frame_stack=3)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from replay import Batch, Ring, Room
+from replay import Batch, Ring, RingSpec
 from replay.hindsight import Strategy
 from tests.replay.episodes import GOES_ON, TERMINATED, TRUNCATED, Story, reward_of, rows_of
 
@@ -24,7 +24,7 @@ MANY = 4096  # draws that leave nothing out: the rarest row of the small rings b
 def new_ring(slots: int, lanes: int, **options: Any) -> Ring:
     sizes: dict[str, Any] = {"vector_size": 3, "goal_size": 2, "action_size": 1}
     sizes |= {name: options.pop(name) for name in sizes if name in options}
-    return Ring(Room(slots * lanes, lanes, **sizes), **{"reward_fn": reward_of, "gamma": 0.5} | options)  # type: ignore[arg-type]
+    return Ring(RingSpec(slots * lanes, lanes, **sizes), **{"reward_fn": reward_of, "gamma": 0.5} | options)  # type: ignore[arg-type]
 
 
 def a_story_with_wrapping(ring: Ring, steps: int = 60) -> Story:
@@ -58,7 +58,9 @@ def test_samples_are_exactly_the_rows_that_a_list_of_episodes_allows(
     """Both ways: nothing else is drawn, and all of it is. Each row names its observation, lane and episode."""
     slots, lanes, events = told
     capacity = slots * lanes + min(odd_slots, lanes - 1)  # what does not divide among the lanes is left over
-    ring = Ring(Room(capacity, lanes, 3, 2, 1), reward_fn=reward_of, strategy=strategy, her_ratio=her_ratio, gamma=0.5)
+    ring = Ring(
+        RingSpec(capacity, lanes, 3, 2, 1), reward_fn=reward_of, strategy=strategy, her_ratio=her_ratio, gamma=0.5
+    )
     story = Story(ring)
     story.start()
     for event in events:
@@ -187,7 +189,7 @@ def test_a_loaded_ring_continues_bit_for_bit(steps: int) -> None:
 
 @pytest.mark.parametrize("steps", [3, 60])
 def test_saving_copies_nothing_and_writes_only_what_was_stored(steps: int) -> None:
-    """Pictures may fill most of the memory: a second copy of them would not fit."""
+    """Images may fill most of the memory: a second copy of them would not fit."""
     ring = a_story_with_wrapping(new_ring(3000, lanes=3), steps=steps).ring
     state, file = ring.state_dict(), io.BytesIO()
     rows = (int(ring.cursors["newest"].max()) + 1) * 3
@@ -212,7 +214,7 @@ def test_the_state_of_a_ring_of_another_shape_is_refused_and_changes_nothing(opt
 
 def test_a_ring_without_room_for_a_transition_is_refused() -> None:
     with pytest.raises(ValueError, match="no room"):
-        Ring(Room(7, 4, 3, 2, 1), reward_fn=reward_of)
+        Ring(RingSpec(7, 4, 3, 2, 1), reward_fn=reward_of)
 
 
 def test_a_batch_is_cut_into_minibatches_in_order() -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from training import evaluator as player
+from training import evaluator as evaluator
 
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder; runs from state in this process evaluate in 2 environments."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(player, "EVAL_ENVS", 2)
+    monkeypatch.setattr(evaluator, "EVAL_ENVS", 2)
     return tmp_path

@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 TINY = ["--workers", "0", "--threads", "1", "--learning-starts", "80", "--updates-per-step", "0.25",
         "--batch-size", "16", "--hidden-width", "16", "--eval-every", "200", "--eval-episodes", "2",
         "--final-episodes", "2", "--log-every", "80", "--no-video", "--device", "cpu"]  # fmt: skip
-OF_TIME = ("seconds", "steps_per_second", "updates_per_second", "share_act", "share_env", "share_sample",
-           "share_update")  # fmt: skip
+OF_TIME = ("seconds", "steps_per_second", "updates_per_second", "time_frac_act", "time_frac_env", "time_frac_sample",
+           "time_frac_update")  # fmt: skip
 
 
 def run(*flags: str) -> int:
@@ -48,7 +48,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch, step: int, happen: Callable[[train.
     after_step = train.Run.after_step
 
     def hooked(run: train.Run) -> None:
-        if run.recorder.step == step:
+        if run.training_state.step == step:
             happen(run)
         after_step(run)
 
@@ -70,7 +70,7 @@ def saved_state(folder: Path) -> dict[str, Any]:
     """The full checkpoint without the clock."""
     state = checkpoint.load(folder / checkpoint.RESUME, "cpu")
     for name in ("seconds", "row_seconds", "spent"):
-        del state["recorder"][name]
+        del state["training_state"][name]
     return state
 
 

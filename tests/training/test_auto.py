@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from tests.training.runs import ROOT, tiny, tiny_config
-from training import evaluator as players
+from training import evaluator as evaluators
 from training import run_folder
 from training.config import cli, resources
 from training.config.presets import PRESETS
-from training.trainer import Session
+from training.trainer import Trainer
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -65,13 +65,13 @@ def test_when_a_core_is_left_to_the_environments(preset: str, threads: int, devi
 
 
 def test_workers_give_way_and_threads_are_as_asked_for_around_each_update(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(players.accelerate, "has_bfloat16", lambda device: True)
+    monkeypatch.setattr(evaluators.accelerate, "has_bfloat16", lambda device: True)
     before, own = torch.get_num_threads(), os.getpriority(os.PRIO_PROCESS, 0)
-    sessions: list[Session] = []
+    trainers: list[Trainer] = []
     try:
         for updates in ("3", "1"):
-            sessions.append(session_of("--head-updates", updates, "--threads", "2"))
-        leaving, other = sessions
+            trainers.append(session_of("--updates-per-encoding", updates, "--threads", "2"))
+        leaving, other = trainers
         assert niceness(leaving) == min(19, own + 15) and niceness(other) == own
         seen: list[int] = []
         update = leaving.learner.sac.update
@@ -84,25 +84,25 @@ def test_workers_give_way_and_threads_are_as_asked_for_around_each_update(monkey
         leaving.learner.update(leaving.minibatches(1)[0])
         assert seen == [2, 1, 1] and torch.get_num_threads() == 2
     finally:
-        for session in sessions:
-            session.close()
+        for trainer in trainers:
+            trainer.close()
         torch.set_num_threads(before)
 
 
-def session_of(*flags: str) -> Session:
+def session_of(*flags: str) -> Trainer:
     """After a few steps from pixels, with one worker."""
     small = ["--num-envs", "2", "--workers", "1", "--batch-size", "4", "--buffer-size", "400", "--eval-episodes", "2"]
-    session = Session(cli.parse(["push-pixels", *small, "--final-episodes", "2", "--device", "cpu", *flags]))
-    session.start()
+    trainer = Trainer(cli.parse(["push-pixels", *small, "--final-episodes", "2", "--device", "cpu", *flags]))
+    trainer.start()
     for _ in range(3):
-        session.collector.begin_step(explore_only=True)
-        session.collector.end_step()
-    return session
+        trainer.collector.begin_step(explore_only=True)
+        trainer.collector.end_step()
+    return trainer
 
 
-def niceness(session: Session) -> int:
+def niceness(trainer: Trainer) -> int:
     """The least nice of all threads of the training environments' workers."""
-    pids = [block.process.pid for block in session.train_envs._blocks._processes]
+    pids = [block.process.pid for block in trainer.train_envs._blocks._processes]
     tasks = [int(task) for pid in pids for task in os.listdir(f"/proc/{pid}/task")]
     assert len(tasks) > len(pids)  # a software renderer has some of its own
     return min(os.getpriority(os.PRIO_PROCESS, task) for task in tasks)

@@ -50,7 +50,7 @@ REFUSED = {
     "nothing left to learn": ("--learning-starts 6000 --total-steps 6000", "--total-steps 6000 leaves nothing"),
     "too many environments to learn": ("--num-envs 1500 --total-steps 1200", "comes after 1500 steps, the larger of"),
     "replay larger than memory": ("reach --buffer-size 1000000000000 --workers 0", "the replay of 1000000000000"),
-    "pictures larger than the disk": (
+    "images larger than the disk": (
         "push-pixels --replay-on-disk --buffer-size 100000000 --workers 0", "--replay-on-disk needs 3943.6 GiB in runs"
     ),
     "no GPU": ("--device cuda:99", "--device cuda:99 is not there: use cpu, or auto."),
@@ -195,7 +195,7 @@ def test_book_pixels_is_the_books() -> None:
         "routing": "critic", "target_encoder": True, "shift_pad": 0, "normalize": False, "random_actions": 0.0,
         "guided_episodes": 0.0, "clip_targets": False, "layer_norm": False, "cameras": ("default",),
         "show_goal_marker": True, "msaa": True, "render_size": 480, "goal_loss": 0.0, "goal_input": "off",
-        "goals_per_image": 1, "head_updates": 1, "coord_conv": False, "proprioception": True,
+        "goals_per_image": 1, "updates_per_encoding": 1, "coord_conv": False, "proprioception": True,
         "pixel_scale": "unit", "goal_noise": 0.0, "learning_rate_decay": 0.0,
     }  # fmt: skip
     ours = dataclasses.asdict(PRESETS["book-pixels"])
@@ -206,16 +206,21 @@ def test_book_pixels_is_the_books() -> None:
 def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str) -> None:
     chosen = PRESETS[preset]
     assert chosen.layout == envs.LAYOUTS["chapter"] and chosen.routing == "critic"
-    assert (chosen.goal_loss, chosen.goal_input, chosen.goals_per_image, chosen.head_updates) == (0.0, "off", 1, 1)
+    assert (chosen.goal_loss, chosen.goal_input, chosen.goals_per_image, chosen.updates_per_encoding) == (
+        0.0,
+        "off",
+        1,
+        1,
+    )
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["push-pixels", "--obs", "honest-blind"], "has no pictures, without which --cameras, --head, --routing"),
-        (["push", "--frame-stack", "4"], "--obs state has no pictures, without which --frame-stack means nothing"),
-        (["push", "--obs", "blind", "--msaa"], "--obs blind has no pictures, without which --msaa means nothing"),
-        (["push", "--no-proprio"], "--obs state has no pictures, without which --no-proprio means nothing"),
+        (["push-pixels", "--obs", "honest-blind"], "has no images, without which --cameras, --head, --routing"),
+        (["push", "--frame-stack", "4"], "--obs state has no images, without which --frame-stack means nothing"),
+        (["push", "--obs", "blind", "--msaa"], "--obs blind has no images, without which --msaa means nothing"),
+        (["push", "--no-proprio"], "--obs state has no images, without which --no-proprio means nothing"),
         (["push-pixels", "--obs", "pixels-only", "--no-proprio"], "has no proprioception to leave out"),
         (["push-pixels", "--shared-shift"], "give --shift-pad, by how much"),
         (["push-pixels", "--routing", "critic"], "say --routing goal too, or take beside"),
@@ -275,7 +280,7 @@ def test_the_memory_of_an_encoder_is_at_least_what_its_gradient_takes() -> None:
 
 
 def test_the_memory_of_the_replay_is_known_beforehand() -> None:
-    from replay import Ring, Room
+    from replay import Ring, RingSpec
 
-    ring = Ring(Room(80, 8, 31, 3, 4, pixels=(84, 84, 6)), reward_fn=lambda achieved, desired: achieved[:, 0])
+    ring = Ring(RingSpec(80, 8, 31, 3, 4, pixels=(84, 84, 6)), reward_fn=lambda achieved, desired: achieved[:, 0])
     assert resources.replay_bytes(80, 31, 3, 4, 84 * 84 * 6) == sum(table.nbytes for table in ring.tables.values())

@@ -101,12 +101,12 @@ def test_signals_stop_with_a_checkpoint() -> None:
         process.send_signal(number)
     for number, process in processes.items():
         out, error = process.communicate()
-        step = saved_state(Path(number.name))["recorder"]["step"]
+        step = saved_state(Path(number.name))["training_state"]["step"]
         assert (process.returncode, error) == (codes[number], "")
         assert out.endswith(f"stopped at step {step}; continue with: python train.py --resume {number.name}\n")
         assert step >= int(metrics(Path(number.name))[-1]["step"]) > 0
     code, _, error = call("train.py", "--resume", "SIGTERM", "--total-steps", str(step + 80))
-    assert (code, error) == (0, "") and saved_state(Path("SIGTERM"))["recorder"]["step"] == step + 80
+    assert (code, error) == (0, "") and saved_state(Path("SIGTERM"))["training_state"]["step"] == step + 80
 
 
 @pytest.mark.parametrize(("script", "module"), [("train.py", "torch"), ("eval.py", "tyro")])

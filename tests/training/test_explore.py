@@ -8,7 +8,7 @@ import torch
 import envs
 from training.config.flags import Config
 from training.rollout.exploration import FEWEST, MOST, MOST_GRASPING, Explorer
-from training.trainer import Session
+from training.trainer import Trainer
 
 POLICY = torch.full((1000, 4), 0.123)
 LANES = torch.arange(1000)
@@ -109,6 +109,6 @@ def test_a_loaded_explorer_goes_on_with_the_same_numbers() -> None:
     ("env_id", "grasps"), [("FetchPickAndPlace-v4", True), ("FetchPush-v4", False), ("FetchReach-v4", False)]
 )
 def test_a_session_grasps_where_the_fingers_move(env_id: str, grasps: bool) -> None:
-    made = Session(Config(env_id=env_id, buffer_size=100, workers=0, device="cpu"))
+    made = Trainer(Config(env_id=env_id, buffer_size=100, workers=0, device="cpu"))
     assert made.collector.explorer.grasps == grasps
     made.close()

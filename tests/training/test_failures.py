@@ -24,7 +24,7 @@ MODEL = RUN / checkpoint.MODEL
 
 def break_weights(run: train.Run) -> None:
     with torch.no_grad():
-        next(run.session.agent.actor.parameters()).fill_(math.nan)
+        next(run.trainer.agent.actor.parameters()).fill_(math.nan)
 
 
 def break_weights_and_stop(run: train.Run) -> None:
@@ -34,11 +34,11 @@ def break_weights_and_stop(run: train.Run) -> None:
 
 def break_critic(run: train.Run) -> None:
     with torch.no_grad():
-        next(run.session.agent.critic.parameters()).fill_(math.inf)
+        next(run.trainer.agent.critic.parameters()).fill_(math.inf)
 
 
 def break_rewards(run: train.Run) -> None:
-    run.session.ring.tables["reward"].fill_(math.nan)
+    run.trainer.ring.tables["reward"].fill_(math.nan)
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_nan_stops_the_run_and_keeps_the_last_good_one(
     assert error.startswith(f"train.py: {name}") and "what the environments returned was not" in error
     assert error.endswith(f"; by step {found_by}, what was saved is kept (run/model.pt, run/resume/state.pt).\n")
     model, state = checkpoint.load(MODEL, "cpu"), saved_state(RUN)
-    assert model["step"] == state["recorder"]["step"] == 200
-    for networks in (model["policy"], state["session"]["learner"]["agent"]):
+    assert model["step"] == state["training_state"]["step"] == 200
+    for networks in (model["policy"], state["trainer"]["learner"]["agent"]):
         assert networks and all(value.isfinite().all() for value in networks.values())
 
 
 def sicken(key: str, when: str = "step", evaluating: bool = False) -> Callable[[train.Run], None]:
     def happen(run: train.Run) -> None:
-        vec = run.session.eval_envs if evaluating else run.session.train_envs
+        vec = run.trainer.eval_envs if evaluating else run.trainer.train_envs
         vec.set_attr("sick", (None,) * (vec.num_envs - 1) + ((when, key, math.nan),))
 
     return happen
@@ -117,7 +117,7 @@ def test_what_ends_a_run_is_said_and_what_is_kept(
     assert error.endswith(f"; by step {by_step}, {kept}.\n")
     assert MODEL.is_file() == (RUN / checkpoint.RESUME).is_file() == (kept == BOTH)
     if kept == BOTH:
-        assert saved_state(RUN)["recorder"]["step"] == checkpoint.load(MODEL, "cpu")["step"] == 200
+        assert saved_state(RUN)["training_state"]["step"] == checkpoint.load(MODEL, "cpu")["step"] == 200
 
 
 def fill_for_rows(run: train.Run) -> None:
@@ -133,7 +133,7 @@ def test_a_disk_that_is_full_for_a_row_ends_the_run(
     assert capsys.readouterr().err == (
         "train.py: run/metrics.csv could not be written (No space left on device); free some space.\n"
     )
-    assert saved_state(RUN)["recorder"]["step"] == 200 and metrics(RUN)[-1]["step"] == "200"
+    assert saved_state(RUN)["training_state"]["step"] == 200 and metrics(RUN)[-1]["step"] == "200"
 
 
 def test_a_disk_that_is_full_for_a_checkpoint_ends_the_run(
@@ -142,14 +142,14 @@ def test_a_disk_that_is_full_for_a_checkpoint_ends_the_run(
     save = train.Run.save
 
     def save_on_full_disk(run: train.Run) -> None:
-        with full_disk(10_000 if run.recorder.step > 200 else 10_000_000):
+        with full_disk(10_000 if run.training_state.step > 200 else 10_000_000):
             save(run)
 
     monkeypatch.setattr(train.Run, "save", save_on_full_disk)
     assert tiny(RUN, "--total-steps", "640", "--save-every", "200") == 1
     error = capsys.readouterr().err
     assert error.startswith("train.py: run/resume/state.pt could not be saved ([Errno ") and error.count("\n") == 1
-    assert saved_state(RUN)["recorder"]["step"] == 200 and checkpoint.load(MODEL, "cpu")["step"] == 400
+    assert saved_state(RUN)["training_state"]["step"] == 200 and checkpoint.load(MODEL, "cpu")["step"] == 400
     assert os.listdir(RUN / "resume") == ["state.pt"]
 
 
@@ -173,19 +173,19 @@ def test_a_disk_that_is_full_at_either_end_ends_the_run(
 
 def test_a_worker_that_dies_ends_the_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     def kill_worker(run: train.Run) -> None:
-        run.session.train_envs._blocks._blocks[0].process.kill()
+        run.trainer.train_envs._blocks._blocks[0].process.kill()
 
     at_step(monkeypatch, 240, kill_worker)
     assert tiny(RUN, "--total-steps", "640", "--save-every", "200", "--workers", "1") == 1
     assert "Worker 0 (environments 0 to 7 of FetchPush-v4) was killed by SIGKILL" in capsys.readouterr().err
-    assert saved_state(RUN)["recorder"]["step"] == 200
+    assert saved_state(RUN)["training_state"]["step"] == 200
 
 
 def test_ctrl_c_before_the_first_step_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "Session", interrupted)
+    monkeypatch.setattr(train, "Trainer", interrupted)
     assert tiny(RUN) == 130 and os.listdir() == []
 
 

@@ -12,7 +12,7 @@ from tests.agent.small import state_tensors
 from tests.training.runs import TINY, metrics, run
 from training import run_folder
 from training.config import cli
-from training.trainer import Session
+from training.trainer import Trainer
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -20,7 +20,7 @@ from training.trainer import Session
 def test_a_run_with_a_graph_learns_stops_and_goes_on(preset: str) -> None:
     flags = [preset, *TINY, "--device", "cuda", "--accelerate", "max", "--run-dir", "run"]
     assert run(*flags, "--total-steps", "240") == 0
-    assert json.loads(Path("run", run_folder.VERSIONS).read_text())["captured"]
+    assert json.loads(Path("run", run_folder.VERSIONS).read_text())["cuda_graph"]
     assert run("--resume", "run", "--total-steps", "400") == 0
     rows = metrics(Path("run"))
     assert [int(row["updates"]) for row in rows] == [int(0.25 * (int(row["step"]) - 80)) for row in rows]
@@ -40,7 +40,7 @@ def test_a_run_whose_minibatches_are_drawn_outside_stops_and_goes_on(flags: str,
     preset, *more = flags.split()
     where = ["--device", "cuda", "--accelerate", accelerate, "--run-dir", "run"]
     assert run(preset, *TINY, *where, *more, "--total-steps", "240") == 0
-    assert json.loads(Path("run", run_folder.VERSIONS).read_text())["captured"] == (accelerate == "max")
+    assert json.loads(Path("run", run_folder.VERSIONS).read_text())["cuda_graph"] == (accelerate == "max")
     assert run("--resume", "run", "--total-steps", "400") == 0
     assert len({row["critic_loss"] for row in metrics(Path("run")) if row["critic_loss"]}) > 1
 
@@ -53,7 +53,7 @@ def test_sampling_and_update_in_a_graph_are_those_of_the_eager_loop(
     """Over 100 updates, within DESIGN's tolerance for bfloat16; the same random numbers, since the seeds are alike."""
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     flags = [preset, *TINY, "--num-envs", "2", "--buffer-size", "400", "--device", "cuda"]
-    captured, eager = (Session(cli.parse([*flags, "--accelerate", how])) for how in ("max", "auto"))
+    captured, eager = (Trainer(cli.parse([*flags, "--accelerate", how])) for how in ("max", "auto"))
     explore(captured, eager)
     for _ in range(100):
         (metrics,) = map(captured.update, captured.batches(1))
@@ -63,12 +63,12 @@ def test_sampling_and_update_in_a_graph_are_those_of_the_eager_loop(
     eager.close()
 
 
-def explore(*sessions: Session) -> None:
-    for session in sessions:
-        session.start()
+def explore(*trainers: Trainer) -> None:
+    for trainer in trainers:
+        trainer.start()
         for _ in range(20):
-            session.collector.begin_step(explore_only=True)
-            session.collector.end_step()
+            trainer.collector.begin_step(explore_only=True)
+            trainer.collector.end_step()
 
 
 @pytest.mark.parametrize("preset", ["push", "push-pixels", "push-pixels-chapter"])
@@ -76,25 +76,25 @@ def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
     preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the graph's parts all but the graph: a CPU has none."""
-    sessions = [Session(cli.parse([preset, *TINY, "--num-envs", "2", "--buffer-size", "200"])) for _ in range(2)]
-    captured, eager = sessions
+    trainers = [Trainer(cli.parse([preset, *TINY, "--num-envs", "2", "--buffer-size", "200"])) for _ in range(2)]
+    captured, eager = trainers
     explore(captured, eager)
     places = set()
 
     def step() -> dict[str, torch.Tensor]:
-        assert captured.standing is not None
-        places.add(captured.standing.reward.data_ptr())
+        assert captured.static_batch is not None
+        places.add(captured.static_batch.reward.data_ptr())
         return captured.learner.update(captured._of_graph())
 
-    monkeypatch.setattr(captured, "captured", step)
-    monkeypatch.setattr(captured, "draws_in_graph", False)
+    monkeypatch.setattr(captured, "cuda_graph", step)
+    monkeypatch.setattr(captured, "samples_in_graph", False)
     assert len(list(map(captured.update, captured.batches(3)))) == 3 and len(places) == 1
     for _ in range(3):
         eager.learner.update(eager.minibatches(1)[0])
     for one, two in zip(state_tensors(captured.learner.sac), state_tensors(eager.learner.sac), strict=True):
         assert one.equal(two)
-    for session in sessions:
-        session.close()
+    for trainer in trainers:
+        trainer.close()
 
 
 def test_without_one_max_says_why_there_is_no_graph(capsys: pytest.CaptureFixture) -> None:

@@ -22,8 +22,8 @@ from training.config.flags import Config
 from training.config.presets import PRESETS
 from training.config.validation import check
 from training.errors import UserError
-from training.evaluator import Player
-from training.trainer import Session
+from training.evaluator import Evaluator
+from training.trainer import Trainer
 
 TASKS = ["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"]
 # layout -> (shows pixels, shows proprioception, shows the achieved goal), as the README has it. state shows all.
@@ -58,9 +58,9 @@ PAIRS = [(task, obs) for task in TASKS for obs in SHOWS if not ("Reach" in task 
 
 
 @pytest.fixture(params=PAIRS, ids=lambda pair: "-".join(pair))
-def session(request: pytest.FixtureRequest) -> Iterator[Session]:
+def trainer(request: pytest.FixtureRequest) -> Iterator[Trainer]:
     env_id, obs = request.param
-    one = Session(config_of(env_id, obs))
+    one = Trainer(config_of(env_id, obs))
     one.start()
     for _ in range(6):
         one.collector.begin_step(explore_only=True)
@@ -69,8 +69,8 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
     one.close()
 
 
-def action_of(session: Session, obs: dict[str, np.ndarray]) -> np.ndarray:
-    return session.policy.player()(obs, np.ones(2, bool))
+def action_of(trainer: Trainer, obs: dict[str, np.ndarray]) -> np.ndarray:
+    return trainer.policy.deterministic()(obs, np.ones(2, bool))
 
 
 def changed(obs: dict[str, np.ndarray], key: str, at: Any = slice(None)) -> dict[str, np.ndarray]:
@@ -80,9 +80,9 @@ def changed(obs: dict[str, np.ndarray], key: str, at: Any = slice(None)) -> dict
     return {**obs, key: other}
 
 
-def learned(session: Session, batch: Batch) -> list[torch.Tensor]:
+def learned(trainer: Trainer, batch: Batch) -> list[torch.Tensor]:
     """What one update makes of the agent, which is left as it was: targets, losses and actions all went into it."""
-    sac = session.learner.sac
+    sac = trainer.learner.sac
     before = copy.deepcopy(sac.state_dict())
     sac.update(batch)
     after = state_tensors(sac)
@@ -90,9 +90,9 @@ def learned(session: Session, batch: Batch) -> list[torch.Tensor]:
     return after
 
 
-def test_networks_see_what_the_layout_names_and_nothing_else(session: Session) -> None:
-    pixels, proprioception, achieved = SHOWS[session.config.obs]
-    obs, _ = session.train_envs.reset(seed=1)
+def test_networks_see_what_the_layout_names_and_nothing_else(trainer: Trainer) -> None:
+    pixels, proprioception, achieved = SHOWS[trainer.config.obs]
+    obs, _ = trainer.train_envs.reset(seed=1)
     obs = {key: value.copy() for key, value in obs.items()}
     own = PROPRIOCEPTION if obs["observation"].shape[1] == 25 else list(range(10))
     others = [column for column in range(obs["observation"].shape[1]) if column not in own]
@@ -102,40 +102,40 @@ def test_networks_see_what_the_layout_names_and_nothing_else(session: Session) -
         "proprioception": (changed(obs, "observation", own), proprioception),
     }
     if others:
-        parts["object"] = (changed(obs, "observation", others), session.config.obs == "state")
+        parts["object"] = (changed(obs, "observation", others), trainer.config.obs == "state")
     if pixels:
         parts["pixels"] = (changed(obs, envs.PIXELS), True)
-    before = action_of(session, obs)
+    before = action_of(trainer, obs)
     for name, (other, seen) in parts.items():
-        assert np.array_equal(action_of(session, other), before) != seen, name
+        assert np.array_equal(action_of(trainer, other), before) != seen, name
     assert (envs.PIXELS in obs) == pixels
     in_reach = {"state": 13}  # the others have the same numbers there
-    assert session.vector_size == (SIZES if others else SIZES | in_reach)[session.config.obs]
+    assert trainer.vector_size == (SIZES if others else SIZES | in_reach)[trainer.config.obs]
 
 
-def test_a_batchs_inputs_do_not_depend_on_a_hidden_achieved_goal(session: Session) -> None:
+def test_a_batchs_inputs_do_not_depend_on_a_hidden_achieved_goal(trainer: Trainer) -> None:
     """Without relabelling, for a relabelled goal is an achieved one by definition."""
-    generator = session.ring.generator.get_state()
-    (before,) = session.minibatches(1)[0][:1]
-    session.ring.tables["achieved_goal"] += 0.017
-    session.ring.generator.set_state(generator)
-    (after,) = session.minibatches(1)[0][:1]
+    generator = trainer.ring.generator.get_state()
+    (before,) = trainer.minibatches(1)[0][:1]
+    trainer.ring.tables["achieved_goal"] += 0.017
+    trainer.ring.generator.set_state(generator)
+    (after,) = trainer.minibatches(1)[0][:1]
     same = before.goal.equal(after.goal) and before.next_goal.equal(after.next_goal)
-    shown = SHOWS[session.config.obs][2]
+    shown = SHOWS[trainer.config.obs][2]
     assert same != shown  # goals are handed out as seen from the achieved goal, where the layout shows that
     assert before.obs["vector"].equal(after.obs["vector"]) and before.next_obs["vector"].equal(after.next_obs["vector"])
     assert not before.achieved_goal.equal(after.achieved_goal)  # the regression's target, which is no input:
-    session.learner.sac.auxiliaries = []
-    one, other = learned(session, before), learned(session, after)
+    trainer.learner.sac.auxiliaries = []
+    one, other = learned(trainer, before), learned(trainer, after)
     assert all(a.equal(b) for a, b in zip(one, other, strict=True)) != shown
 
 
 @pytest.mark.parametrize(("head", "inputs"), [("spatial-softmax", 80), ("flat", 66)])
 def test_the_chapters_actor_reads_as_many_numbers_as_the_chapter_says(head: Any, inputs: int) -> None:
-    """What the pictures gave, proprioception, achieved and desired goal."""
-    player = Player(dataclasses.replace(PRESETS["book-pixels"], head=head, device="cpu"), workers=0)
-    assert next(one for one in player.agent.actor.modules() if isinstance(one, nn.Linear)).in_features == inputs
-    player.close()
+    """What the images gave, proprioception, achieved and desired goal."""
+    evaluator = Evaluator(dataclasses.replace(PRESETS["book-pixels"], head=head, device="cpu"), workers=0)
+    assert next(one for one in evaluator.agent.actor.modules() if isinstance(one, nn.Linear)).in_features == inputs
+    evaluator.close()
 
 
 @pytest.mark.parametrize("obs", HIDDEN_IN_REACH)
@@ -151,13 +151,13 @@ def test_other_environments_have_their_numbers_only() -> None:
 
 @pytest.mark.parametrize(("obs", "size"), [("chapter", 3), ("honest", 0), ("blind", 3)])
 def test_proprioception_can_be_left_out(obs: str, size: int) -> None:
-    one = Session(config_of("FetchPush-v4", obs, proprioception=False))
+    one = Trainer(config_of("FetchPush-v4", obs, proprioception=False))
     assert one.vector_size == size
     one.close()
 
 
-def test_inputs_are_finite_and_actions_in_bounds(session: Session) -> None:
+def test_inputs_are_finite_and_actions_in_bounds(trainer: Trainer) -> None:
     for _ in range(3):
-        session.collector.begin_step(explore_only=False)
-        session.collector.end_step()
-        assert torch.isfinite(session.collector.action).all() and session.collector.action.abs().max() <= 1
+        trainer.collector.begin_step(explore_only=False)
+        trainer.collector.end_step()
+        assert torch.isfinite(trainer.collector.action).all() and trainer.collector.action.abs().max() <= 1

@@ -1,4 +1,4 @@
-"""Whole runs from pixels: resumed, with and without their pictures, and tried out by --smoke."""
+"""Whole runs from pixels: resumed, with and without their images, and tried out by --smoke."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from training.config.flags import Config
 from training.config.presets import PRESETS
 from training.rollout.collector import Collector
 from training.smoke import smoke
-from training.trainer import Session
+from training.trainer import Trainer
 
-# A ring that wraps, two pictures stacked, several goals and updates for each pass of the encoder.
+# A ring that wraps, two images stacked, several goals and updates for each pass of the encoder.
 SIGHT = ["push-pixels", "--workers", "0", "--threads", "1", "--num-envs", "2", "--learning-starts", "40",
-         "--batch-size", "8", "--hidden-width", "16", "--updates-per-step", "0.125", "--head-updates", "2",
+         "--batch-size", "8", "--hidden-width", "16", "--updates-per-step", "0.125", "--updates-per-encoding", "2",
          "--goals-per-image", "2", "--frame-stack", "2", "--shift-pad", "1", "--buffer-size", "160",
          "--eval-every", "400", "--eval-episodes", "2", "--final-episodes", "2", "--log-every", "40", "--no-video",
          "--device", "cpu"]  # fmt: skip
@@ -34,17 +34,17 @@ def learned(folder: str, *flags: str) -> int:
 
 def drawn(*flags: str) -> list[Batch]:
     """An update's batches, after some steps that are the same whatever the flags."""
-    session = Session(cli.parse([*SIGHT, "--head-updates", "3", "--goals-per-image", "1", *flags]))
-    session.start()
+    trainer = Trainer(cli.parse([*SIGHT, "--updates-per-encoding", "3", "--goals-per-image", "1", *flags]))
+    trainer.start()
     for _ in range(30):
-        session.collector.begin_step(explore_only=True)
-        session.collector.end_step()
-    (batches,) = session.minibatches(1)
-    session.close()
-    return [session.learner.shift(batch) for batch in batches]
+        trainer.collector.begin_step(explore_only=True)
+        trainer.collector.end_step()
+    (batches,) = trainer.minibatches(1)
+    trainer.close()
+    return [trainer.learner.shift(batch) for batch in batches]
 
 
-def test_each_update_of_the_heads_has_goals_of_its_own_for_the_same_pictures() -> None:
+def test_each_update_of_the_heads_has_goals_of_its_own_for_the_same_images() -> None:
     first, *others = drawn()
     assert len(others) == 2
     for other in others:
@@ -54,7 +54,7 @@ def test_each_update_of_the_heads_has_goals_of_its_own_for_the_same_pictures() -
 
 
 def test_the_learner_shifts_as_the_flags_say() -> None:
-    """Of the same transitions: none, by one offset for both pictures, by one for each."""
+    """Of the same transitions: none, by one offset for both images, by one for each."""
     still = drawn("--shift-pad", "0")[0]
     shared, own = drawn("--shift-pad", "4", "--shared-shift")[0], drawn("--shift-pad", "4")[0]
     for other in (shared, own):
@@ -78,7 +78,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(on_disk: bool, monkeypatch: pytest.Mo
     assert run("--resume", "run") == 0
     assert metrics(Path("run")) == metrics(Path("whole"))
     assert differences(saved_state(Path("run")), saved_state(Path("whole"))) == []
-    assert ("pixels" in saved_state(Path("run"))["session"]["ring"]["tables"]) != on_disk
+    assert ("pixels" in saved_state(Path("run"))["trainer"]["ring"]["tables"]) != on_disk
 
 
 @pytest.mark.parametrize("where", [["--workers", "0"], ["--workers", "1", "--render-process"]])
@@ -86,7 +86,7 @@ def test_evaluations_leave_no_trace_in_the_environments_that_they_share_with_the
     shares = []
 
     def look(run: train.Run) -> None:
-        shares.append(run.session.eval_envs is run.session.train_envs)
+        shares.append(run.trainer.eval_envs is run.trainer.train_envs)
 
     often = ["--eval-every", "60"]  # in the middle of an episode
     for folder, how in (("often", often), ("never", [])):
@@ -94,7 +94,7 @@ def test_evaluations_leave_no_trace_in_the_environments_that_they_share_with_the
             at_step(patch, 20, look)
             assert learned(folder, "--total-steps", "100", "--frame-stack", "1", *where, *how) == 0
     assert shares == [True, True]
-    one, other = (saved_state(Path(folder))["session"] for folder in ("often", "never"))
+    one, other = (saved_state(Path(folder))["trainer"] for folder in ("often", "never"))
     assert differences(one, other) == []
 
 
@@ -112,18 +112,18 @@ def test_a_run_resumed_without_its_replay_waits_until_there_is_one(
     monkeypatch.setattr(Collector, "begin_step", begun)
     assert learned("run", "--total-steps", "120") == 0
     assert explored == [True] * 20 + [False] * 40
-    before = saved_state(Path("run"))["recorder"]["updates"]
+    before = saved_state(Path("run"))["training_state"]["updates"]
     assert run("--resume", "run", "--total-steps", "240", "--resume-without-replay") == 0
     assert "The replay starts empty: the open episodes were dropped." in capsys.readouterr().out
     rows = {int(row["step"]): int(row["updates"]) for row in metrics(Path("run"))}
     assert rows[160] == before < rows[200] < rows[240]  # 40 steps without an update again
     assert explored[60:] == [True] * 20 + [False] * 40
-    ring = saved_state(Path("run"))["session"]["ring"]
+    ring = saved_state(Path("run"))["trainer"]["ring"]
     assert int(ring["cursors"]["added"].sum()) == 120
     assert not run_folder.saved_config(Path("run")).resume_without_replay
 
 
-def test_pictures_that_are_gone_are_missed_in_a_sentence(capsys: pytest.CaptureFixture) -> None:
+def test_images_that_are_gone_are_missed_in_a_sentence(capsys: pytest.CaptureFixture) -> None:
     assert learned("run", "--total-steps", "120", "--replay-on-disk") == 0
     pixels, numbers = Path("run/replay.pixels"), Path("run/replay.pixels.numbers")
     whole, kept = pixels.read_bytes(), numbers.read_bytes()
@@ -153,8 +153,8 @@ def test_a_run_killed_after_its_images_were_overwritten_fills_the_replay_again(
         with pytest.raises(Killed):
             learned("run", *disk, "--total-steps", "300")
     before = saved_state(Path("run"))
-    cursors = before["session"]["ring"]["cursors"]
-    assert before["recorder"]["step"] == 120
+    cursors = before["trainer"]["ring"]["cursors"]
+    assert before["training_state"]["step"] == 120
     assert run("--resume", "run", "--total-steps", "200") == 0
     dropped = int((cursors["added"] - cursors["lost"]).sum()) - left
     assert (
@@ -163,14 +163,14 @@ def test_a_run_killed_after_its_images_were_overwritten_fills_the_replay_again(
     )
     updates = {int(row["step"]): int(row["updates"]) for row in metrics(Path("run"))}
     first = 120 + 40 - left  # as many steps are stored after this one
-    assert updates[first] == before["recorder"]["updates"]
+    assert updates[first] == before["training_state"]["updates"]
     assert updates[first + 8] == updates[first] + 1
 
 
 def test_what_the_end_says_of_seeing() -> None:
     assert learned("run", "--total-steps", "100") == 0
     said = json.loads(Path("run", finish.EVAL).read_text())
-    assert {"blindfold_success_rate", "another_picture_success_rate", "position_rmse_cm"} <= said.keys()
+    assert {"blindfold_success_rate", "another_image_success_rate", "position_rmse_cm"} <= said.keys()
     assert json.loads(Path("run", run_folder.VERSIONS).read_text())["gl_renderer"]
 
 

@@ -25,7 +25,7 @@ def placed(capacity: int, ranks: Ranks, **changes: Any) -> str:
     return place_replay(config, part, ranks, CPU, EACH, None)[1]
 
 
-@pytest.mark.parametrize("ranks", [Ranks(), Ranks(count=2, on_this_machine=2)])
+@pytest.mark.parametrize("ranks", [Ranks(), Ranks(count=2, local_count=2)])
 def test_the_advice_fits_and_only_what_is_free_is_taken(ranks: Ranks, monkeypatch: pytest.MonkeyPatch) -> None:
     part: Config = PRESETS["push"]
     beside = ranks.count * learner_need(part, ranks.count)

@@ -16,7 +16,7 @@ from agent.agent import Acted
 from training.config.flags import Config
 from training.rollout.evaluate import evaluate
 from training.rollout.policy import Policy
-from training.trainer import Session
+from training.trainer import Trainer
 
 GOALS = ("uint8", "int16", "int64", "float32", "float64")
 
@@ -72,32 +72,32 @@ def right(number: float) -> list[float]:
 @pytest.mark.parametrize("goals", GOALS)
 def test_goals_are_subtracted_in_float64_by_all_who_do_it(goals: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The policy while it collects and while it is evaluated, the ring, and the goals' normaliser: the same numbers."""
-    session = Session(Config(env_id=f"Typed-{goals}-v0", num_envs=3, buffer_size=300, workers=0, device="cpu",
+    trainer = Trainer(Config(env_id=f"Typed-{goals}-v0", num_envs=3, buffer_size=300, workers=0, device="cpu",
                              her_strategy="none"))  # fmt: skip
     Typed.told.clear()  # also of what the reward function's own environment said
     shown: dict[float, list[float]] = {}
-    act = session.agent.act
+    act = trainer.agent.act
 
     def watched(obs: dict[str, Tensor], goal: Tensor, **more: Any) -> Acted:
         shown.update(zip(obs["vector"][:, 0].tolist(), goal.tolist(), strict=True))
         return act(obs, goal, **more)
 
-    monkeypatch.setattr(session.agent, "act", watched)
-    session.start()
+    monkeypatch.setattr(trainer.agent, "act", watched)
+    trainer.start()
     for _ in range(12):
-        session.collector.begin_step(explore_only=False)
-        session.collector.end_step()
+        trainer.collector.begin_step(explore_only=False)
+        trainer.collector.end_step()
     assert len(shown) == 36 and all(goal == right(number) for number, goal in shown.items())
-    batch = session.ring.sample(1000)
+    batch = trainer.ring.sample(1000)
     assert {number for number, *_ in batch.obs["vector"].tolist()} == shown.keys()
     assert batch.goal.tolist() == [right(number) for number, *_ in batch.obs["vector"].tolist()]
     assert batch.next_goal.tolist() == [right(number) for number, *_ in batch.next_obs["vector"].tolist()]
     seen = torch.tensor([right(number) for number in range(len(Typed.told))], dtype=torch.float64)
-    torch.testing.assert_close(session.agent.goal_normalizer.running_mean, seen.mean(0))
+    torch.testing.assert_close(trainer.agent.goal_normalizer.running_mean, seen.mean(0))
     shown.clear()
-    evaluate(session.eval_envs, session.policy, episodes=2, seed=0)
+    evaluate(trainer.eval_envs, trainer.policy, episodes=2, seed=0)
     assert len(shown) == 10 and all(goal == right(number) for number, goal in shown.items())
-    session.close()
+    trainer.close()
 
 
 # ---------------------------------------------------------------------- actions
@@ -155,28 +155,28 @@ for name in ACTIONS:
 @pytest.mark.parametrize("dtype", ACTIONS)
 def test_an_environment_is_handed_no_action_from_outside(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random ones, those of a policy that goes to the bounds, and those of an evaluation."""
-    session = Session(Config(env_id=f"Strict-{dtype}-v0", num_envs=2, buffer_size=300, workers=0, device="cpu"))
+    trainer = Trainer(Config(env_id=f"Strict-{dtype}-v0", num_envs=2, buffer_size=300, workers=0, device="cpu"))
     corners = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])
-    monkeypatch.setattr(session.agent, "act", lambda *_, **__: Acted(corners.clone(), None))
-    session.start()
+    monkeypatch.setattr(trainer.agent, "act", lambda *_, **__: Acted(corners.clone(), None))
+    trainer.start()
     for explore_only in (True, False) * 5:
-        session.collector.begin_step(explore_only)
-        session.collector.end_step()
-    evaluate(session.eval_envs, session.policy, episodes=2, seed=0)
-    session.close()
+        trainer.collector.begin_step(explore_only)
+        trainer.collector.end_step()
+    evaluate(trainer.eval_envs, trainer.policy, episodes=2, seed=0)
+    trainer.close()
 
 
 @pytest.mark.parametrize("goals", GOALS)
 def test_goals_of_whole_numbers_are_lent_as_they_were_reached(goals: str) -> None:
     """Others are moved."""
-    session = Session(Config(env_id=f"Typed-{goals}-v0", num_envs=3, buffer_size=300, workers=0, device="cpu",
+    trainer = Trainer(Config(env_id=f"Typed-{goals}-v0", num_envs=3, buffer_size=300, workers=0, device="cpu",
                              her_ratio=1.0, relative_goals=False))  # fmt: skip
     Typed.told.clear()
-    session.start()
+    trainer.start()
     for _ in range(12):
-        session.collector.begin_step(explore_only=True)
-        session.collector.end_step()
+        trainer.collector.begin_step(explore_only=True)
+        trainer.collector.end_step()
     reached = {tuple(achieved.astype(np.float32).tolist()) for achieved, _ in Typed.told}
-    lent = {tuple(goal) for goal in session.ring.sample(200).goal.tolist()}
-    session.close()
+    lent = {tuple(goal) for goal in trainer.ring.sample(200).goal.tolist()}
+    trainer.close()
     assert (lent <= reached) == (np.dtype(goals).kind != "f")

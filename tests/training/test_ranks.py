@@ -55,8 +55,8 @@ def test_a_run_of_two_ranks_goes_on_bit_for_bit_and_with_one_in_a_sentence() -> 
     assert whole.returncode == 0, whole.stderr
     first, second = saved("whole")
     for name in ("agent", "critic", "actor"):  # networks and normalisers, and two optimizers
-        assert differences(first["session"]["learner"][name], second["session"]["learner"][name]) == []
-    ring, other = first["session"]["ring"], second["session"]["ring"]
+        assert differences(first["trainer"]["learner"][name], second["trainer"]["learner"][name]) == []
+    ring, other = first["trainer"]["ring"], second["trainer"]["ring"]
     assert tuple(ring["shape"]) == (125_000, 4)  # of a million observations of 8 environments
     assert not ring["tables"]["vector"].equal(other["tables"]["vector"])  # episodes of its own
 
@@ -64,7 +64,7 @@ def test_a_run_of_two_ranks_goes_on_bit_for_bit_and_with_one_in_a_sentence() -> 
     resumed = train_together("--resume", "run", "--total-steps", "400")
     assert resumed.returncode == 0, resumed.stderr
     for one, expected in zip(saved("run"), (first, second), strict=True):
-        assert differences(one["session"], expected["session"]) == []
+        assert differences(one["trainer"], expected["trainer"]) == []
 
     alone = subprocess.run(
         [sys.executable, str(ROOT / "train.py"), "--resume", "run", "--total-steps", "480"],
@@ -72,7 +72,7 @@ def test_a_run_of_two_ranks_goes_on_bit_for_bit_and_with_one_in_a_sentence() -> 
     )  # fmt: skip
     assert alone.returncode == 0, alone.stderr
     assert "The run had 2 ranks and has 1 now: its episodes were dealt out anew" in alone.stdout
-    state = checkpoint.load(Path("run") / checkpoint.RESUME, "cpu")["session"]["ring"]
+    state = checkpoint.load(Path("run") / checkpoint.RESUME, "cpu")["trainer"]["ring"]
     assert tuple(state["shape"]) == (125_000, 8) and not list(Path("run/resume").glob("rank-*"))
     rows = len(ring["tables"]["vector"]) // 4
     vectors = state["tables"]["vector"].unflatten(0, (-1, 8))
@@ -97,7 +97,7 @@ def test_a_rank_that_dies_ends_the_job_with_a_sentence_and_the_run_goes_on() -> 
     _, said = job.communicate(timeout=60)
     assert job.returncode != 0
     assert "train.py: rank 0 of 2 has lost the others" in said and "continue with --resume" in said
-    step = checkpoint.load(Path("run") / checkpoint.RESUME, "cpu")["recorder"]["step"]
+    step = checkpoint.load(Path("run") / checkpoint.RESUME, "cpu")["training_state"]["step"]
     assert train_together("--resume", "run", "--total-steps", str(step + 80)).returncode == 0
 
 
@@ -106,14 +106,14 @@ def test_each_rank_takes_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
     any_gpu, second = torch.device("cuda"), torch.device("cuda:1")
-    assert Ranks(1, 2, 2, place=1).device(any_gpu) == second and current == [second]
+    assert Ranks(1, 2, 2, local_rank=1).device(any_gpu) == second and current == [second]
     assert Ranks().device(second) == second and current == [second] * 2  # one alone, of those of the machine
-    assert Ranks().device(any_gpu) == any_gpu and Ranks(1, 2, 2, place=1).device(torch.device("cpu")).type == "cpu"
+    assert Ranks().device(any_gpu) == any_gpu and Ranks(1, 2, 2, local_rank=1).device(torch.device("cpu")).type == "cpu"
     assert len(current) == 2
     with pytest.raises(UserError, match="--device cuda:1 is one for 2 ranks: leave it to auto"):
-        Ranks(1, 2, 2, place=1).device(second)
+        Ranks(1, 2, 2, local_rank=1).device(second)
     with pytest.raises(UserError, match="3 ranks need as many GPUs, and there are 2"):
-        Ranks(2, 3, 3, place=2).device(any_gpu)
+        Ranks(2, 3, 3, local_rank=2).device(any_gpu)
 
 
 def test_what_cannot_be_divided_is_refused_once() -> None:
@@ -122,4 +122,4 @@ def test_what_cannot_be_divided_is_refused_once() -> None:
     sentence = "train.py: --num-envs 5 cannot be divided among 2 ranks: choose a multiple of 2."
     assert done.stderr.count(sentence) == 1
     with pytest.raises(UserError, match="--batch-size 256 cannot be divided among 3 ranks"):
-        Ranks(0, 3).part_of(dataclasses.replace(PRESETS["push"], num_envs=9))
+        Ranks(0, 3).local_config(dataclasses.replace(PRESETS["push"], num_envs=9))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.training_state import Recorder
+from training.training_state import TrainingState
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ from training.training_state import Recorder
     ],
 )
 def test_no_update_is_lost_to_rounding(updates_per_step: float, num_envs: int, steps: int, expected: int) -> None:
-    recorder = Recorder()
-    while recorder.learning_steps < steps:
-        recorder.learning_steps += num_envs
-        due = recorder.updates_due(updates_per_step)
+    training_state = TrainingState()
+    while training_state.learning_steps < steps:
+        training_state.learning_steps += num_envs
+        due = training_state.updates_due(updates_per_step)
         assert 0 <= due <= updates_per_step * num_envs + 1, "spread evenly"
-        recorder.updates += due
-    assert recorder.updates == expected
+        training_state.updates += due
+    assert training_state.updates == expected

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import train
 from tests.training.runs import at_step, differences, metrics, run, saved_state, stop, tiny
 from training import checkpoint, logger, run_folder
-from training import evaluator as player
+from training import evaluator as evaluator
 
 # 60 observations a lane: the ring wraps within the second episode. 608 and 1008 steps are 76 and 126 of each
 # environment, in the middle of the second and third episode. 2.4 updates a step leave a rest that must not be lost.
@@ -34,7 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that was never interrupted."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(player, "EVAL_ENVS", 2)
+        patch.setattr(evaluator, "EVAL_ENVS", 2)
         assert tiny(folder, *PICK) == 0
     return folder
 
@@ -49,7 +49,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
         assert tiny("run", *PICK) == 128 + number
     assert signal.getsignal(number) is before, "the handlers are given back"
     assert "stopped at step 608; continue with: python train.py --resume run" in capsys.readouterr().out
-    assert saved_state(Path("run"))["recorder"]["step"] == 608
+    assert saved_state(Path("run"))["training_state"]["step"] == 608
     assert run("--resume", "run") == 0
     assert metrics(Path("run")) == metrics(whole)
     assert differences(saved_state(Path("run")), saved_state(whole)) == []
@@ -64,7 +64,7 @@ def test_a_finished_run_can_be_prolonged() -> None:
     assert tiny("long", *constant, "--total-steps", "608") == 0
     assert tiny("run", *constant, "--total-steps", "408") == 0
     assert run("--resume", "run", "--total-steps", "608", "--workers", "2") == 0
-    assert differences(saved_state(Path("run"))["session"], saved_state(Path("long"))["session"]) == []
+    assert differences(saved_state(Path("run"))["trainer"], saved_state(Path("long"))["trainer"]) == []
     config = run_folder.saved_config(Path("run"))
     assert (config.total_steps, config.workers, config.resume, config.run_dir) == (608, 2, None, "run")
 
@@ -79,7 +79,7 @@ def test_a_prolonged_runs_learning_rates_are_those_of_a_run_of_that_length() -> 
 
 def rates(folder: str) -> list[float]:
     """Learning rates of critic, actor and temperature at the run's checkpoint."""
-    learner = saved_state(Path(folder))["session"]["learner"]
+    learner = saved_state(Path(folder))["trainer"]["learner"]
     return [learner[name]["param_groups"][0]["lr"] for name in ("critic", "actor", "temperature")]
 
 
@@ -92,7 +92,7 @@ def test_rows_past_the_checkpoint_of_a_killed_run_are_cut(whole: Path, monkeypat
     assert metrics(Path("run"))[-1]["step"] == "800"
     with rows.open("a") as file:
         file.write("40")  # the disk was full in the middle of a row
-    assert saved_state(Path("run"))["recorder"]["step"] == 600
+    assert saved_state(Path("run"))["training_state"]["step"] == 600
     assert run("--resume", "run") == 0
     assert metrics(Path("run")) == metrics(whole)
     board = EventAccumulator("run/tensorboard").Reload()
@@ -109,13 +109,15 @@ def test_an_environment_that_cannot_be_saved_drops_its_open_episodes_and_says_so
     said = capsys.readouterr().out
     assert "PointMaze_UMaze-v3 cannot be saved in mid-episode: the open episodes were dropped." in said
     assert [row["step"] for row in metrics(Path("run"))] == ["80", "160", "200", "240", "320", "400", "480"]
-    ring = saved_state(Path("run"))["session"]["ring"]
+    ring = saved_state(Path("run"))["trainer"]["ring"]
     ends = ring["tables"]["end"].view(-1, 8)
     assert ends[:31].eq(30).all() and ends[31:].eq(-1).all(), "30 steps, then a new episode that is still open"
 
 
 @pytest.mark.parametrize(
-    "mistake", [lambda s: s.pop("recorder"), lambda s: s["session"]["ring"].update(shape=(1, 1))], ids=["part", "shape"]
+    "mistake",
+    [lambda s: s.pop("training_state"), lambda s: s["trainer"]["ring"].update(shape=(1, 1))],
+    ids=["part", "shape"],
 )
 def test_a_checkpoint_that_does_not_fit_its_run_is_refused(
     whole: Path, mistake: Callable[[dict[str, Any]], None], capsys: pytest.CaptureFixture

@@ -11,29 +11,29 @@ from torch import Tensor
 
 from tests.training.runs import TINY
 from training.config import cli
-from training.evaluator import Player
+from training.evaluator import Evaluator
 from training.rollout.evaluate import evaluate, evaluate_blindfolded
 from training.rollout.policy import Blindfold
 
 
 @pytest.fixture
-def player() -> Iterator[Player]:
-    one = Player(cli.parse(["push-pixels", *TINY]))
+def evaluator() -> Iterator[Evaluator]:
+    one = Evaluator(cli.parse(["push-pixels", *TINY]))
     yield one
     one.close()
 
 
-def shown(player: Player, blindfold: Blindfold | None) -> list[Tensor]:
-    """The pictures that reach the encoder in an evaluation."""
+def shown(evaluator: Evaluator, blindfold: Blindfold | None) -> list[Tensor]:
+    """The images that reach the encoder in an evaluation."""
     seen: list[Tensor] = []
-    hook = player.agent.encoder.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]["pixels"].clone()))
-    evaluate(player.eval_envs, player.policy, 2, 5, blindfold)
+    hook = evaluator.agent.encoder.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]["pixels"].clone()))
+    evaluate(evaluator.eval_envs, evaluator.policy, 2, 5, blindfold)
     hook.remove()
     return seen
 
 
-def test_a_blindfold_is_all_that_the_encoder_gets(player: Player) -> None:
-    plain, black, another = (shown(player, blindfold) for blindfold in (None, "black", "another"))
+def test_a_blindfold_is_all_that_the_encoder_gets(evaluator: Evaluator) -> None:
+    plain, black, another = (shown(evaluator, blindfold) for blindfold in (None, "black", "another"))
     assert len(plain) == len(black) == len(another) == 50
     assert all(one.any() for one in plain) and not any(one.any() for one in black)
     first = plain[0]
@@ -41,7 +41,7 @@ def test_a_blindfold_is_all_that_the_encoder_gets(player: Player) -> None:
     assert another[0].equal(first.roll(1, 0))  # the same opening scenes, each before another's agent
 
 
-def test_both_blindfolds_are_tried_and_told(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_blindfolds_are_tried_and_told(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
     def evaluated(*arguments: Any) -> Any:
@@ -49,14 +49,14 @@ def test_both_blindfolds_are_tried_and_told(player: Player, monkeypatch: pytest.
         return type("Evaluation", (), {"success_rate": 0.25 if arguments[-1] == "black" else 0.5})
 
     monkeypatch.setattr("training.rollout.evaluate.evaluate", evaluated)
-    said = evaluate_blindfolded(player.eval_envs, player.policy, 7, 3)
-    assert said == {"blindfold_success_rate": 0.25, "another_picture_success_rate": 0.5}
+    said = evaluate_blindfolded(evaluator.eval_envs, evaluator.policy, 7, 3)
+    assert said == {"blindfold_success_rate": 0.25, "another_image_success_rate": 0.5}
     assert [one[2:] for one in asked] == [(7, 3, "black"), (7, 3, "another")]
 
 
-def test_the_estimate_is_told_in_metres_and_goals_are_seen_from_it(player: Player) -> None:
+def test_the_estimate_is_told_in_metres_and_goals_are_seen_from_it(evaluator: Evaluator) -> None:
     """By hand: normalised is (x - mean) / std, and metres are what undoes it."""
-    agent = player.agent
+    agent = evaluator.agent
     places = torch.tensor([1.34, 0.75, 0.43]) + 0.1 * torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
     agent.observe(torch.zeros(500, 10), places, places)
     mean, std = places.mean(0), places.std(0, unbiased=False)

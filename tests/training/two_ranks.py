@@ -28,10 +28,10 @@ def main(routing: str) -> None:
     ranks = Ranks.from_environment()
     ranks.join()
     torch.set_num_threads(1)
-    assert ranks.least(7 - ranks.rank) == 6
+    assert ranks.minimum(7 - ranks.rank) == 6
     whole = small_sac(routing, alpha="auto", goal_loss=1.0)
     mine = small_sac(routing, alpha="auto", goal_loss=1.0, seed=ranks.rank)  # other weights, until they are shared
-    ranks.attach(mine)
+    ranks.sync_parameters(mine)
     statistics = Statistics(mine.agent, ranks)
     for number in range(UPDATES):
         batch, seen = random_batch(number, ROWS), random_batch(100 + number, ROWS)

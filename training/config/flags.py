@@ -81,15 +81,15 @@ class Pixels:
     cameras: tuple[str, ...] = ("default",)
     """Views, stacked as channels: default, close, mirror, front, side, above."""
     render_size: int = envs.SIZE
-    """Pixels a side that are drawn; other than 84, pictures are resized as the chapter does."""
+    """Pixels a side that are drawn; other than 84, images are resized as the chapter does."""
     show_goal_marker: bool = False
-    """Draw the goal into the pictures: it shows the original goal, also where another is relabelled."""
+    """Draw the goal into the images: it shows the original goal, also where another is relabelled."""
     msaa: bool = False
-    """Smooth edges in the pictures."""
+    """Smooth edges in the images."""
     render_process: bool = False
     """Draw all environments in one process of its own, as tiles with one readback, instead of in each worker."""
     frame_stack: int = 1
-    """Pictures in a row that the encoder sees together."""
+    """Images in a row that the encoder sees together."""
     proprioception: Annotated[bool, tyro.conf.arg(name="proprio")] = True
     """Show the robot's own 10 numbers, where the layout has them."""
     encoder: Literal["nature", "manipulation", "drqv2", "fast"] = "fast"
@@ -112,16 +112,16 @@ class Pixels:
     encoder_learning_rate: float | None = None
     """Of the encoder; None for --learning-rate."""
     shift_pad: int = 0
-    """Shift pictures at random by up to so many pixels; 0 leaves them."""
+    """Shift images at random by up to so many pixels; 0 leaves them."""
     shared_shift: bool = False
-    """Shift an observation's pictures and the next one's alike; else each by its own."""
+    """Shift an observation's images and the next one's alike; else each by its own."""
     goal_loss: float = 0.0
     """Weight of a regression of the achieved goal from the encoder's features. Training only."""
     goal_input: GoalInput = "off"
     """Show actor and critic that regression's estimate: beside the features, instead of them, or not."""
     goals_per_image: int = 1
     """Relabelled goals for each encoded transition."""
-    head_updates: int = 1
+    updates_per_encoding: int = 1
     """Updates of actor and critic on the features of one pass of the encoder, each with fresh goals."""
 
 
@@ -140,7 +140,7 @@ class Replay:
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
     replay_on_disk: bool = False
-    """Keep the pictures in a file of the run's folder: checkpoints stay small, and resuming takes no time."""
+    """Keep the images in a file of the run's folder: checkpoints stay small, and resuming takes no time."""
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,10 @@ class Compute:
     replay_device: Literal["auto", "cpu"] = "auto"
     """Where the replay lives: cpu, or auto (with the learner if it fits there, else cpu)."""
     threads: int | None = None
-    """Of what the learner, or each rank, computes on a CPU. None chooses one from state or where a GPU learns, and from
-    pixels on a CPU as many as there are cores, eight at most. There, of several --head-updates all but the first leave
-    one of them to the environments' processes, which run at a lower priority then (not with --accelerate off)."""
+    """Threads of the learner, or of each rank, on a CPU. None chooses one from state or where a GPU learns, and from
+    pixels on a CPU as many as there are cores, eight at most. There, of several --updates-per-encoding all but the
+    first leave one thread to the environments' processes, which then run at a lower priority (not with --accelerate
+    off)."""
     accelerate: Literal["off", "auto", "max"] = "auto"
     """off computes in plain float32; auto computes convolutions, the flat trunk, and hidden layers but the first, in
     bfloat16 where the processor can, and there has a CPU step the optimizers by their kernel alone; max also makes one
@@ -200,11 +201,11 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
         return layout if self.proprioception else layout.without_proprioception()
 
     @property
-    def view(self) -> envs.View | None:
-        """What the pictures show; None where the layout has none."""
+    def view(self) -> envs.CameraConfig | None:
+        """What the images show; None where the layout has none."""
         if not self.layout.pixels:
             return None
-        return envs.View(self.cameras, self.render_size, self.show_goal_marker, self.msaa, self.render_process)
+        return envs.CameraConfig(self.cameras, self.render_size, self.show_goal_marker, self.msaa, self.render_process)
 
     @property
     def goals_from_achieved(self) -> bool:

@@ -9,7 +9,7 @@ from training.config.flags import Config
 PUSH = Config()
 
 PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=60_000, updates_per_step=0.125,
-                      head_updates=8, cameras=("close", "mirror"), encoder="fast", head="flat", routing="goal",
+                      updates_per_encoding=8, cameras=("close", "mirror"), encoder="fast", head="flat", routing="goal",
                       goal_loss=1.0, goal_input="instead", buffer_size=64_000, save_every=30_000)  # fmt: skip
 
 PRESETS: dict[str, Config] = {
@@ -27,8 +27,8 @@ PRESETS: dict[str, Config] = {
     # and so are the random shifts (Yarats et al. 2021): two runs without them were stopped early, at 6 to 10%.
     "push-pixels-chapter": replace(PUSH_PIXELS, preset="push-pixels-chapter", obs="chapter", cameras=("close",),
                                    total_steps=80_000, buffer_size=110_000, save_every=50_000, updates_per_step=0.25,
-                                   head_updates=1, routing="critic", goal_loss=0.0, goal_input="off", shift_pad=4,
-                                   encoder_learning_rate=2e-4),
+                                   updates_per_encoding=1, routing="critic", goal_loss=0.0, goal_input="off",
+                                   shift_pad=4, encoder_learning_rate=2e-4),
     "reach-pixels": replace(PUSH_PIXELS, preset="reach-pixels", env_id="FetchReach-v4", obs="pixels-only",
                             total_steps=10_000, eval_every=1_000, buffer_size=15_000),
     # The chapter's own state run, with SB3's defaults where the chapter names none. Its inputs are not normalised:

@@ -61,7 +61,7 @@ def leaves_a_core(config: Config, device: torch.device) -> bool:
     where cores are idle anyway, or no worker waits for one, this costs a little.
     """
     assert config.threads is not None
-    return device.type == "cpu" and config.threads > 1 and config.head_updates > 1
+    return device.type == "cpu" and config.threads > 1 and config.updates_per_encoding > 1
 
 
 def threads_and_workers(cores: int, device: torch.device, pixels: bool) -> tuple[int, int]:
@@ -119,8 +119,8 @@ def learner_bytes(width: int, depth: int, batch_size: int, updates: int) -> int:
 
 
 def encoder_bytes(maps: list[tuple[int, int, int]], batch_size: int, updates: int) -> int:
-    """About what pictures take beside the replay: minibatches of pairs as uint8, and the maps of an encoder's layers
-    (their shapes, the pictures' first), which are kept for its gradient and made once more by it."""
+    """About what images take beside the replay: minibatches of pairs as uint8, and the maps of an encoder's layers
+    (their shapes, the images' first), which are kept for its gradient and made once more by it."""
     sizes = [math.prod(shape) for shape in maps]
     return 2 * batch_size * updates * sizes[0] + 4 * 2 * batch_size * sum(sizes)
 
@@ -144,7 +144,7 @@ def learner_need(config: Config, ranks: int = 1) -> int:
     update."""
     updates = math.ceil(ranks * config.num_envs * config.updates_per_step)
     goals = config.goals_per_image * config.batch_size
-    need = learner_bytes(config.hidden_width, config.hidden_depth, goals, updates * config.head_updates)
+    need = learner_bytes(config.hidden_width, config.hidden_depth, goals, updates * config.updates_per_encoding)
     if config.view is not None:
         channels = config.view.shape[-1] * config.frame_stack + 2 * config.coord_conv
         maps = shapes(config.encoder, channels, envs.SIZE)
@@ -182,7 +182,7 @@ FILLED = 0.8  # of what is free, what a capacity that is advised takes: need and
 
 
 class Disk(NamedTuple):
-    """Of pictures that lie in a file."""
+    """Of images that lie in a file."""
 
     folder: Path
     each: int  # bytes of an observation's
@@ -203,7 +203,7 @@ def place_replay(
         config, part: the run's, and this rank's.
         device: the learner's.
         each: bytes of an observation in memory.
-        disk: of pictures that are yet to get a file.
+        disk: of images that are yet to get a file.
 
     Raises:
         UserError: if it fits nowhere; with the largest capacity that would.
@@ -223,7 +223,7 @@ def place_replay(
     only_cpu = config.replay_device == "cpu" or config.replay_on_disk or device == cpu
     for place in [cpu] if only_cpu else [device, cpu]:
         same = place == device or shares_memory(device)  # memory that the networks take from too
-        all_take_from_it = ranks.on_this_machine if shares_memory(place) else 1
+        all_take_from_it = ranks.local_count if shares_memory(place) else 1
         have = max(0, available_bytes(place) // all_take_from_it - same * need_beside)
         fit = max(fit, _multiple(FILLED * have * ranks.count / each, ranks.count))
         if need <= have:

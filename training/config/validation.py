@@ -37,7 +37,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "shift_pad": (0, envs.SIZE),
     "goal_loss": (0, 1e6),
     "goals_per_image": (1, 1024),
-    "head_updates": (1, 1024),
+    "updates_per_encoding": (1, 1024),
     "threads": (1, 256),
 }
 _ABOVE_ZERO = {"updates_per_step": 1000, "learning_rate": 1, "tau": 1, "encoder_learning_rate": 1, "alpha": 1e6}
@@ -111,7 +111,7 @@ def _pixel_problems(config: Config) -> list[str]:
 
 
 def _problems_without_pixels(config: Config) -> list[str]:
-    """Flags that only an encoder of pictures heeds, set where the layout has none."""
+    """Flags that only an encoder of images heeds, set where the layout has none."""
     if not config.layout.vector:
         return ["--no-proprio leaves the networks nothing but the goal: leave it out."]
     plain, names = Config(), [field.name for field in fields(Pixels)] + ["replay_on_disk"]
@@ -119,7 +119,7 @@ def _problems_without_pixels(config: Config) -> list[str]:
     if "proprioception" in given and "proprioception" in envs.LAYOUTS[config.obs].vector:
         given.remove("proprioception")
     flags = ", ".join(map(_flag, given)).replace("--proprioception", "--no-proprio")
-    return [f"--obs {config.obs} has no pictures, without which {flags} means nothing."] if given else []
+    return [f"--obs {config.obs} has no images, without which {flags} means nothing."] if given else []
 
 
 def check_environment(config: Config) -> str | None:

@@ -95,12 +95,12 @@ class Collector:
         self.seen = self._see(obs, done)
         if done.any():
             self._finish(done, terminated, infos["final_info"])
-            lanes = torch.from_numpy(np.flatnonzero(done)).to(device)
-            self.observe(*(part[lanes.to(part.device)] for part in self.seen[:3]))
-            self.ring.begin(lanes, *_rows(self._stored(obs, self.seen.vector), lanes))
-            self._begin(lanes.to(self.agent.device))
+            env_indices = torch.from_numpy(np.flatnonzero(done)).to(device)
+            self.observe(*(part[env_indices.to(part.device)] for part in self.seen[:3]))
+            self.ring.begin(env_indices, *_rows(self._stored(obs, self.seen.vector), env_indices))
+            self._begin(env_indices.to(self.agent.device))
 
-    def keep_pictures(self) -> None:
+    def keep_images(self) -> None:
         """Copy those that the next actions depend on, which lie in the environments' memory."""
         if self.seen is not None and self.seen.pixels is not None:
             self.seen = self.seen._replace(pixels=self.seen.pixels.clone())
@@ -110,10 +110,10 @@ class Collector:
         self.to_object = self._way_to_object(obs)
         return self.policy.see(obs, self.frames, opens)
 
-    def _begin(self, lanes: Tensor) -> None:
-        """Tell the explorer that episodes open in `lanes`."""
+    def _begin(self, env_indices: Tensor) -> None:
+        """Tell the explorer that episodes open in `env_indices`."""
         rate = sum(self.success) / len(self.success) if self.success else 0.0
-        self.explorer.begin(lanes, rate)
+        self.explorer.begin(env_indices, rate)
 
     def _way_to_object(self, obs: Observation) -> Tensor | None:
         if not self.guides:
@@ -172,8 +172,8 @@ class Collector:
         return True
 
 
-def _rows(parts: tuple[Tensor | None, ...], lanes: Tensor) -> Any:
-    return (None if part is None else part[lanes] for part in parts)
+def _rows(parts: tuple[Tensor | None, ...], env_indices: Tensor) -> Any:
+    return (None if part is None else part[env_indices] for part in parts)
 
 
 def _last_observations(obs: Observation, infos: dict[str, Any], done: np.ndarray) -> Observation:
@@ -181,7 +181,7 @@ def _last_observations(obs: Observation, infos: dict[str, Any], done: np.ndarray
     if not done.any():
         return obs
     last = {name: values.copy() for name, values in obs.items()}
-    for lane in np.flatnonzero(done):
+    for env_index in np.flatnonzero(done):
         for name, values in last.items():
-            values[lane] = infos["final_obs"][lane][name]
+            values[env_index] = infos["final_obs"][env_index][name]
     return last

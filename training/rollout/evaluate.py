@@ -43,10 +43,10 @@ class Evaluation:
             "ci95": wilson_interval(int(self.success.sum()), len(self.success)),
             "episodes": len(self.success),
             "mean_return": float(self.returns.mean()),
-        } | self._located()
+        } | self._position_errors()
 
-    def _located(self) -> dict[str, float]:
-        """Position errors in centimetres. An object that fell off the table is out of the pictures."""
+    def _position_errors(self) -> dict[str, float]:
+        """Position errors in centimetres. An object that fell off the table is out of the images."""
         on_table = self.errors[~self.fallen]
         if not len(on_table):
             return {}
@@ -82,7 +82,7 @@ def evaluate(
 ) -> Evaluation:
     """Play `episodes`, the same ones for the same seed and number of environments.
 
-    With a `blindfold`, other pictures are shown than there are.
+    With a `blindfold`, other images are shown than there are.
 
     Every environment plays the same number of them, so that short episodes do not crowd out long ones; what is over
     the number asked for is left out.
@@ -92,7 +92,7 @@ def evaluate(
     ever = np.zeros_like(success)
     returns = np.zeros((per_env + 1, vec.num_envs))
     played = np.zeros(vec.num_envs, int)
-    lanes = np.arange(vec.num_envs)
+    env_indices = np.arange(vec.num_envs)
     obs, _ = vec.reset(seed=seed)
     frames, opens = policy.watch(), np.ones(vec.num_envs, bool)
     errors, fallen, height = [], [], np.zeros(vec.num_envs)
@@ -106,7 +106,7 @@ def evaluate(
             fallen.append((has_object & (achieved[:, 2] < height - FALL))[played < per_env])
         obs, reward, terminated, truncated, infos = vec.step(policy.scale(acted.action))
         opens = terminated | truncated
-        episode = np.minimum(played, per_env), lanes
+        episode = np.minimum(played, per_env), env_indices
         returns[episode] += reward
         success[episode] = envs.success_of_step(infos, opens)  # until its last step
         ever[episode] |= success[episode]
@@ -121,8 +121,8 @@ def evaluate(
 
 
 def evaluate_blindfolded(vec: VectorEnv, policy: Policy, episodes: int, seed: int) -> dict[str, float]:
-    """Success rates of an agent that is shown black pictures, or those of another episode; nothing if it sees none."""
+    """Success rates of an agent that is shown black images, or those of another episode; nothing if it sees none."""
     if not policy.layout.pixels:
         return {}
     rates = {name: evaluate(vec, policy, episodes, seed, name).success_rate for name in get_args(Blindfold)}
-    return {"blindfold_success_rate": rates["black"], "another_picture_success_rate": rates["another"]}
+    return {"blindfold_success_rate": rates["black"], "another_image_success_rate": rates["another"]}

@@ -57,14 +57,14 @@ class Explorer:
         self.guided_steps = torch.zeros(num_envs, dtype=torch.int64, device=device)  # still to come, (N,)
         self.heading = torch.zeros(num_envs, 2, device=device)  # of the push, a unit vector
 
-    def begin(self, lanes: Tensor, success_rate: float) -> None:
-        """Draw for episodes that open in `lanes` (D,) whether and how long they are guided."""
-        uniform = self._uniform(3, len(lanes))
+    def begin(self, env_indices: Tensor, success_rate: float) -> None:
+        """Draw for episodes that open in `env_indices` (D,) whether and how long they are guided."""
+        uniform = self._uniform(3, len(env_indices))
         steps = FEWEST + (uniform[0] * (self.most + 1 - FEWEST)).long()
         guided = uniform[1] < self.guided_episodes * (1 - success_rate) ** FADE
-        self.guided_steps[lanes] = torch.where(guided, steps, 0)
+        self.guided_steps[env_indices] = torch.where(guided, steps, 0)
         angle = uniform[2] * 2 * math.pi
-        self.heading[lanes] = torch.stack([angle.cos(), angle.sin()], dim=1)
+        self.heading[env_indices] = torch.stack([angle.cos(), angle.sin()], dim=1)
 
     def explore(self, action: Tensor | None, to_object: Tensor | None) -> Tensor:
         """What to do instead of `action` (N, A); None is an agent that cannot act yet.

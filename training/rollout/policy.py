@@ -24,31 +24,31 @@ class Seen(NamedTuple):
     vector: Tensor  # (N, V) float32
     goal: Tensor  # (N, G) float32
     achieved_goal: Tensor  # (N, G) float32, for the normaliser of a goal head; no input
-    pixels: Tensor | None  # (N, H, W, stack * C) uint8, None where the layout has no pictures
+    pixels: Tensor | None  # (N, H, W, stack * C) uint8, None where the layout has no images
 
 
 Blindfold = Literal["black", "another"]
 
-# Pictures (N, H, W, C) -> what is shown in their place: nothing, or the picture of another environment's episode.
+# Images (N, H, W, C) -> what is shown in their place: nothing, or the image of another environment's episode.
 BLINDFOLDS: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     "black": np.zeros_like,
-    "another": lambda pictures: np.roll(pictures, 1, axis=0),
+    "another": lambda images: np.roll(images, 1, axis=0),
 }
 
 
-class Frames:
-    """The latest pictures of each environment, stacked as channels, the newest last.
+class FrameStack:
+    """The latest images of each environment, stacked as channels, the newest last.
 
-    Before an episode's first picture stands that picture, as in `Ring`.
+    Before an episode's first image stands that image, as in `Ring`.
     """
 
     def __init__(self, stack: int) -> None:
         self.stack = stack
         self.pixels = torch.empty(0, dtype=torch.uint8)  # (N, H, W, stack * C)
 
-    def push(self, pictures: NDArray[np.uint8], opens: NDArray[np.bool_]) -> Tensor:
-        """Take the next pictures (N, H, W, C), the first of their episode where `opens` (N,) is true."""
-        newest = torch.from_numpy(pictures)
+    def push(self, images: NDArray[np.uint8], opens: NDArray[np.bool_]) -> Tensor:
+        """Take the next images (N, H, W, C), the first of their episode where `opens` (N,) is true."""
+        newest = torch.from_numpy(images)
         if self.stack > 1:
             first = torch.from_numpy(opens)[:, None, None, None]
             repeated = newest.repeat(1, 1, 1, self.stack)
@@ -65,7 +65,7 @@ class Policy:
         agent: acts in [-1, 1].
         layout: what the networks see.
         relative_goals: show the desired goal as seen from the achieved one.
-        frame_stack: pictures that are shown together.
+        frame_stack: images that are shown together.
         action_space: of one environment; actions are scaled to its bounds.
     """
 
@@ -77,18 +77,18 @@ class Policy:
         low, high = (bound.astype(np.float64) / 2 for bound in (action_space.low, action_space.high))
         self.middle, self.half_range = high + low, high - low  # of halves: large bounds do not add up to infinity
 
-    def watch(self) -> Frames:
-        """An empty memory of pictures, for one vector of environments."""
-        return Frames(self.frame_stack)
+    def watch(self) -> FrameStack:
+        """An empty memory of images, for one vector of environments."""
+        return FrameStack(self.frame_stack)
 
     def see(
-        self, obs: Observation, frames: Frames, opens: NDArray[np.bool_], blindfold: Blindfold | None = None
+        self, obs: Observation, frames: FrameStack, opens: NDArray[np.bool_], blindfold: Blindfold | None = None
     ) -> Seen:
         """What the networks see of `obs`, in episodes that have just begun where `opens` (N,) is true."""
         if not self.layout.pixels:
             return Seen(*self.numbers(obs), None)
-        pictures = obs[envs.PIXELS] if blindfold is None else BLINDFOLDS[blindfold](obs[envs.PIXELS])
-        return Seen(*self.numbers(obs), frames.push(pictures, opens).to(self.agent.device))
+        images = obs[envs.PIXELS] if blindfold is None else BLINDFOLDS[blindfold](obs[envs.PIXELS])
+        return Seen(*self.numbers(obs), frames.push(images, opens).to(self.agent.device))
 
     def numbers(self, obs: Observation) -> tuple[Tensor, Tensor, Tensor]:
         """Vector, goal and achieved goal of `obs`, as in `Seen`."""
@@ -103,7 +103,7 @@ class Policy:
         obs = {"vector": seen.vector} | ({} if seen.pixels is None else {"pixels": seen.pixels})
         return self.agent.act(obs, seen.goal, deterministic=deterministic)
 
-    def player(
+    def deterministic(
         self, blindfold: Blindfold | None = None
     ) -> Callable[[Observation, NDArray[np.bool_]], NDArray[np.floating]]:
         """The policy without exploration, as a function of observations and of which begin an episode."""

@@ -1,4 +1,4 @@
-"""Stock environments with pictures among their observations, as their users draw them. No torch is imported here."""
+"""Stock environments with images among their observations, as their users draw them. No torch is imported here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Drawn(gym.ObservationWrapper[Any, Any, Any]):
 
     def __init__(self, env: gym.Env[Any, Any], msaa: bool) -> None:
         super().__init__(env)
-        if not msaa:  # the context that heeds this is made at the first picture
+        if not msaa:  # the context that heeds this is made at the first image
             env.unwrapped.model.vis.quality.offsamples = 0  # type: ignore[attr-defined]
         box = gym.spaces.Box(0, 255, (SIZE, SIZE, 3), np.uint8)
         self.observation_space = gym.spaces.Dict({**env.observation_space.spaces, PIXELS: box})  # type: ignore[attr-defined]
@@ -38,12 +38,12 @@ class Drawn(gym.ObservationWrapper[Any, Any, Any]):
 
 
 class Book(gym.Wrapper[Any, Any, Any, Any]):
-    """The chapter's wrapper: drawn large and resized with PIL, STACK pictures; proprioception, achieved and desired
+    """The chapter's wrapper: drawn large and resized with PIL, STACK images; proprioception, achieved and desired
     goal."""
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         super().__init__(env)
-        self._pictures: deque[np.ndarray] = deque(maxlen=STACK)
+        self._images: deque[np.ndarray] = deque(maxlen=STACK)
         spaces = env.observation_space.spaces  # type: ignore[attr-defined]
         numbers = len(take(np.zeros(spaces["observation"].shape), PROPRIOCEPTION))
         self.observation_space = gym.spaces.Dict(
@@ -57,23 +57,23 @@ class Book(gym.Wrapper[Any, Any, Any, Any]):
 
     def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
         observation, info = self.env.reset(**kwargs)
-        self._pictures.extend([self._picture()] * STACK)
+        self._images.extend([self._image()] * STACK)
         return self._seen(observation), info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self._pictures.append(self._picture())
+        self._images.append(self._image())
         return self._seen(observation), reward, terminated, truncated, info
 
-    def _picture(self) -> np.ndarray:
-        picture: Any = self.env.render()
-        if len(picture) == SIZE:
-            return picture
-        return np.asarray(Image.fromarray(picture).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+    def _image(self) -> np.ndarray:
+        image: Any = self.env.render()
+        if len(image) == SIZE:
+            return image
+        return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
 
     def _seen(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {
-            PIXELS: np.concatenate(self._pictures, axis=-1),
+            PIXELS: np.concatenate(self._images, axis=-1),
             "observation": take(observation["observation"], PROPRIOCEPTION),
             "achieved_goal": observation["achieved_goal"],
             "desired_goal": observation["desired_goal"],
@@ -82,10 +82,10 @@ class Book(gym.Wrapper[Any, Any, Any, Any]):
 
 def drawn(settings: Settings, msaa: bool) -> Callable[[], gym.Env[Any, Any]]:
     """Makes a stock environment that is drawn at SIZE."""
-    return functools.partial(_drawn, stock_id(settings), msaa)
+    return functools.partial(_sampled, stock_id(settings), msaa)
 
 
-def _drawn(name: str, msaa: bool) -> gym.Env[Any, Any]:
+def _sampled(name: str, msaa: bool) -> gym.Env[Any, Any]:
     return Drawn(gym.make(name, render_mode="rgb_array", width=SIZE, height=SIZE), msaa)
 
 

@@ -25,7 +25,7 @@ from training.config.flags import Config
 from training.config.validation import check_environment, check_rendering
 from training.errors import UserError
 from training.model import accelerate_networks, load_policy, make_agent, network_config
-from training.rollout.policy import FrameStack, Policy, Seen
+from training.rollout.policy import FrameStack, Policy
 
 __all__ = ["PixelEnv", "TrainedPolicy", "UserError", "load"]
 
@@ -95,8 +95,10 @@ class TrainedPolicy:
             ValueError: one sentence, if `obs` does not fit the observation space.
         """
         batch, single = self._batched(obs)
-        pixels = torch.from_numpy(batch[envs.PIXELS]) if self.config.layout.pixels else None
-        action = self._policy.act(Seen(*self._policy.numbers(batch), pixels), deterministic).action  # (N, A) in [-1, 1]
+        shown = self._policy.without_images(batch)
+        if self.config.layout.pixels:  # stacked already
+            shown.obs["pixels"] = torch.from_numpy(batch[envs.PIXELS])
+        action = self._policy.act(shown, deterministic).action  # (N, A) in [-1, 1]
         actions = self._policy.scale(action)
         return actions[0] if single else actions, None
 

@@ -43,7 +43,7 @@ class Agent(nn.Module):
         config: sizes.
         target_encoder: give the target critic a copy of the encoder that moves by polyak (as in SB3).
         goal_regression: estimates the achieved goal from the features; None for no estimate.
-        goal_input: whether the estimate stands "beside" the features that actor and critic read, "instead" of those
+        goal_input: whether the estimate stands "concat" the features that actor and critic read, "replace" of those
             that the images gave, or not among them ("off").
         goal_from_estimate: show actor and critic the goal as seen from the estimate.
         device, seed: where it lives; the seed of initial weights and action noise.
@@ -68,8 +68,8 @@ class Agent(nn.Module):
         self.encoder, self.goal_regression = encoders[0], goal_regression
         self.actor_encoder = encoders[1] if len(encoders) == 2 else None
         estimate = config.goal_size
-        shown = {"off": self.encoder.feature_size, "beside": self.encoder.feature_size + estimate,
-                 "instead": config.vector_size + estimate}[goal_input]  # fmt: skip
+        shown = {"off": self.encoder.feature_size, "concat": self.encoder.feature_size + estimate,
+                 "replace": config.vector_size + estimate}[goal_input]  # fmt: skip
         sizes = shown + config.goal_size, config.action_size, config.width, config.depth
         with torch.random.fork_rng(devices=[]):  # initial weights depend on the seed alone, and disturb nobody
             torch.manual_seed(seed)
@@ -78,7 +78,7 @@ class Agent(nn.Module):
         self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False) if target_encoder else None
         self.target_regression = None
         if target_encoder and goal_regression is not None:
-            self.target_regression = copy.deepcopy(goal_regression.head).requires_grad_(False)
+            self.target_regression = copy.deepcopy(goal_regression.mlp).requires_grad_(False)
         self.vector_normalizer = Normalizer(config.vector_size, config.normalize)
         self.goal_normalizer = Normalizer(config.goal_size, config.normalize)
         self.device = torch.device(device)
@@ -105,7 +105,7 @@ class Agent(nn.Module):
         estimate = self.estimate(features, regression)
         assert estimate is not None
         images = features.shape[1] - self.config.vector_size  # features of the images come first
-        return torch.cat([features if self.goal_input == "beside" else features[:, images:], estimate], dim=-1)
+        return torch.cat([features if self.goal_input == "concat" else features[:, images:], estimate], dim=-1)
 
     def state(self, inputs: Tensor, goal: Tensor) -> Tensor:
         """All that actor and critic read, (B, S), of inputs (P, I) and goals (B, G): goal b belongs to row b mod P.
@@ -133,7 +133,7 @@ class Agent(nn.Module):
             online += self.encoder.parameters()
         if self.target_regression is not None and self.goal_regression is not None:
             targets += self.target_regression.parameters()
-            online += self.goal_regression.head.parameters()
+            online += self.goal_regression.mlp.parameters()
         return targets, online
 
     # ------------------------------------------------------------------ acting

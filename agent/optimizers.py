@@ -39,9 +39,9 @@ def make_optimizers(
         encoder_learning_rate: of encoders and auxiliary losses, None for the same as all else.
     """
 
-    def optimizer(head: Iterable[Tensor], encoder: Iterable[Tensor]) -> torch.optim.Adam:
+    def optimizer(others: Iterable[Tensor], encoder: Iterable[Tensor]) -> torch.optim.Adam:
         groups: list[dict[str, Any]] = [
-            {"params": list(head)},
+            {"params": list(others)},
             {"params": list(encoder), "lr": encoder_learning_rate or learning_rate},
         ]
         return adam([group for group in groups if group["params"]], lr=learning_rate, fused=True)

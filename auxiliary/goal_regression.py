@@ -17,7 +17,7 @@ from replay.batch import Batch
 WIDTH = 128  # hidden units
 HUBER = 0.1  # standard deviations of the achieved goal: from Push, one or two centimetres
 
-GoalInput = Literal["off", "beside", "instead"]
+GoalInput = Literal["off", "concat", "replace"]
 
 
 class GoalRegression(nn.Module):
@@ -35,18 +35,18 @@ class GoalRegression(nn.Module):
 
     def __init__(self, feature_size: int, goal_size: int, weight: float) -> None:
         super().__init__()
-        self.head = nn.Sequential(nn.Linear(feature_size, WIDTH), nn.ReLU(), nn.Linear(WIDTH, goal_size))
+        self.mlp = nn.Sequential(nn.Linear(feature_size, WIDTH), nn.ReLU(), nn.Linear(WIDTH, goal_size))
         self.normalizer, self.weight = Normalizer(goal_size), weight
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.head(features)
+        return self.mlp(features)
 
     def metres(self, estimate: Tensor) -> Tensor:
         """An estimate (P, G) in the achieved goal's own units."""
         return estimate / self.normalizer.scale + self.normalizer.shift
 
     def loss(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Huber loss of the estimate, into encoder and head; also reports the mean error in centimetres.
+        """Huber loss of the estimate, into encoder and regression; also reports the mean error in centimetres.
 
         A block that fell off the table is out of the images, and by far the largest error. So that it does not swamp
         the rest, normalising clips its position, and the loss grows as the square up to HUBER only, then linearly.

@@ -101,7 +101,7 @@ class Convolutions(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """uint8 (B, size, size, channels) -> (B, *shape).
 
-        Channels stay last in memory from the ring to the head. Pixels become whole numbers without loss: bfloat16
+        Channels stay last in memory from the ring to the pooling. Pixels become whole numbers without loss: bfloat16
         holds every one up to 256. Flipping a byte's highest bit takes 128 from it, once it is read as signed.
         """
         dtype = torch.bfloat16 if self.in_bfloat16 else self.layers[0].weight.dtype

@@ -15,24 +15,24 @@ from replay.batch import Observation
 TRUNK = 50  # features of the flat trunk (Yarats et al. 2021)
 NATURE_TRUNK = 256  # of NatureCNN for a Dict of observations in Stable-Baselines3 (CombinedExtractor's cnn_output_dim)
 
-Head = Literal["spatial-softmax", "flat", "relu"]
+Pooling = Literal["spatial-softmax", "flat", "relu"]
 
 
 class PixelEncoder(Encoder):
-    """Convolutions, a head, LayerNorm and Tanh if wanted, then the vector beside what they make of the images.
+    """Convolutions, pooling, LayerNorm and Tanh if wanted, then the vector beside what they make of the images.
 
-    Family "nature" with head "relu", without `feature_norm` and in the "unit" scale, is the CombinedExtractor of
+    Family "nature" with pooling "relu", without `feature_norm` and in the "unit" scale, is the CombinedExtractor of
     Stable-Baselines3's MultiInputPolicy: NatureCNN with 256 features, its default for a Dict of observations (for
     images alone, in CnnPolicy, it is 512: another network). Where it concatenates in the order of names, vectors come
     last here: that only reorders the columns of the next layer.
 
     Args:
         family: of `convolutions.FAMILIES`.
-        head: "spatial-softmax" (2 numbers a map), "flat" (a Linear to 50) or "relu" (a Linear to 256, then ReLU).
+        pooling: "spatial-softmax" (2 numbers a map), "flat" (a Linear to 50) or "relu" (a Linear to 256, then ReLU).
         channels: of the images: 3 for each camera and stacked frame.
         size: pixels a side.
         vector_size: V.
-        feature_norm: LayerNorm and Tanh after the head.
+        feature_norm: LayerNorm and Tanh after the pooling.
         coord_conv: two channels of coordinates beside the images.
         pixel_scale: "centered", (pixels - 128) / 128, or "unit", pixels / 255.
 
@@ -43,7 +43,7 @@ class PixelEncoder(Encoder):
     def __init__(
         self,
         family: str,
-        head: Head,
+        pooling: Pooling,
         channels: int,
         size: int,
         vector_size: int,
@@ -55,22 +55,22 @@ class PixelEncoder(Encoder):
         super().__init__()
         self.convolutions = Convolutions(family, channels, size, coord_conv, pixel_scale)
         maps = self.convolutions.shape
-        if head == "spatial-softmax":
-            self.head: SpatialSoftmax | FlatTrunk = SpatialSoftmax(*maps)
+        if pooling == "spatial-softmax":
+            self.pooling: SpatialSoftmax | FlatTrunk = SpatialSoftmax(*maps)
         else:
-            self.head = FlatTrunk(*maps, NATURE_TRUNK if head == "relu" else TRUNK, relu=head == "relu")
-        self.norm = nn.Sequential(nn.LayerNorm(self.head.out), nn.Tanh()) if feature_norm else nn.Identity()
-        self.feature_size = self.head.out + vector_size
+            self.pooling = FlatTrunk(*maps, NATURE_TRUNK if pooling == "relu" else TRUNK, relu=pooling == "relu")
+        self.norm = nn.Sequential(nn.LayerNorm(self.pooling.out), nn.Tanh()) if feature_norm else nn.Identity()
+        self.feature_size = self.pooling.out + vector_size
         self.chunk: int | None = None  # images at a time; `agent/accelerate.py` sets what fits a processor's cache
 
     def forward(self, obs: Observation) -> Tensor:
         """vector (P, V), pixels (P, size, size, channels) uint8 -> (P, F)."""
         pixels = obs["pixels"]
-        parts = [self.norm(self.head(self.convolutions(part))) for part in pixels.split(self.chunk or len(pixels))]
+        parts = [self.norm(self.pooling(self.convolutions(part))) for part in pixels.split(self.chunk or len(pixels))]
         return torch.cat([torch.cat(parts), obs["vector"]], dim=-1)
 
 
 def softmax_temperature(encoder: Encoder) -> float | None:
     """Temperature of the encoder's SpatialSoftmax; None if it has none."""
-    head = encoder.head if isinstance(encoder, PixelEncoder) else None
-    return head.log_temperature.exp().item() if isinstance(head, SpatialSoftmax) else None
+    pooling = encoder.pooling if isinstance(encoder, PixelEncoder) else None
+    return pooling.log_temperature.exp().item() if isinstance(pooling, SpatialSoftmax) else None

@@ -1,6 +1,6 @@
 """What an encoder gives the networks: `python -m experiments.feature_stats RUN [--steps 25]`.
 
-Instead of a run it takes what train.py does, in one word: `"book-pixels --head flat"` is that configuration, untrained.
+Instead of a run it takes what train.py does, in one word: `"book-pixels --pooling flat"` is that one, untrained.
 A run plays its own episodes. An untrained agent explores: each episode opens with a guided push or grasp and goes on
 with random actions, for otherwise the object hardly ever moves. Its normalisers are shown these scenes.
 
@@ -73,7 +73,7 @@ def input_report(evaluator: Evaluator, found: Scenes, console: Console) -> None:
     whole = torch.cat([values for name, values in rows.items() if name != UNREAD], dim=1)
     console.print(statistics("input", rows | {"concatenated": whole}))
     if UNREAD in rows:
-        console.print(f"{UNREAD}: not read themselves, but what a goal head estimates from them")
+        console.print(f"{UNREAD}: not read themselves, but what the goal regression estimates from them")
     if (temperature := softmax_temperature(evaluator.agent.encoder)) is not None:
         console.print(f"temperature of the SpatialSoftmax: {temperature:.3f}")
     pixels = next(iter(rows.values()))
@@ -113,7 +113,7 @@ def run(arguments: Arguments) -> None:
         explores = {} if is_run(arguments.run) else {"random_actions": 1.0, "guided_episodes": 1.0}
         found = scenes(evaluator, arguments.steps, **explores)
         if explores:
-            evaluator.agent.observe(*evaluator.policy.numbers(found.obs))
+            evaluator.agent.observe(*evaluator.policy.without_images(found.obs).vectors)
         actions = "guided and random actions of an untrained agent" if explores else "its own actions"
         console.print(f"{len(found.poses)} scenes of {evaluator.eval_envs.num_envs} environments: {actions}")
         input_report(evaluator, found, console)

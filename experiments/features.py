@@ -20,7 +20,7 @@ from envs.rendering.renderer import Renderer, object_columns
 from experiments.scenes import Scenes
 from replay.augment import random_offsets, shift
 from training.evaluator import Evaluator
-from training.rollout.policy import Observation
+from training.rollout.policy import RawObservation
 
 MOVED = 1e-3  # metres that the object moves in a step that counts
 PAD = 4  # pixels of the shift, DrQ's
@@ -33,43 +33,43 @@ Distances = dict[str, dict[str, float]]  # by part of `seen`, and by what makes 
 class AtRest(NamedTuple):
     """N scenes in which nothing moves: a stack is one image."""
 
-    here: Observation
-    there: Observation  # other scenes
-    elsewhere: Observation  # as here, but for the object, which lies as there
+    here: RawObservation
+    there: RawObservation  # other scenes
+    elsewhere: RawObservation  # as here, but for the object, which lies as there
 
 
 @torch.no_grad()
 def seen(evaluator: Evaluator, pixels: NDArray[np.uint8] | Tensor) -> dict[str, Tensor]:
-    """Outputs (N, F) of an encoder for images (N, 84, 84, stack * 3 C): of its head, and of LayerNorm and Tanh, where
-    they follow."""
+    """Outputs (N, F) of an encoder for images (N, 84, 84, stack * 3 C): after pooling, and after LayerNorm and
+    Tanh, where they follow."""
     encoder = evaluator.agent.encoder
     assert isinstance(encoder, PixelEncoder)
-    head = encoder.head(encoder.convolutions(torch.as_tensor(pixels)))
-    name = "SpatialSoftmax" if isinstance(encoder.head, SpatialSoftmax) else "trunk"
-    return {name: head} | ({"LayerNorm and Tanh": encoder.norm(head)} if evaluator.config.feature_norm else {})
+    pooled = encoder.pooling(encoder.convolutions(torch.as_tensor(pixels)))
+    name = "SpatialSoftmax" if isinstance(encoder.pooling, SpatialSoftmax) else "trunk"
+    return {name: pooled} | ({"LayerNorm and Tanh": encoder.norm(pooled)} if evaluator.config.feature_norm else {})
 
 
 @torch.no_grad()
-def inputs(evaluator: Evaluator, obs: Observation) -> dict[str, Tensor]:
+def inputs(evaluator: Evaluator, obs: RawObservation) -> dict[str, Tensor]:
     """What actor and critic read of N observations, action aside, by input and in their order, (N, dim) each."""
     config, agent = evaluator.config, evaluator.agent
     space = evaluator.eval_envs.single_observation_space
     assert isinstance(agent.encoder, PixelEncoder)
-    sizes = {} if config.goal_input == "instead" else {"pixels": agent.encoder.head.out}
+    sizes = {} if config.goal_input == "replace" else {"pixels": agent.encoder.pooling.out}
     for part in config.layout.vector:
         sizes[part.replace("_", " ")] = envs.vector_size(space, config.layout._replace(vector=(part,)))
     if config.goal_input != "off":
         sizes["estimate of the achieved goal"] = evaluator.goal_size
     minus = " - estimate" if config.goals_from_estimate else " - achieved goal" if config.goals_from_achieved else ""
     sizes["desired goal" + minus] = evaluator.goal_size
-    vector, goal, _ = evaluator.policy.numbers(obs)
-    features = agent.encode({"vector": vector, "pixels": torch.from_numpy(obs[envs.PIXELS])})
-    read = agent.state(agent.inputs(features), goal)
+    shown = evaluator.policy.without_images(obs)
+    features = agent.encode(shown.obs | {"pixels": torch.from_numpy(obs[envs.PIXELS])})
+    read = agent.state(agent.inputs(features), shown.goal)
     return dict(zip(sizes, read.split(list(sizes.values()), dim=1), strict=True))
 
 
-def with_pixels(evaluator: Evaluator, obs: Observation) -> dict[str, Tensor]:
-    """`inputs`, and before them the encoder's output where the networks read only what a goal head makes of it."""
+def with_pixels(evaluator: Evaluator, obs: RawObservation) -> dict[str, Tensor]:
+    """`inputs`, and before them the encoder's output where the networks read only an estimate that is made of it."""
     read = inputs(evaluator, obs)
     return read if "pixels" in read else {UNREAD: list(seen(evaluator, obs[envs.PIXELS]).values())[-1]} | read
 

@@ -17,14 +17,14 @@ from training.config.validation import check
 from training.errors import UserError
 from training.evaluator import Evaluator
 from training.rollout.exploration import Explorer
-from training.rollout.policy import Observation, Seen
+from training.rollout.policy import PolicyInput, RawObservation
 
 
 class Scenes(NamedTuple):
     """N steps of M environments, row by row: step by step, and within a step environment by environment."""
 
-    obs: Observation  # arrays (N, ...) by key; "pixels" (N, 84, 84, stack * 3 C) uint8 are stacked
-    next_obs: Observation  # what the step led to
+    obs: RawObservation  # arrays (N, ...) by key; "pixels" (N, 84, 84, stack * 3 C) uint8 are stacked
+    next_obs: RawObservation  # what the step led to
     poses: NDArray[np.float64]  # (N, P) of `obs`
     next_poses: NDArray[np.float64]  # (N, P)
 
@@ -79,36 +79,38 @@ def scenes(evaluator: Evaluator, steps: int, random_actions: float = 0.0, guided
         seed=evaluator.seeds["exploration"],
     )
     obs, _ = vector_env.reset(seed=evaluator.seeds["final_evaluation"])
-    opens, frames = np.ones(vector_env.num_envs, bool), policy.watch()
-    seen, poses = policy.see(obs, frames, opens), np.stack(vector_env.call("pose"))
+    opens, frames = np.ones(vector_env.num_envs, bool), policy.new_frames()
+    shown, poses = policy.observe(obs, frames, opens), np.stack(vector_env.call("pose"))
     found: list[Scenes] = []
     for _ in range(steps):
         explorer.begin(torch.from_numpy(np.flatnonzero(opens)), success_rate=0.0)
-        action = explorer.explore(policy.act(seen, deterministic=True).action, way_to_object(obs))
+        action = explorer.explore(policy.act(shown, deterministic=True).action, way_to_object(obs))
         next_obs, _, terminated, truncated, _ = vector_env.step(policy.scale(action))
         opens = terminated | truncated
-        next_seen, next_poses = policy.see(next_obs, frames, opens), np.stack(vector_env.call("pose"))
+        next_shown, next_poses = policy.observe(next_obs, frames, opens), np.stack(vector_env.call("pose"))
         going_on = ~opens
         found.append(
             Scenes(
-                _rows(obs, seen, going_on), _rows(next_obs, next_seen, going_on), poses[going_on], next_poses[going_on]
+                _rows(obs, shown, going_on),
+                _rows(next_obs, next_shown, going_on),
+                poses[going_on],
+                next_poses[going_on],
             )
         )
-        obs, seen, poses = next_obs, next_seen, next_poses
+        obs, shown, poses = next_obs, next_shown, next_poses
     return Scenes(*(_joined(parts) for parts in zip(*found, strict=True)))
 
 
-def way_to_object(obs: Observation) -> torch.Tensor | None:
+def way_to_object(obs: RawObservation) -> torch.Tensor | None:
     """Way from the gripper to the object in metres, (N, 3) float32; None in a task without one."""
     if not envs.has_object(obs["observation"].shape[1]):
         return None
     return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(torch.float32)
 
 
-def _rows(obs: Observation, seen: Seen, rows: NDArray[np.bool_]) -> Observation:
+def _rows(obs: RawObservation, shown: PolicyInput, rows: NDArray[np.bool_]) -> RawObservation:
     """Copies of those rows of `obs`, with the images as the networks see them."""
-    assert seen.pixels is not None
-    return {name: values[rows] for name, values in (obs | {envs.PIXELS: seen.pixels.numpy()}).items()}
+    return {name: values[rows] for name, values in (obs | {envs.PIXELS: shown.obs["pixels"].numpy()}).items()}
 
 
 def _joined(parts: Any) -> Any:

@@ -66,9 +66,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         "--eval-every 20000 --save-every 50000",
         "The same without the regression of the block's position: what the critic alone teaches the eyes.",
     ),
-    "push-pixels-beside": Experiment(
+    "push-pixels-concat": Experiment(
         "push-pixels",
-        "--routing critic --goal-input beside --total-steps 48000",
+        "--routing critic --goal-input concat --total-steps 48000",
         "The features beside the estimate of the block's position, and the critic's gradient in the encoder too.",
     ),
     "push-pixels-manipulation": Experiment(

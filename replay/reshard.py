@@ -1,4 +1,4 @@
-"""Saved rings taken apart and put together by environments: for a run that goes on with more, or fewer, processes."""
+"""Saved rings joined and cut along their environments, for a run that goes on with more, or fewer, processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def joined(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One ring's state with the environments of all of `states` (`Ring.state_dict()`), in order.
+    """One ring's state that holds the environments of all `states` (`Ring.state_dict()`), in order.
 
     Raises ValueError unless they have as many slots.
     """
@@ -21,20 +21,20 @@ def joined(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "shape": (slots.pop(), sum(int(state["shape"][1]) for state in states)),
         "tables": {
-            name: torch.cat([_by_lane(state, name, rows) for state in states], dim=1).flatten(0, 1)
+            name: torch.cat([_by_env(state, name, rows) for state in states], dim=1).flatten(0, 1)
             for name in states[0]["tables"]
         },
         "cursors": {name: torch.cat([state["cursors"][name] for state in states]) for name in states[0]["cursors"]},
     }
 
 
-def cut(state: dict[str, Any], env_indices: slice) -> dict[str, Any]:
+def cut(state: dict[str, Any], envs: slice) -> dict[str, Any]:
     """The state of a ring with some of the environments alone."""
-    cursors = {name: cursor[env_indices].clone() for name, cursor in state["cursors"].items()}
+    cursors = {name: cursor[envs].clone() for name, cursor in state["cursors"].items()}
     rows = _rows(state)
     return {
         "shape": (state["shape"][0], len(cursors["newest"])),
-        "tables": {name: _by_lane(state, name, rows)[:, env_indices].flatten(0, 1) for name in state["tables"]},
+        "tables": {name: _by_env(state, name, rows)[:, envs].flatten(0, 1) for name in state["tables"]},
         "cursors": cursors,
     }
 
@@ -44,7 +44,7 @@ def _rows(state: dict[str, Any]) -> int:
     return len(state["tables"]["reward"]) // int(state["shape"][1])
 
 
-def _by_lane(state: dict[str, Any], name: str, rows: int) -> Tensor:
+def _by_env(state: dict[str, Any], name: str, rows: int) -> Tensor:
     """(rows, environments, ...), with zeros where nothing has been written."""
     table = state["tables"][name].unflatten(0, (-1, int(state["shape"][1])))
     missing = rows - len(table)

@@ -17,8 +17,8 @@ import torch
 from training.errors import RunFailed, UserError, ran_out_of_memory
 
 MODEL, BEST, RESUME = "model.pt", "best.pt", "resume/state.pt"
-MODEL_FORMAT = "pixel-push-3"  # since the agent is one module
-RESUME_FORMAT = "pixel-push-6"  # since the agent is one module
+MODEL_FORMAT = "pixel-push-4"
+RESUME_FORMAT = "pixel-push-7"
 
 
 def save(state: dict[str, Any], path: Path) -> None:

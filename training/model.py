@@ -58,7 +58,7 @@ def _make_encoder(config: Config, vector_size: int) -> Encoder:
         return VectorEncoder(vector_size)
     return PixelEncoder(
         config.encoder,
-        config.head,
+        config.pooling,
         config.view.shape[-1] * config.frame_stack,
         envs.SIZE,
         vector_size,

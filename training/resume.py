@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 import envs
-from replay import reshard as lanes
+from replay import reshard
 from training import checkpoint, run_folder
 from training.config.flags import Config
 from training.errors import UserError, ran_out_of_memory
@@ -60,7 +60,7 @@ def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> 
         training_state.load_state_dict(opened.states[0]["training_state"], trainer.device)
         state = opened.states[0]["trainer"]
         if opened.ranks != ranks.count:
-            state = dealt_anew([one["trainer"] for one in opened.states], ranks.rank, ranks.count)
+            state = resharded([one["trainer"] for one in opened.states], ranks.rank, ranks.count)
             notes.append(
                 f"The run had {opened.ranks} ranks and has {ranks.count} now: its episodes were dealt out anew, and it "
                 "does not go on bit for bit."
@@ -105,13 +105,13 @@ def fill_again(trainer: Trainer, training_state: TrainingState, saved: int) -> t
     return int(dropped), max(trainer.config.learning_starts, trainer.config.num_envs) - left
 
 
-def dealt_anew(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[str, Any]:
+def resharded(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[str, Any]:
     """`Trainer.state_dict()` of rank `rank` of `count`, from those of all ranks that were; it is cut by environments.
 
     What belongs to the run as a whole is the first one's. Random numbers are left out: nothing goes on bit for bit, and
     no two ranks are to draw the same.
     """
-    ring = lanes.joined([state["ring"] for state in states])
+    ring = reshard.joined([state["ring"] for state in states])
     each = int(ring["shape"][1]) // count
     mine = slice(rank * each, (rank + 1) * each)
     collectors = [state["collector"] for state in states]
@@ -126,7 +126,11 @@ def dealt_anew(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[
     environments = None if first["envs"] is None else [env for one in collectors for env in one["envs"]][mine]
     collector = first | {
         "envs": environments,
-        "seen": {name: together("seen", name) for name in first["seen"]},
+        "shown": {
+            "obs": {name: together("shown", "obs", name) for name in first["shown"]["obs"]},
+            "goal": together("shown", "goal"),
+            "achieved_goal": together("shown", "achieved_goal"),
+        },
         "episode_return": together("episode_return"),
         "to_object": together("to_object"),
         "explorer": first["explorer"] | {name: together("explorer", name) for name in ("guided_steps", "heading")},
@@ -136,7 +140,7 @@ def dealt_anew(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[
     collector["explorer"]["generator"] = None
     return {
         "learner": states[0]["learner"] | {"generator": None},
-        "ring": lanes.cut(ring, mine) | {"generator": None},
+        "ring": reshard.cut(ring, mine) | {"generator": None},
         "shift": {"generator": None},
         "collector": collector,
     }

@@ -70,8 +70,9 @@ class Run:
             row = self._row()
             if evaluating:
                 row |= self._evaluate()
-                if (seen := self.trainer.collector.seen) is not None and seen.pixels is not None:
-                    self.logger.show(envs.enlarged(seen.pixels[0].cpu().numpy()), self.training_state.step)
+                shown = self.trainer.collector.shown
+                if shown is not None and "pixels" in shown.obs:
+                    self.logger.show(envs.enlarged(shown.obs["pixels"][0].cpu().numpy()), self.training_state.step)
             self.logger.write(row)
             self.progress.show(row)
             self.training_state.begin_row()

@@ -22,8 +22,8 @@ VECTOR, GOAL, ACTION, SIDE = 5, 3, 2, 12
 def small_encoder(seed: int = 0, vector_size: int = VECTOR, **options: Any) -> PixelEncoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(100 + seed)
-        chosen: dict[str, Any] = {"family": "fast", "head": "flat"} | options
-        return PixelEncoder(chosen.pop("family"), chosen.pop("head"), 3, SIDE, vector_size, **chosen)
+        chosen: dict[str, Any] = {"family": "fast", "pooling": "flat"} | options
+        return PixelEncoder(chosen.pop("family"), chosen.pop("pooling"), 3, SIDE, vector_size, **chosen)
 
 
 def small_sac(routing: str = "critic", *, seed: int = 0, **options: Any) -> SAC:

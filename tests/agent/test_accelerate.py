@@ -65,11 +65,11 @@ def test_auto_means_bfloat16_where_the_device_has_it(
 @pytest.mark.parametrize(("mode", "used"), [("auto", True), ("off", False)])
 def test_auto_reaches_the_encoder_too(mode: Any, used: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluators.accelerate, "has_bfloat16", lambda device: True)
-    small: dict[str, Any] = {"env_id": "FetchReach-v4", "obs": "pixels-only", "device": "cpu", "head": "flat"}
+    small: dict[str, Any] = {"env_id": "FetchReach-v4", "obs": "pixels-only", "device": "cpu", "pooling": "flat"}
     evaluator = evaluators.Evaluator(Config(accelerate=mode, **small), workers=0)
     encoder = evaluator.agent.encoder
-    assert isinstance(encoder, PixelEncoder) and isinstance(encoder.head, FlatTrunk)
-    assert (encoder.convolutions.in_bfloat16, encoder.head.in_bfloat16) == (used, used)
+    assert isinstance(encoder, PixelEncoder) and isinstance(encoder.pooling, FlatTrunk)
+    assert (encoder.convolutions.in_bfloat16, encoder.pooling.in_bfloat16) == (used, used)
     assert encoder.chunk == CHUNK
     pixels = torch.randint(256, (2, 84, 84, 3), dtype=torch.uint8)
     seen: set[torch.dtype] = set()
@@ -121,7 +121,7 @@ def test_a_copy_computes_with_its_own_weights() -> None:
 
 @pytest.mark.parametrize("routing", ["critic", "both"])
 def test_bare_steps_are_torchs_to_the_last_bit(routing: str) -> None:
-    """Also where an encoder, or only its goal head, has no gradient, has one later than the rest, and after loading."""
+    """Also where an encoder, or its regression, has no gradient, has one later than the rest, and after loading."""
     torchs, bare = (
         small_sac(routing, alpha="auto", goal_loss=1.0, encoder_learning_rate=3e-4, adam=adam)
         for adam in (torch.optim.Adam, BareAdam)

@@ -147,7 +147,7 @@ def test_an_update_teaches_the_critics_encoder_what_it_would_without_an_actor_st
 
 
 def test_the_goal_routing_gives_the_encoder_the_regressions_gradient_alone() -> None:
-    sac, batch = small_sac("goal", goal_input="instead"), random_batch()
+    sac, batch = small_sac("goal", goal_input="replace"), random_batch()
     regression: Any = sac.agent.goal_regression
     estimate, achieved = regression(sac.agent.encode(batch.obs)), regression.normalizer(batch.achieved_goal)
     error = (estimate - achieved).abs()
@@ -158,7 +158,7 @@ def test_the_goal_routing_gives_the_encoder_the_regressions_gradient_alone() -> 
         torch.testing.assert_close(ours.grad, wanted)
 
 
-@pytest.mark.parametrize("goal_input", ["beside", "instead"])
+@pytest.mark.parametrize("goal_input", ["concat", "replace"])
 def test_actor_and_critic_read_the_estimate_detached(goal_input: str) -> None:
     """The critic's loss alone leaves the regression without a gradient, though its estimate is an input."""
     sac, batch = small_sac("critic", goal_loss=1.0, goal_input=goal_input, goal_from_estimate=True), random_batch()

@@ -9,7 +9,7 @@ from agent.features import Features, encode
 from tests.agent.small import GOAL, VECTOR, random_batch, small_sac, update
 
 
-@pytest.mark.parametrize(("goal_input", "before"), [("beside", 50 + VECTOR), ("instead", VECTOR)])
+@pytest.mark.parametrize(("goal_input", "before"), [("concat", 50 + VECTOR), ("replace", VECTOR)])
 def test_what_stands_before_the_estimate(goal_input: str, before: int) -> None:
     agent, batch = small_sac("goal", goal_input=goal_input).agent, random_batch()
     features = agent.encode(batch.obs)
@@ -24,7 +24,7 @@ def test_what_stands_before_the_estimate(goal_input: str, before: int) -> None:
 
 def test_without_a_vector_the_estimate_stands_alone() -> None:
     """As in reach-pixels, which sees pixels only."""
-    agent = small_sac("goal", goal_input="instead", vector_size=0).agent
+    agent = small_sac("goal", goal_input="replace", vector_size=0).agent
     obs = random_batch().obs | {"vector": torch.zeros(32, 0)}
     features = agent.encode(obs)
     estimate = agent.estimate(features)
@@ -33,13 +33,13 @@ def test_without_a_vector_the_estimate_stands_alone() -> None:
 
 def test_a_target_encoders_estimate_moves_with_it() -> None:
     """By polyak, and only the target critic reads it."""
-    sac = small_sac("goal", goal_input="instead", target_encoder=True, tau=0.25)
+    sac = small_sac("goal", goal_input="replace", target_encoder=True, tau=0.25)
     agent, batch = sac.agent, random_batch()
     assert agent.target_regression is not None and agent.goal_regression is not None
     old = [one.clone() for one in agent.target_regression.parameters()]
     update(sac, batch)
     for now, before, online in zip(
-        agent.target_regression.parameters(), old, agent.goal_regression.head.parameters(), strict=True
+        agent.target_regression.parameters(), old, agent.goal_regression.mlp.parameters(), strict=True
     ):
         torch.testing.assert_close(now, 0.75 * before + 0.25 * online.detach())
     first = encode(agent, batch)

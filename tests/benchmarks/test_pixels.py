@@ -90,9 +90,9 @@ def same(ours: Tensor, theirs: Tensor) -> bool:
 def test_both_encoders_compute_the_same_on_the_same_weights() -> None:
     """The chapter's, in `book-pixels` and as SB3 is given it in the benchmarks."""
     ours, theirs, seen = encoder_of(), Manipulation(SPACE), observations()
-    assert isinstance(ours.head, SpatialSoftmax)
-    ours.head.log_temperature.data.fill_(-4.0)  # where all points lie in the middle, LayerNorm enlarges rounding
-    weights = {name.replace("layers.", "").removeprefix("head."): value for name, value in ours.state_dict().items()}
+    assert isinstance(ours.pooling, SpatialSoftmax)
+    ours.pooling.log_temperature.data.fill_(-4.0)  # where all points lie in the middle, LayerNorm enlarges rounding
+    weights = {name.replace("layers.", "").removeprefix("pooling."): value for name, value in ours.state_dict().items()}
     theirs.load_state_dict(weights | {"positions": theirs.positions})
     # In float64: in float32 the two ways to convolve are 1.2e-5 apart on some processors.
     ours, theirs = ours.double(), theirs.double()
@@ -112,7 +112,7 @@ def channels_first(parameter: Tensor) -> Tensor:
 
 def test_nature_with_relu_is_sb3s_whole_path_from_pixels() -> None:
     """MultiInputPolicy's own extractor on the same weights: what comes out, and the gradient of every weight."""
-    ours = encoder_of("--encoder", "nature", "--head", "relu", "--no-feature-norm")
+    ours = encoder_of("--encoder", "nature", "--pooling", "relu", "--no-feature-norm")
     theirs, seen = stock(SPACE), observations()
     pairs = list(zip(ours.parameters(), theirs.parameters(), strict=True))
     for one, other in pairs:

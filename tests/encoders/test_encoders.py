@@ -40,7 +40,7 @@ def test_families_have_their_papers_shapes(
 
 
 @pytest.mark.parametrize(
-    ("family", "head", "norm", "features", "bounds"),
+    ("family", "pooling", "norm", "features", "bounds"),
     [
         ("manipulation", "spatial-softmax", True, 64, (-1, 1)),  # Tanh
         ("manipulation", "flat", True, 50, (-1, 1)),
@@ -48,10 +48,10 @@ def test_families_have_their_papers_shapes(
     ],
 )
 def test_vectors_follow_what_the_images_gave(
-    family: str, head: str, norm: bool, features: int, bounds: tuple[float, float]
+    family: str, pooling: str, norm: bool, features: int, bounds: tuple[float, float]
 ) -> None:
     vector = 13
-    encoder = PixelEncoder(family, head, 3, 84, vector, feature_norm=norm)  # type: ignore[arg-type]
+    encoder = PixelEncoder(family, pooling, 3, 84, vector, feature_norm=norm)  # type: ignore[arg-type]
     vectors = torch.randn(2, vector)
     encoded = encoder({"vector": vectors, "pixels": images()})
     assert encoded.shape == (2, features + vector) and encoder.feature_size == features + vector
@@ -61,24 +61,24 @@ def test_vectors_follow_what_the_images_gave(
 
 @pytest.mark.parametrize(("height", "width"), [(7, 7), (5, 9)])
 def test_a_peak_lands_at_its_place(height: int, width: int) -> None:
-    head = SpatialSoftmax(2, height, width)
+    pooling = SpatialSoftmax(2, height, width)
     maps = torch.zeros(1, 2, height, width)
     maps[0, 0, 0, width - 1] = 100.0  # the upper right corner
     maps[0, 1, height - 1, width // 2] = 100.0  # the middle of the lowest row
-    torch.testing.assert_close(head(maps), torch.tensor([[1.0, -1.0, 0.0, 1.0]]))
-    torch.testing.assert_close(head(torch.zeros(1, 2, height, width)), torch.zeros(1, 4), atol=1e-6, rtol=0)
+    torch.testing.assert_close(pooling(maps), torch.tensor([[1.0, -1.0, 0.0, 1.0]]))
+    torch.testing.assert_close(pooling(torch.zeros(1, 2, height, width)), torch.zeros(1, 4), atol=1e-6, rtol=0)
 
 
 def test_the_temperature_is_learned_and_stays_positive() -> None:
-    head, maps = SpatialSoftmax(1, 3, 3), torch.zeros(1, 1, 3, 3)
+    pooling, maps = SpatialSoftmax(1, 3, 3), torch.zeros(1, 1, 3, 3)
     maps[0, 0, 1, 2] = 1.0
-    sharper = torch.optim.SGD(head.parameters(), lr=100.0)
-    before = head(maps)[0, 0].item()
+    sharper = torch.optim.SGD(pooling.parameters(), lr=100.0)
+    before = pooling(maps)[0, 0].item()
     for _ in range(5):
         sharper.zero_grad()
-        (-head(maps)[0, 0]).backward()
+        (-pooling(maps)[0, 0]).backward()
         sharper.step()
-    assert head(maps)[0, 0].item() > before + 0.1
+    assert pooling(maps)[0, 0].item() > before + 0.1
 
 
 def test_chunks_change_nothing_but_rounding() -> None:

@@ -46,11 +46,11 @@ def test_inputs_are_what_the_actor_is_given(words: list[str]) -> None:
         dataclasses.replace(cli.parse([*words, "--threads", "1", "--num-envs", "2"]), device="cpu"), workers=0
     )
     found = scenes.scenes(one, steps=2, random_actions=1.0)
-    one.agent.observe(*one.policy.numbers(found.obs))
+    shown = one.policy.without_images(found.obs)
+    one.agent.observe(*shown.vectors)
     given: list[torch.Tensor] = []
     hook = one.agent.actor.mlp.register_forward_hook(lambda _, taken, __: given.append(taken[0]))
-    vector, goal, _ = one.policy.numbers(found.obs)
-    one.agent.act({"vector": vector, "pixels": torch.from_numpy(found.obs["pixels"])}, goal)
+    one.agent.act(shown.obs | {"pixels": torch.from_numpy(found.obs["pixels"])}, shown.goal)
     hook.remove()
     read = features.inputs(one, found.obs)
     assert torch.cat(list(read.values()), dim=1).equal(given[0])

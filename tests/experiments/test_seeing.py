@@ -72,7 +72,7 @@ def test_keypoints_are_those_of_the_stack_and_stand_on_the_newest_image(
     seen: list[torch.Tensor] = []
     corners = torch.tensor([[[-1.0, -1.0], [1.0, 1.0]]])  # (x, y)
     hook = encoder.convolutions.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
-    monkeypatch.setattr(encoder.head, "points", lambda maps: corners)
+    monkeypatch.setattr(encoder.pooling, "points", lambda maps: corners)
     look = keypoints(stacked.agent, frame_stack=2)
     first, second = (np.full((84, 84, 3), value, np.uint8) for value in (10, 20))
     look(first, True)

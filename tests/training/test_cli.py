@@ -150,7 +150,7 @@ def test_help_lists_every_flag_with_its_value(preset: str | None, capsys: pytest
     assert f"Defaults shown are those of {preset or 'push'}." in flat(text)
 
 
-@pytest.mark.parametrize("name", ["obs", "routing", "encoder", "head", "goal_input", "accelerate"])
+@pytest.mark.parametrize("name", ["obs", "routing", "encoder", "pooling", "goal_input", "accelerate"])
 def test_a_saved_configuration_with_a_choice_that_there_is_not_is_none(name: str) -> None:
     saved = json.loads(PRESETS["push-pixels"].to_json())
     assert config.Config.from_json(json.dumps(saved)) == PRESETS["push-pixels"]
@@ -191,7 +191,7 @@ def test_book_pixels_is_the_books() -> None:
         "env_id": "FetchPush-v4", "obs": "chapter", "learning_rate": 1e-4, "updates_per_step": 0.25, "num_envs": 4,
         "batch_size": 256, "buffer_size": 500_000, "her_strategy": "future", "her_ratio": 8 / 9, "gamma": 0.95,
         "tau": 0.005, "alpha": 0.05, "learning_starts": 1000, "hidden_width": 256, "hidden_depth": 2,
-        "encoder": "manipulation", "head": "spatial-softmax", "feature_norm": True, "frame_stack": 4,
+        "encoder": "manipulation", "pooling": "spatial-softmax", "feature_norm": True, "frame_stack": 4,
         "routing": "critic", "target_encoder": True, "shift_pad": 0, "normalize": False, "random_actions": 0.0,
         "guided_episodes": 0.0, "clip_targets": False, "layer_norm": False, "cameras": ("default",),
         "show_goal_marker": True, "msaa": True, "render_size": 480, "goal_loss": 0.0, "goal_input": "off",
@@ -217,7 +217,7 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["push-pixels", "--obs", "honest-blind"], "has no images, without which --cameras, --head, --routing"),
+        (["push-pixels", "--obs", "honest-blind"], "has no images, without which --cameras, --pooling, --routing"),
         (["push", "--frame-stack", "4"], "--obs state has no images, without which --frame-stack means nothing"),
         (["push", "--obs", "blind", "--msaa"], "--obs blind has no images, without which --msaa means nothing"),
         (["push", "--no-proprio"], "--obs state has no images, without which --no-proprio means nothing"),

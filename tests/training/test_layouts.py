@@ -130,10 +130,10 @@ def test_a_batchs_inputs_do_not_depend_on_a_hidden_achieved_goal(trainer: Traine
     assert all(a.equal(b) for a, b in zip(one, other, strict=True)) != shown
 
 
-@pytest.mark.parametrize(("head", "inputs"), [("spatial-softmax", 80), ("flat", 66)])
-def test_the_chapters_actor_reads_as_many_numbers_as_the_chapter_says(head: Any, inputs: int) -> None:
+@pytest.mark.parametrize(("pooling", "inputs"), [("spatial-softmax", 80), ("flat", 66)])
+def test_the_chapters_actor_reads_as_many_numbers_as_the_chapter_says(pooling: Any, inputs: int) -> None:
     """What the images gave, proprioception, achieved and desired goal."""
-    evaluator = Evaluator(dataclasses.replace(PRESETS["book-pixels"], head=head, device="cpu"), workers=0)
+    evaluator = Evaluator(dataclasses.replace(PRESETS["book-pixels"], pooling=pooling, device="cpu"), workers=0)
     assert next(one for one in evaluator.agent.actor.modules() if isinstance(one, nn.Linear)).in_features == inputs
     evaluator.close()
 

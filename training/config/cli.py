@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import os
 import tomllib
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Any
 
 import tyro
 
-from training.config.flags import Compute, Config, Learning, Pixels, Replay, Run, Task
+from training.config.flags import RENAMED, RENAMED_GOAL_INPUTS, Compute, Config, Learning, Pixels, Replay, Run, Task
 from training.config.presets import PRESETS
 from training.errors import UserError
 from training.run_folder import saved_config
@@ -37,6 +38,7 @@ DESCRIPTION = "Train SAC with hindsight on a goal environment. Usage: train.py [
 def parse(arguments: Sequence[str]) -> Config:
     """Raises UserError for an unknown preset; exits with code 2 and a message for a bad flag."""
     check_text(arguments)
+    check_renamed(arguments)
     arguments = list(arguments)
     preset, named = "push", bool(arguments) and not arguments[0].startswith("-")
     if named:
@@ -47,6 +49,17 @@ def parse(arguments: Sequence[str]) -> Config:
             raise UserError(f"there is no preset {preset}: {hint}Presets are {', '.join(PRESETS)}.")
     config = _parse_flags(PRESETS[preset], arguments)
     return config if config.resume is None else _resumed(config, arguments, preset if named else None)
+
+
+def check_renamed(arguments: Sequence[str]) -> None:
+    """Raises UserError, with the new name, for a flag or a value that had another name before."""
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    for word, following in itertools.zip_longest(words, words[1:]):
+        flag = word.replace("_", "-") if word.startswith("--") else ""
+        if flag[2:].replace("-", "_") in RENAMED:
+            raise UserError(f"{flag} is called --{RENAMED[flag[2:].replace('-', '_')].replace('_', '-')} now.")
+        if flag == "--goal-input" and following in RENAMED_GOAL_INPUTS:
+            raise UserError(f"--goal-input {following} is called {RENAMED_GOAL_INPUTS[following]} now.")
 
 
 def check_text(arguments: Sequence[str]) -> None:

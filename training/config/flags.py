@@ -16,8 +16,12 @@ import envs
 from agent.routing import RoutingName
 from auxiliary import GoalInput
 from encoders.convolutions import PixelScale
-from encoders.pixels import Head
+from encoders.pixels import Pooling
 from replay.hindsight import Strategy
+
+# What flags and values were called before: saved configurations are read, command lines refused with the new name.
+RENAMED = {"head": "pooling", "head_updates": "updates_per_encoding"}
+RENAMED_GOAL_INPUTS = {"beside": "concat", "instead": "replace"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Learning:
     """Environment steps of exploration alone before the first update."""
     updates_per_step: float = 0.5
     """Gradient updates per environment step; 0.125 is one update per step of 8 environments. From pixels an update is a
-    pass of the encoder, with one or several head updates of actor and critic on it."""
+    pass of the encoder, with one or several updates of actor and critic on it (--updates-per-encoding)."""
     batch_size: int = 256
     """Transitions in a minibatch."""
     learning_rate: float = 1e-3
@@ -94,11 +98,11 @@ class Pixels:
     """Show the robot's own 10 numbers, where the layout has them."""
     encoder: Literal["nature", "manipulation", "drqv2", "fast"] = "fast"
     """Family of convolutions."""
-    head: Head = "spatial-softmax"
+    pooling: Pooling = "spatial-softmax"
     """From maps to features: spatial-softmax, flat (a Linear to 50), or relu (a Linear to 256 and ReLU, which with
     --encoder nature --no-feature-norm --pixel-scale unit is SB3's NatureCNN)."""
     feature_norm: bool = True
-    """LayerNorm and Tanh after the head."""
+    """LayerNorm and Tanh after the pooling."""
     pixel_scale: PixelScale = "centered"
     """How the encoder reads bytes: centered, as (byte - 128) / 128, where the 0 that convolutions pad with is mid-grey;
     or unit, as byte / 255, where it is black, as in the book and in SB3."""
@@ -230,8 +234,11 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
         """Raises ValueError if the text is no configuration."""
         try:
             values: dict[str, Any] = json.loads(text)
+            values = {RENAMED.get(name, name): value for name, value in values.items()}
             if "cameras" in values:
                 values["cameras"] = tuple(values["cameras"])
+            if (goal_input := values.get("goal_input")) in RENAMED_GOAL_INPUTS:
+                values["goal_input"] = RENAMED_GOAL_INPUTS[goal_input]
             config = Config(**values)
             for name, hint in get_type_hints(Config).items():
                 if not _fits(value := getattr(config, name), hint):

@@ -9,8 +9,9 @@ from training.config.flags import Config
 PUSH = Config()
 
 PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=60_000, updates_per_step=0.125,
-                      updates_per_encoding=8, cameras=("close", "mirror"), encoder="fast", head="flat", routing="goal",
-                      goal_loss=1.0, goal_input="instead", buffer_size=64_000, save_every=30_000)  # fmt: skip
+                      updates_per_encoding=8, cameras=("close", "mirror"), encoder="fast", pooling="flat",
+                      routing="goal", goal_loss=1.0, goal_input="replace", buffer_size=64_000,
+                      save_every=30_000)  # fmt: skip
 
 PRESETS: dict[str, Config] = {
     "push": PUSH,
@@ -23,8 +24,8 @@ PRESETS: dict[str, Config] = {
     "push-pixels": PUSH_PIXELS,
     # What the chapter shows its networks, the block's true position among it, and none of the parts that make
     # push-pixels fast: one encoder pass an update, trained by the critic. Only the inputs are the chapter's: fast
-    # convolutions, flat head, close camera, a single image, relative goals, guided episodes and learning rate are ours,
-    # and so are the random shifts (Yarats et al. 2021): two runs without them were stopped early, at 6 to 10%.
+    # convolutions, flat pooling, close camera, a single image, relative goals, guided episodes and learning rate are
+    # ours, and so are the random shifts (Yarats et al. 2021): two runs without them were stopped early, at 6 to 10%.
     "push-pixels-chapter": replace(PUSH_PIXELS, preset="push-pixels-chapter", obs="chapter", cameras=("close",),
                                    total_steps=80_000, buffer_size=110_000, save_every=50_000, updates_per_step=0.25,
                                    updates_per_encoding=1, routing="critic", goal_loss=0.0, goal_input="off",
@@ -45,6 +46,6 @@ PRESETS: dict[str, Config] = {
                            her_ratio=8 / 9, random_actions=0.0, guided_episodes=0.0, clip_targets=False,
                            accelerate="off", buffer_size=500_000,
                            cameras=("default",), render_size=480, show_goal_marker=True, msaa=True, frame_stack=4,
-                           encoder="manipulation", head="spatial-softmax", feature_norm=True, pixel_scale="unit",
+                           encoder="manipulation", pooling="spatial-softmax", feature_norm=True, pixel_scale="unit",
                            target_encoder=True, eval_every=40_000, log_every=10_000, save_every=500_000),
 }  # fmt: skip

@@ -105,8 +105,8 @@ def _pixel_problems(config: Config) -> list[str]:
         found.append("--goal-loss goes through the critic's optimizer, which --routing actor keeps from the encoder.")
     if config.goal_loss and routing.encoders == 2:
         found.append("--goal-loss needs one encoder, and --routing separate has two: choose another routing.")
-    if config.goal_input == "instead" and config.routing != "goal":
-        found.append("--goal-input instead leaves the encoder to --goal-loss: say --routing goal too, or take beside.")
+    if config.goal_input == "replace" and config.routing != "goal":
+        found.append("--goal-input replace leaves the encoder to --goal-loss: say --routing goal too, or take concat.")
     return found
 
 

@@ -16,7 +16,7 @@ import envs
 from replay import Ring
 from training.checkpoint import as_arrays
 from training.rollout.exploration import Explorer
-from training.rollout.policy import Observation, Policy, Seen
+from training.rollout.policy import Policy, PolicyInput, RawObservation
 
 ROLLING = 100  # episodes that the rolling success and return look back on; steps, for errors
 
@@ -53,27 +53,27 @@ class Collector:
         has_object = vec.restorable and envs.has_object(size)  # type: ignore[attr-defined]
         self.guides = has_object and explorer.guided_episodes > 0
         # What the next actions depend on, set by reset().
-        self.frames = policy.watch()
-        self.seen: Seen | None = None
+        self.frames = policy.new_frames()
+        self.shown: PolicyInput | None = None
         self.to_object: Tensor | None = None
 
     def reset(self, seed: int | None = None) -> None:
         """Open an episode everywhere; one that was open is dropped where it was."""
         obs, _ = self.vec.reset(seed=seed)
         self.episode_return[:] = 0.0
-        self.seen = self._see(obs, np.ones(self.vec.num_envs, bool))
-        self.observe(*self.seen[:3])
-        self.ring.start(*self._stored(obs, self.seen.vector))
+        self.shown = self._show(obs, np.ones(self.vec.num_envs, bool))
+        self._observe_statistics(self.shown)
+        self.ring.start(*self._stored(obs, self.shown.obs["vector"]))
         self._begin(torch.arange(self.vec.num_envs, device=self.agent.device))
 
     def begin_step(self, explore_only: bool) -> None:
         """Choose actions and set the environments going."""
-        assert self.seen is not None
+        assert self.shown is not None
         action = None
         if not explore_only:
-            action, estimate = self.policy.act(self.seen)
+            action, estimate = self.policy.act(self.shown)
             if estimate is not None:
-                self.errors.append((estimate - self.seen.achieved_goal).norm(dim=1).mean())
+                self.errors.append((estimate - self.shown.achieved_goal).norm(dim=1).mean())
         self.action = self.explorer.explore(action, self.to_object)  # (N, A) in [-1, 1]
         self.vec.step_async(self.policy.scale(self.action))  # type: ignore[attr-defined]
 
@@ -82,45 +82,50 @@ class Collector:
         obs, reward, terminated, truncated, infos = self.vec.step_wait()  # type: ignore[attr-defined]
         done = terminated | truncated
         last = _last_observations(obs, infos, done)
-        vector, goal, achieved = self.policy.numbers(last)
+        shown = self.policy.without_images(last)
         device = self.ring.device
         self.ring.add(
             self.action.to(device),
             torch.from_numpy(reward).to(device, torch.float32),
             torch.from_numpy(terminated).to(device),
-            *self._stored(last, vector),
+            *self._stored(last, shown.obs["vector"]),
         )
-        self.observe(vector, goal, achieved)
+        self._observe_statistics(shown)
         self.episode_return += reward
-        self.seen = self._see(obs, done)
+        self.shown = self._show(obs, done)
         if done.any():
             self._finish(done, terminated, infos["final_info"])
             env_indices = torch.from_numpy(np.flatnonzero(done)).to(device)
-            self.observe(*(part[env_indices.to(part.device)] for part in self.seen[:3]))
-            self.ring.begin(env_indices, *_rows(self._stored(obs, self.seen.vector), env_indices))
+            self._observe_statistics(self.shown, env_indices)
+            self.ring.begin(env_indices, *_rows(self._stored(obs, self.shown.obs["vector"]), env_indices))
             self._begin(env_indices.to(self.agent.device))
 
     def keep_images(self) -> None:
         """Copy those that the next actions depend on, which lie in the environments' memory."""
-        if self.seen is not None and self.seen.pixels is not None:
-            self.seen = self.seen._replace(pixels=self.seen.pixels.clone())
+        if self.shown is not None:
+            self.shown = self.shown._replace(obs={name: part.clone() for name, part in self.shown.obs.items()})
 
-    def _see(self, obs: Observation, opens: NDArray[np.bool_]) -> Seen:
+    def _show(self, obs: RawObservation, opens: NDArray[np.bool_]) -> PolicyInput:
         """Take `obs` as what the next actions depend on."""
         self.to_object = self._way_to_object(obs)
-        return self.policy.see(obs, self.frames, opens)
+        return self.policy.observe(obs, self.frames, opens)
+
+    def _observe_statistics(self, shown: PolicyInput, env_indices: Tensor | None = None) -> None:
+        """Show the normalisers what all environments showed, or those of `env_indices` (D,)."""
+        parts = shown.vectors
+        self.observe(*(part if env_indices is None else part[env_indices.to(part.device)] for part in parts))
 
     def _begin(self, env_indices: Tensor) -> None:
         """Tell the explorer that episodes open in `env_indices`."""
         rate = sum(self.success) / len(self.success) if self.success else 0.0
         self.explorer.begin(env_indices, rate)
 
-    def _way_to_object(self, obs: Observation) -> Tensor | None:
+    def _way_to_object(self, obs: RawObservation) -> Tensor | None:
         if not self.guides:
             return None
         return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(self.agent.device, torch.float32)
 
-    def _stored(self, obs: Observation, vector: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    def _stored(self, obs: RawObservation, vector: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         device = self.ring.device
         achieved, desired = (torch.from_numpy(goal).to(device) for goal in envs.goals_of(obs))
         pixels = torch.from_numpy(obs[envs.PIXELS]).to(device) if self.policy.layout.pixels else None
@@ -140,7 +145,7 @@ class Collector:
         """The environments too, where they can be saved."""
         return {
             "envs": self.vec.get_states() if self.vec.restorable else None,  # type: ignore[attr-defined]
-            "seen": None if self.seen is None else self.seen._asdict(),
+            "shown": None if self.shown is None else self.shown._asdict(),
             "episode_return": torch.from_numpy(self.episode_return.copy()),
             "success": list(self.success),
             "returns": list(self.returns),
@@ -163,10 +168,11 @@ class Collector:
         self.vec.reset(seed=reset_seed)
         self.vec.set_states(as_arrays(state["envs"]))  # type: ignore[attr-defined]
         device = self.agent.device
-        parts: dict[str, Any] = state["seen"]
-        self.seen = Seen(**{name: part if part is None else part.to(device) for name, part in parts.items()})  # type: ignore[arg-type]
-        if self.seen.pixels is not None:
-            self.frames.pixels = self.seen.pixels.cpu()
+        obs, goal, achieved = state["shown"]["obs"], state["shown"]["goal"], state["shown"]["achieved_goal"]
+        obs = {name: part.to(device) for name, part in obs.items()}
+        self.shown = PolicyInput(obs, goal.to(device), achieved.to(device))
+        if "pixels" in obs:
+            self.frames.pixels = obs["pixels"].cpu()
         self.to_object = None if state["to_object"] is None else state["to_object"].to(device)
         self.episode_return = state["episode_return"].numpy().copy()
         return True
@@ -176,7 +182,7 @@ def _rows(parts: tuple[Tensor | None, ...], env_indices: Tensor) -> Any:
     return (None if part is None else part[env_indices] for part in parts)
 
 
-def _last_observations(obs: Observation, infos: dict[str, Any], done: np.ndarray) -> Observation:
+def _last_observations(obs: RawObservation, infos: dict[str, Any], done: np.ndarray) -> RawObservation:
     """What each step led to: `final_obs` where an episode ended, `obs` elsewhere."""
     if not done.any():
         return obs

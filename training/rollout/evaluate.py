@@ -20,12 +20,12 @@ LARGE = 0.02  # fraction of episodes that left the goal again, from which on tha
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Success and return of each episode; and how well a goal head located the achieved goal."""
+    """Success and return of each episode; and how well a goal regression located the achieved goal."""
 
     success: NDArray[np.bool_]  # (E,) at the last step
     ever: NDArray[np.bool_]  # (E,) at any step
     returns: NDArray[np.float64]  # (E,)
-    errors: NDArray[np.float64]  # (F,) metres, at each step of all episodes; empty without a goal head
+    errors: NDArray[np.float64]  # (F,) metres, at each step of all episodes; empty without a goal regression
     fallen: NDArray[np.bool_]  # (F,) whether the object had dropped by more than FALL since the episode's first step
 
     @property
@@ -94,11 +94,11 @@ def evaluate(
     played = np.zeros(vec.num_envs, int)
     env_indices = np.arange(vec.num_envs)
     obs, _ = vec.reset(seed=seed)
-    frames, opens = policy.watch(), np.ones(vec.num_envs, bool)
+    frames, opens = policy.new_frames(), np.ones(vec.num_envs, bool)
     errors, fallen, height = [], [], np.zeros(vec.num_envs)
     has_object = envs.has_object(obs["observation"].shape[-1])  # in Reach the achieved goal is where the hand is
     while played.min() < per_env:
-        acted = policy.act(policy.see(obs, frames, opens, blindfold), deterministic=True)
+        acted = policy.act(policy.observe(obs, frames, opens, blindfold), deterministic=True)
         if acted.goal_estimate is not None:
             achieved = obs["achieved_goal"].astype(np.float64)
             height = np.where(opens, achieved[:, 2], height)

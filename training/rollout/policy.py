@@ -15,16 +15,20 @@ import envs
 from agent import Agent
 from agent.agent import Acted
 
-Observation = dict[str, NDArray[Any]]
+RawObservation = dict[str, NDArray[Any]]  # as a vector environment returns it
 
 
-class Seen(NamedTuple):
-    """Observations of N environments as the agent takes them, on its device."""
+class PolicyInput(NamedTuple):
+    """What N environments show, as the agent takes it, on its device."""
 
-    vector: Tensor  # (N, V) float32
+    obs: dict[str, Tensor]  # by name, as `replay.batch.Observation`; images with those before them
     goal: Tensor  # (N, G) float32
-    achieved_goal: Tensor  # (N, G) float32, for the normaliser of a goal head; no input
-    pixels: Tensor | None  # (N, H, W, stack * C) uint8, None where the layout has no images
+    achieved_goal: Tensor  # (N, G) float32, for its normaliser and for errors of estimates; the networks do not read it
+
+    @property
+    def vectors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Vector, goal and achieved goal: what is normalised."""
+        return self.obs["vector"], self.goal, self.achieved_goal
 
 
 Blindfold = Literal["black", "another"]
@@ -77,38 +81,41 @@ class Policy:
         low, high = (bound.astype(np.float64) / 2 for bound in (action_space.low, action_space.high))
         self.middle, self.half_range = high + low, high - low  # of halves: large bounds do not add up to infinity
 
-    def watch(self) -> FrameStack:
-        """An empty memory of images, for one vector of environments."""
+    def new_frames(self) -> FrameStack:
+        """An empty stack of images, for one vector of environments."""
         return FrameStack(self.frame_stack)
 
-    def see(
-        self, obs: Observation, frames: FrameStack, opens: NDArray[np.bool_], blindfold: Blindfold | None = None
-    ) -> Seen:
-        """What the networks see of `obs`, in episodes that have just begun where `opens` (N,) is true."""
+    def observe(
+        self, obs: RawObservation, frames: FrameStack, opens: NDArray[np.bool_], blindfold: Blindfold | None = None
+    ) -> PolicyInput:
+        """What the networks read of `obs`, in episodes that have just begun where `opens` (N,) is true."""
+        shown = self.without_images(obs)
         if not self.layout.pixels:
-            return Seen(*self.numbers(obs), None)
+            return shown
         images = obs[envs.PIXELS] if blindfold is None else BLINDFOLDS[blindfold](obs[envs.PIXELS])
-        return Seen(*self.numbers(obs), frames.push(images, opens).to(self.agent.device))
+        pixels = frames.push(images, opens).to(self.agent.device)
+        return shown._replace(obs=shown.obs | {"pixels": pixels})
 
-    def numbers(self, obs: Observation) -> tuple[Tensor, Tensor, Tensor]:
-        """Vector, goal and achieved goal of `obs`, as in `Seen`."""
+    def without_images(self, obs: RawObservation) -> PolicyInput:
+        """The same without images: the vector and the goals."""
         vector = torch.from_numpy(envs.vector_of(obs, self.layout))
         achieved, desired = (torch.from_numpy(goal) for goal in envs.goals_of(obs))
         goal = desired - achieved if self.relative_goals else desired  # in float64, before rounding, as in `Ring`
         device = self.agent.device
-        return vector.to(device), goal.to(device, torch.float32), achieved.to(device, torch.float32)
+        return PolicyInput(
+            {"vector": vector.to(device)}, goal.to(device, torch.float32), achieved.to(device, torch.float32)
+        )
 
-    def act(self, seen: Seen, deterministic: bool = False) -> Acted:
+    def act(self, shown: PolicyInput, deterministic: bool = False) -> Acted:
         """Actions (N, A) in [-1, 1], and where the agent takes the achieved goals to be."""
-        obs = {"vector": seen.vector} | ({} if seen.pixels is None else {"pixels": seen.pixels})
-        return self.agent.act(obs, seen.goal, deterministic=deterministic)
+        return self.agent.act(shown.obs, shown.goal, deterministic=deterministic)
 
     def deterministic(
         self, blindfold: Blindfold | None = None
-    ) -> Callable[[Observation, NDArray[np.bool_]], NDArray[np.floating]]:
+    ) -> Callable[[RawObservation, NDArray[np.bool_]], NDArray[np.floating]]:
         """The policy without exploration, as a function of observations and of which begin an episode."""
-        frames = self.watch()
-        return lambda obs, opens: self.scale(self.act(self.see(obs, frames, opens, blindfold), True).action)
+        frames = self.new_frames()
+        return lambda obs, opens: self.scale(self.act(self.observe(obs, frames, opens, blindfold), True).action)
 
     def scale(self, action: Tensor) -> NDArray[np.floating]:
         """(N, A) in [-1, 1] -> (N, A) in the action space, of its dtype."""

@@ -24,7 +24,7 @@ from training import run_folder
 from training.config.flags import Config
 from training.config.validation import check_environment, check_rendering
 from training.errors import UserError
-from training.model import accelerate_networks, load_policy, make_agent, network_config
+from training.model import accelerate_networks, load_policy, make_agent, make_goal_space, network_config
 from training.rollout.policy import FrameStack, Policy
 
 __all__ = ["PixelEnv", "TrainedPolicy", "UserError", "load"]
@@ -67,11 +67,12 @@ class TrainedPolicy:
         with envs.make_env(config.env_id) as env:
             actions: Any = env.action_space
             self.action_space, self.observation_space = actions, _observation_space(env, config)
-        networks = network_config(config, self.observation_space, actions)
+        goal_space = make_goal_space(config, self.observation_space)
+        networks = network_config(config, self.observation_space, actions, goal_space.size)
         agent = make_agent(config, networks, torch.device("cpu"), seed, seed)
         accelerate_networks(agent, config)
         self.env_steps = load_policy(agent, file)
-        self._policy = Policy(agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
+        self._policy = Policy(agent, config.layout, goal_space, config.goals_from_achieved, config.frame_stack, actions)
 
     def predict(
         self,

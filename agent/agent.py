@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from agent.networks import Actor, TwinCritic
-from auxiliary import GoalInput, GoalRegression
+from auxiliary import Auxiliary, GoalInput, GoalRegression
 from encoders import Encoder
 from encoders.normalizer import Normalizer
 from replay.batch import Observation
@@ -42,7 +42,8 @@ class Agent(nn.Module):
         encoders: the critic's, which is the actor's as well unless there is a second one.
         config: sizes.
         target_encoder: give the target critic a copy of the encoder that moves by polyak (as in SB3).
-        goal_regression: estimates the achieved goal from the features; None for no estimate.
+        auxiliaries: other losses that train the encoder, by name. "goal_regression", a `GoalRegression`, also estimates
+            the achieved goal for actor and critic.
         goal_input: whether the estimate stands "concat" the features that actor and critic read, "replace" of those
             that the images gave, or not among them ("off").
         goal_from_estimate: show actor and critic the goal as seen from the estimate.
@@ -55,17 +56,18 @@ class Agent(nn.Module):
         config: NetworkConfig,
         *,
         target_encoder: bool = False,
-        goal_regression: GoalRegression | None = None,
+        auxiliaries: Mapping[str, Auxiliary] | None = None,
         goal_input: GoalInput = "off",
         goal_from_estimate: bool = False,
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        if goal_from_estimate and (goal_regression is None or goal_input == "off"):
-            raise ValueError("a goal can be seen from an estimate only where the estimate is shown")
         super().__init__()
+        self.auxiliaries = nn.ModuleDict(auxiliaries or {})
+        if goal_from_estimate and (self.goal_regression is None or goal_input == "off"):
+            raise ValueError("a goal can be seen from an estimate only where the estimate is shown")
         self.config, self.goal_input, self.goal_from_estimate = config, goal_input, goal_from_estimate
-        self.encoder, self.goal_regression = encoders[0], goal_regression
+        self.encoder = encoders[0]
         self.actor_encoder = encoders[1] if len(encoders) == 2 else None
         estimate = config.goal_size
         shown = {"off": self.encoder.feature_size, "concat": self.encoder.feature_size + estimate,
@@ -77,13 +79,20 @@ class Agent(nn.Module):
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False) if target_encoder else None
         self.target_regression = None
-        if target_encoder and goal_regression is not None:
-            self.target_regression = copy.deepcopy(goal_regression.mlp).requires_grad_(False)
+        if target_encoder and self.goal_regression is not None:
+            self.target_regression = copy.deepcopy(self.goal_regression.mlp).requires_grad_(False)
         self.vector_normalizer = Normalizer(config.vector_size, config.normalize)
         self.goal_normalizer = Normalizer(config.goal_size, config.normalize)
         self.device = torch.device(device)
         self.to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(seed)
+
+    @property
+    def goal_regression(self) -> GoalRegression | None:
+        """The auxiliary loss that estimates the achieved goal, if there is one."""
+        return (
+            cast(GoalRegression, self.auxiliaries["goal_regression"]) if "goal_regression" in self.auxiliaries else None
+        )
 
     # ------------------------------------------------------------------ what the networks read
 
@@ -162,18 +171,23 @@ class Agent(nn.Module):
 
     # ------------------------------------------------------------------ saving
 
-    LEARNER = ("critic", "target_critic", "target_encoder", "target_regression")  # what acting does not need
-
     def policy_state(self) -> dict[str, Any]:
         """What `act()` needs."""
-        return {name: value for name, value in self.state_dict().items() if name.split(".")[0] not in self.LEARNER}
+        return {name: value for name, value in self.state_dict().items() if _acts(name)}
 
     def load_policy_state(self, state: dict[str, Any]) -> None:
         """Raises RuntimeError if the state is not of these networks."""
         missing = self.load_state_dict(state, strict=False)
-        lacking = [name for name in missing.missing_keys if name.split(".")[0] not in self.LEARNER]
+        lacking = [name for name in missing.missing_keys if _acts(name)]
         if lacking or missing.unexpected_keys:
             raise RuntimeError(f"of other networks: {[*lacking, *missing.unexpected_keys]}")
+
+
+def _acts(name: str) -> bool:
+    """Whether acting needs the tensor of that name."""
+    part, _, rest = name.partition(".")
+    learns = ("critic", "target_critic", "target_encoder", "target_regression")
+    return part not in learns and (part != "auxiliaries" or rest.startswith("goal_regression."))
 
 
 def tiled(rows: Tensor, count: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -10,20 +10,18 @@ from torch import Tensor
 
 from agent.agent import Agent
 from agent.routing import Routing
-from auxiliary import Auxiliary
 
 Optimizers = dict[str, torch.optim.Adam]
 
 
-def encoder_parameters(agent: Agent, auxiliaries: Sequence[Auxiliary]) -> list[Tensor]:
+def encoder_parameters(agent: Agent) -> list[Tensor]:
     """The encoder's, and those of the auxiliary losses that stand on it."""
-    return [*agent.encoder.parameters(), *(one for part in auxiliaries for one in part.parameters())]  # type: ignore[attr-defined]
+    return [*agent.encoder.parameters(), *agent.auxiliaries.parameters()]
 
 
 def make_optimizers(
     agent: Agent,
     routing: Routing,
-    auxiliaries: Sequence[Auxiliary],
     *,
     log_alpha: Tensor,
     learning_rate: float = 1e-3,
@@ -46,7 +44,7 @@ def make_optimizers(
         ]
         return adam([group for group in groups if group["params"]], lr=learning_rate, fused=True)
 
-    encoder = encoder_parameters(agent, auxiliaries)
+    encoder = encoder_parameters(agent)
     own = [] if agent.actor_encoder is None else agent.actor_encoder.parameters()
     optimizers = {
         "critic": optimizer(agent.critic.parameters(), [] if routing.actor_owns else encoder),
@@ -66,13 +64,6 @@ def scale_learning_rates(optimizers: Optimizers, factor: float) -> None:
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-
-
-def load_optimizer(optimizer: torch.optim.Adam, state: dict[str, Any]) -> None:
-    """Continue from `optimizer.state_dict()`, which may be of a run with a CUDA graph."""
-    optimizer.load_state_dict(state)
-    for group in optimizer.param_groups:
-        group["capturable"], group["lr"] = False, float(group["lr"])
 
 
 def minimize(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:

@@ -10,17 +10,18 @@ Which loss trains the encoder is a row of the table in `agent/routing.py`. By de
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from agent.agent import Agent, gradient_norm
+from agent.bounds import soft_q_bounds
 from agent.features import Features, encode
 from agent.networks import frozen
-from agent.optimizers import encoder_parameters, load_optimizer, make_optimizers, minimize
+from agent.optimizers import encoder_parameters, make_optimizers, minimize
 from agent.routing import ROUTINGS
 from auxiliary import Auxiliary
 from replay.batch import Batch
@@ -34,7 +35,6 @@ class SAC:
     Args:
         agent: networks and normalisers.
         routing: which loss trains the encoder, a key of `ROUTINGS`; the agent has as many encoders as it says.
-        auxiliaries: other losses that train the encoder.
         shift: shifts the images of a batch; None leaves them.
         gamma: discount. It bounds what is bootstrapped; the batch has each transition's own.
         tau: polyak step of the target networks.
@@ -48,7 +48,6 @@ class SAC:
         agent: Agent,
         *,
         routing: str = "critic",
-        auxiliaries: Sequence[Auxiliary] = (),
         shift: Callable[[Batch], Batch] | None = None,
         gamma: float = 0.95,
         tau: float = 0.005,
@@ -56,15 +55,18 @@ class SAC:
         reward_range: tuple[float, float] = (-math.inf, math.inf),
         **options: Any,
     ) -> None:
-        self.agent, self.routing, self.auxiliaries, self.shift = agent, ROUTINGS[routing], auxiliaries, shift
+        self.agent, self.routing, self.shift = agent, ROUTINGS[routing], shift
+        self.auxiliaries = [cast(Auxiliary, one) for one in agent.auxiliaries.values()]
+        if self.auxiliaries and self.routing.actor_owns:
+            raise ValueError("auxiliary losses go through the critic's optimizer, which does not own the encoder here")
         self.gamma, self.tau, self.reward_range = gamma, tau, reward_range
         self.target_entropy = -float(agent.config.action_size)
         initial = 0.0 if alpha == "auto" else math.log(float(alpha))
         self.log_alpha = torch.tensor(initial, device=agent.device, requires_grad=alpha == "auto")
-        self.optimizers = make_optimizers(agent, self.routing, auxiliaries, log_alpha=self.log_alpha, **options)
+        self.optimizers = make_optimizers(agent, self.routing, log_alpha=self.log_alpha, **options)
         # Kept as lists, for walking through the modules at every update shows in a profile.
         self.critic_parameters = list(agent.critic.parameters())
-        self.encoder_parameters = encoder_parameters(agent, auxiliaries)
+        self.encoder_parameters = encoder_parameters(agent)
         self.target_parameters, self.online_parameters = agent.target_pairs()
 
     def update(self, batch: Batch, features: Features | None = None) -> tuple[Metrics, Features]:
@@ -100,20 +102,9 @@ class SAC:
             critic_state = self.agent.state(features.next_critic, batch.next_goal)
         action, log_prob = self.agent.actor.sample(state, self.agent.noise(len(state)))
         q = torch.minimum(*self.agent.target_critic(critic_state, action))
-        lowest, highest = self.q_range()
+        lowest, highest = soft_q_bounds(self.reward_range, self.gamma, self.log_alpha, self.agent.config.action_size)
         soft_value = q.clamp(min=lowest).minimum(highest) - self.log_alpha.exp() * log_prob
         return batch.reward + batch.discount * soft_value
-
-    def q_range(self) -> tuple[float, Tensor]:
-        """Bounds of the optimal soft Q: the lowest reward forever; the highest one, and the most entropy from then on.
-
-        The upper one holds for any policy in [-1, 1]^A: none has more entropy than uniform actions, A log 2. The lower
-        one holds for those at least as good as uniform actions, whose entropy adds something. Targets stay unclipped:
-        each has a sample of log pi, which no such bound holds.
-        """
-        low, high = self.reward_range
-        entropy = self.log_alpha.detach().exp() * self.agent.config.action_size * math.log(2)
-        return low / (1 - self.gamma), (high + self.gamma * entropy) / (1 - self.gamma)
 
     def update_critic(self, batch: Batch, state: Tensor, encoded: Tensor, target: Tensor) -> Metrics:
         """J_Q = E[(Q1(s, a) - y)^2 + (Q2(s, a) - y)^2] / 2, with the auxiliary losses, into critic and encoder."""
@@ -158,20 +149,3 @@ class SAC:
         """Norm of the gradient that the latest step gave the encoder, if it gave one."""
         norm = gradient_norm(self.encoder_parameters)
         return {} if norm is None else {"encoder_grad_norm": norm}
-
-    # ------------------------------------------------------------------ saving
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that `update()` and `act()` depend on."""
-        optimizers = {name: one.state_dict() for name, one in self.optimizers.items()}
-        generator, log_alpha = self.agent.generator.get_state(), self.log_alpha.detach()
-        return {"agent": self.agent.state_dict(), **optimizers, "log_alpha": log_alpha, "generator": generator}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict()`."""
-        self.agent.load_state_dict(state["agent"])
-        for name, optimizer in self.optimizers.items():
-            load_optimizer(optimizer, state[name])
-        with torch.no_grad():
-            self.log_alpha.copy_(state["log_alpha"])
-        self.agent.generator.set_state(state["generator"].cpu())

@@ -11,6 +11,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from auxiliary.base import Auxiliary
 from encoders.normalizer import Normalizer
 from replay.batch import Batch
 
@@ -20,7 +21,7 @@ HUBER = 0.1  # standard deviations of the achieved goal: from Push, one or two c
 GoalInput = Literal["off", "concat", "replace"]
 
 
-class GoalRegression(nn.Module):
+class GoalRegression(Auxiliary):
     """features (P, F) -> achieved goal (P, G), in units of its own normaliser.
 
     Args:

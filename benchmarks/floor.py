@@ -91,7 +91,7 @@ class Learner:
         config = replace(config, buffer_size=observations, replay_on_disk=False, run_dir=None)
         self.trainer = Trainer(config)
         if config.view is None:  # more than a cache holds
-            fill(self.trainer.ring, FILLED)
+            fill(self.trainer.ring.storage, FILLED)
         self.trainer.start()
         for _ in range(STEPS):
             self.trainer.collector.begin_step(explore_only=True)

@@ -17,8 +17,10 @@ from agent.captured import CudaGraphUpdate
 from benchmarks.alternate import Counts, repeat
 from benchmarks.resident import peak_bytes
 from benchmarks.settings import EPISODE, Settings
+from goals import EnvironmentGoals
 from replay import Batch, Ring, RingSpec
 from replay.batch import Observation
+from replay.storage import Storage
 from training.config.flags import Config
 from training.config.presets import PRESETS
 from training.config.resources import torch_device
@@ -83,7 +85,7 @@ class Training:
         config = replace(config_of(settings, mode, preset), workers=workers)
         self.trainer, self.training_state = Trainer(config), TrainingState()
         if settings.prefill:
-            fill(self.trainer.ring, settings.prefill)
+            fill(self.trainer.ring.storage, settings.prefill)
         self.trainer.start()
         while self.training_state.step <= settings.learning_starts:
             self.run(0.0)
@@ -126,10 +128,11 @@ class Sampling:
         capacity = settings.transitions // EPISODE * (EPISODE + 1)  # an episode's last observation takes a slot too
         vector_size, goal_size = envs.vector_size(space, envs.LAYOUTS["state"]), space["desired_goal"].shape[0]  # type: ignore[index]
         action_size = example.single_action_space.shape[0]  # type: ignore[index]
-        room = RingSpec(capacity, settings.num_envs, vector_size, goal_size, action_size, device=self.device)
-        self.ring = Ring(room, reward_fn=envs.reward_fn(settings.env_id))
+        observations = {"vector": ((vector_size,), torch.float32)}
+        spec = RingSpec(capacity, settings.num_envs, observations, goal_size, action_size, device=self.device)
+        self.ring = Ring(spec, goal_space=EnvironmentGoals(goal_size, envs.reward_fn(settings.env_id)))
         example.close()
-        fill(self.ring, settings.transitions)
+        fill(self.ring.storage, settings.transitions)
 
     def run(self, seconds: float) -> Counts:
         size = self.settings.batch_size
@@ -156,9 +159,9 @@ class Updating:
 
     def __init__(self, settings: Settings, mode: str, preset: str | None = None) -> None:
         config = config_of(settings, mode, preset)
-        self.deterministic, self.updates = Evaluator(config, workers=0), config.updates_per_encoding
-        agent = self.deterministic.agent
-        self.learner = Learner(self.deterministic.config, agent, shift_seed=0)
+        self.evaluator, self.updates = Evaluator(config, workers=0), config.updates_per_encoding
+        agent = self.evaluator.agent
+        self.learner = Learner(self.evaluator.config, agent, shift_seed=0)
         self.update = self._eager
         if mode == "max" and agent.device.type == "cuda":
             self.update = CudaGraphUpdate(self._eager, [agent.generator], self.learner.sac.optimizers.values())
@@ -168,18 +171,18 @@ class Updating:
             return torch.randn(settings.batch_size, *shape, generator=generator).to(agent.device)
 
         def observation() -> Observation:
-            obs = {"vector": normal(self.deterministic.vector_size)}
+            obs = {"vector": normal(self.evaluator.vector_size)}
             if config.view is None:
                 return obs
             shape = settings.batch_size, *config.view.shape[:2], config.view.shape[2] * config.frame_stack
             return obs | {"pixels": torch.randint(256, shape, dtype=torch.uint8, generator=generator).to(agent.device)}
 
-        obs, goal = observation(), normal(self.deterministic.goal_size)
+        obs, goal = observation(), normal(self.evaluator.goal_size)
         agent.observe(obs["vector"], goal, goal)
         self.batch = Batch(
             obs=obs,
             next_obs=observation(),
-            action=normal(self.deterministic.action_size).tanh(),
+            action=normal(self.evaluator.action_size).tanh(),
             reward=-(normal() > 0).float(),
             discount=torch.full_like(normal(), config.gamma),
             goal=goal,
@@ -191,18 +194,20 @@ class Updating:
         return self.learner.update([self.batch] * self.updates)
 
     def run(self, seconds: float) -> Counts:
-        count, elapsed = repeat(self.update, seconds, lambda: synchronize(self.deterministic.agent.device))
+        count, elapsed = repeat(self.update, seconds, lambda: synchronize(self.evaluator.agent.device))
         return {"updates": count * self.updates, "seconds": elapsed}
 
     def close(self) -> None:
-        self.deterministic.close()
+        self.evaluator.close()
 
 
 def bytes_per_transition(settings: Settings) -> float:
     """Of the tables of the ring; an episode's last observation, of 50 steps, not counted."""
     trainer = Trainer(replace(config_of(settings, "off"), buffer_size=100 * settings.num_envs, batch_size=16))
     trainer.close()
-    return sum(table.nbytes for table in trainer.ring.tables.values()) / (trainer.ring.slots * trainer.ring.num_envs)
+    return sum(table.nbytes for table in trainer.ring.storage.tables.values()) / (
+        trainer.ring.storage.slots * trainer.ring.storage.num_envs
+    )
 
 
 def encoder_passes(settings: Settings) -> float:
@@ -213,7 +218,7 @@ def encoder_passes(settings: Settings) -> float:
         nonlocal rows
         rows += len(features)
 
-    updating.deterministic.agent.encoder.register_forward_hook(count)
+    updating.evaluator.agent.encoder.register_forward_hook(count)
     updating.learner.update([updating.batch])
     updating.close()
     return rows / settings.batch_size
@@ -225,26 +230,26 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def fill(ring: Ring, transitions: int) -> None:
-    """Put `transitions` of made-up episodes into an empty ring, as `start`, `add` and `begin` would (a test compares).
+def fill(storage: Storage, transitions: int) -> None:
+    """Put `transitions` of made-up episodes into an empty storage, as its own methods would (a test compares).
 
     Goals lie within a few centimetres of each other, so that relabelled rewards are mixed.
     """
-    episodes = transitions // (ring.num_envs * EPISODE)
+    episodes = transitions // (storage.num_envs * EPISODE)
     length = EPISODE + 1  # observations
-    slots = min(ring.slots, episodes * length)
-    rows = slots * ring.num_envs  # of the flat tables: time * environments + environment
-    generator = torch.Generator(ring.device).manual_seed(0)
+    slots = min(storage.slots, episodes * length)
+    rows = slots * storage.num_envs  # of the flat tables: time * environments + environment
+    generator = torch.Generator(storage.device).manual_seed(0)
     for name in ("vector", "action"):
-        ring.tables[name][:rows].uniform_(-1, 1, generator=generator)
+        storage.tables[name][:rows].uniform_(-1, 1, generator=generator)
     for name in ("achieved_goal", "desired_goal"):
-        ring.tables[name][:rows].uniform_(0, 0.1, generator=generator)
-    ring.tables["reward"][:rows] = -1.0
-    time = torch.arange(slots, device=ring.device).repeat_interleave(ring.num_envs)  # of each row
-    ring.tables["start"][:rows] = time // length * length
-    ring.tables["end"][:rows] = (time // length * length + EPISODE).clamp(max=slots - 1)
+        storage.tables[name][:rows].uniform_(0, 0.1, generator=generator)
+    storage.tables["reward"][:rows] = -1.0
+    time = torch.arange(slots, device=storage.device).repeat_interleave(storage.num_envs)  # of each row
+    storage.tables["start"][:rows] = time // length * length
+    storage.tables["end"][:rows] = (time // length * length + EPISODE).clamp(max=slots - 1)
     nth = time  # the table of transitions has a row for the n-th of each environment
-    ring.tables["transition"][:rows] = nth // EPISODE * length + nth % EPISODE
-    ring.cursors["newest"].fill_(slots - 1)
-    ring.cursors["start"].fill_((slots - 1) // length * length)
-    ring.cursors["added"].fill_(slots - math.ceil(slots / length))
+    storage.tables["transition"][:rows] = nth // EPISODE * length + nth % EPISODE
+    storage.cursors["newest"].fill_(slots - 1)
+    storage.cursors["start"].fill_((slots - 1) // length * length)
+    storage.cursors["added"].fill_(slots - math.ceil(slots / length))

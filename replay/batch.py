@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 Observation = dict[str, Tensor]
 """What the networks see besides the goal, by name: "vector" (P, V) float32, "pixels" (P, H, W, C) uint8."""
+
+
+class Future(NamedTuple):
+    """The K observations that follow each transition's own, in its episode, and the actions that led to them."""
+
+    obs: Observation  # (P, K, ...): [:, 0] is the next observation
+    action: Tensor  # (P, K, A) float32: [:, 0] is the transition's own
+    mask: Tensor  # (P, K) bool, False past the episode's end, where the last observation and any action stand
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,7 @@ class Batch:
     goal: Tensor  # (B, G) float32, seen from `obs`
     next_goal: Tensor  # (B, G) float32, the same goal seen from `next_obs`: it differs only if goals are relative
     achieved_goal: Tensor  # (P, G) float32, for auxiliary losses; no input
+    future: Future | None = None  # where it was asked for
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """Apply `function` to every tensor."""
@@ -68,8 +77,12 @@ class Batch:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-PER_TRANSITION = ("obs", "next_obs", "achieved_goal")
+PER_TRANSITION = ("obs", "next_obs", "achieved_goal", "future")
 
 
 def _map(function: Callable[[Tensor], Tensor], part: Any) -> Any:
-    return {name: function(one) for name, one in part.items()} if isinstance(part, dict) else function(part)
+    if isinstance(part, dict):
+        return {name: function(one) for name, one in part.items()}
+    if isinstance(part, Future):
+        return Future(*(_map(function, one) for one in part))
+    return None if part is None else function(part)

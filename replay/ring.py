@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from replay.batch import Batch, Observation
-from replay.hindsight import RewardFn, Strategy, first_open, goal_time, near, relabel
+from goals import GoalSpace
+from replay.batch import Batch, Future, Observation
+from replay.hindsight import Strategy, first_open, goal_time, near, relabel
 from replay.storage import OPEN, RingSpec, Storage
 
 
-class Ring(Storage):
-    """Sampling, uniform over everything stored.
+class Ring:
+    """A replay buffer: transitions sampled uniformly from a storage, and goals lent by hindsight.
 
     Args:
         spec: what is kept, and where.
-        reward_fn: rewards of relabelled transitions.
+        goal_space: says which goals are reached, and the rewards of relabelled transitions.
         strategy, her_ratio: whose goals are lent, and to what share of a batch.
         goal_tries: candidates for each relabelled transition; the first whose goal was not reached yet when its
             episode began is taken. An object that nobody moves is at every later goal from the start: early on nearly
@@ -30,13 +32,16 @@ class Ring(Storage):
         frame_stack: images that are handed out together, the latest last; before an episode's first one it is
             repeated.
         seed: of the sampling.
+
+    Attributes:
+        storage: what is written to.
     """
 
     def __init__(
         self,
         spec: RingSpec,
         *,
-        reward_fn: RewardFn,
+        goal_space: GoalSpace,
         strategy: Strategy = "future",
         her_ratio: float = 0.8,
         goal_tries: int = 1,
@@ -46,27 +51,35 @@ class Ring(Storage):
         frame_stack: int = 1,
         seed: int = 0,
     ) -> None:
-        super().__init__(spec)
-        self.reward_fn, self.strategy = reward_fn, strategy
+        self.storage = Storage(spec)
+        self.device = self.storage.device
+        self.goal_space, self.strategy = goal_space, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries, self.goal_noise = goal_tries if self.her_ratio else 1, goal_noise
         self.gamma, self.relative_goals, self.frame_stack = gamma, relative_goals, frame_stack
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
-    def sample(self, batch_size: int, goals: int = 1) -> Batch:
+    def __len__(self) -> int:
+        """Transitions that can be sampled. Waits for the device: not for the hot path."""
+        return len(self.storage)
+
+    def sample(self, batch_size: int, goals: int = 1, horizon: int = 0) -> Batch:
         """Sample transitions uniformly, with replacement, and relabel them; with `goal_tries` above 1, those that are
         relabelled lean toward episodes in which something was moved.
 
         Args:
             batch_size: transitions, P.
             goals: for each of them, so that the batch has B = goals * P.
+            horizon: K, of `Batch.future`; 0 for none.
 
         Raises nothing and waits for nothing: the caller sees to it that something is stored.
         """
         candidates = self.goal_tries * batch_size
         uniform = self._uniform(3, candidates)
-        env_index, time = self._draw(uniform[0])
-        new_goal = self._gather("achieved_goal", self._at(self._lender(env_index, time, uniform[1]), env_index))
+        env_index, time = self._transition_of(uniform[0])
+        new_goal = self.storage.gather(
+            "achieved_goal", self.storage.row(self._lender(env_index, time, uniform[1]), env_index)
+        )
         relabelled = uniform[2, :batch_size] < self.her_ratio
         if self.goal_tries > 1:
             choice = torch.where(relabelled, first_open(self._unmoved(env_index, time, new_goal, batch_size)), 0)
@@ -77,16 +90,19 @@ class Ring(Storage):
             new_goal = torch.cat([new_goal, more_goals])
             relabelled = torch.cat([relabelled, more_relabelled])
         if self.goal_noise:
-            desired = self._gather("desired_goal", self._at(time, env_index)).repeat(goals, 1)
+            desired = self.storage.gather("desired_goal", self.storage.row(time, env_index)).repeat(goals, 1)
             new_goal = near(new_goal, desired, self._uniform(len(desired)), self.goal_noise)
-        return self._transitions(env_index, time, new_goal, relabelled)
+        batch = self._transitions(env_index, time, new_goal, relabelled)
+        return replace(batch, future=self._future(env_index, time, horizon)) if horizon else batch
 
     def _more_goals(self, env_index: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         """Other goals (R, G) for the transitions of `env_index` at `time`, (R,) each, and which of them to use."""
         rows = len(env_index)
         uniform = self._uniform(2, self.goal_tries * rows)
         env_indices, times = env_index.repeat(self.goal_tries), time.repeat(self.goal_tries)
-        new_goal = self._gather("achieved_goal", self._at(self._lender(env_indices, times, uniform[0]), env_indices))
+        new_goal = self.storage.gather(
+            "achieved_goal", self.storage.row(self._lender(env_indices, times, uniform[0]), env_indices)
+        )
         if self.goal_tries > 1:
             choice = first_open(self._unmoved(env_indices, times, new_goal, rows))
             new_goal = new_goal[choice * rows + torch.arange(rows, device=self.device)]
@@ -94,23 +110,28 @@ class Ring(Storage):
 
     def _unmoved(self, env_index: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
         """Which candidates had their goal reached at the oldest observation of their episode, (tries, rows) bool."""
-        begun = torch.maximum(self._gather("start", self._at(time, env_index)), self._oldest_time(env_index))
-        achieved = self._gather("achieved_goal", self._at(begun, env_index))
-        return (self.reward_fn(achieved, goal) == self.reward_fn(goal, goal)).view(-1, rows)
+        begun = torch.maximum(
+            self.storage.gather("start", self.storage.row(time, env_index)), self.storage.oldest_time(env_index)
+        )
+        achieved = self.storage.gather("achieved_goal", self.storage.row(begun, env_index))
+        return self.goal_space.reached(achieved, goal).view(-1, rows)
 
     def _transitions(self, env_index: Tensor, time: Tensor, new_goal: Tensor, relabelled: Tensor) -> Batch:
         """Gather transitions, `env_index` (P,) at `time` (P,), with `new_goal` (B, G) where `relabelled` (B,)."""
-        here, following = self._at(time, env_index), self._at(time + 1, env_index)
-        achieved, next_achieved = self._gather("achieved_goal", here), self._gather("achieved_goal", following)
+        here, following = self.storage.row(time, env_index), self.storage.row(time + 1, env_index)
+        achieved, next_achieved = (
+            self.storage.gather("achieved_goal", here),
+            self.storage.gather("achieved_goal", following),
+        )
         tiles = len(new_goal) // len(here)
         each = here.repeat(tiles)  # (B,)
         goal, reward = relabel(
-            self.reward_fn,
+            self.goal_space.reward,
             relabelled=relabelled,
             new_goal=new_goal,
-            desired_goal=self._gather("desired_goal", each),
+            desired_goal=self.storage.gather("desired_goal", each),
             next_achieved_goal=next_achieved.repeat(tiles, 1),
-            reward=self._gather("reward", each),
+            reward=self.storage.gather("reward", each),
         )
         next_goal = goal
         if self.relative_goals:  # in float64, before rounding
@@ -118,9 +139,9 @@ class Ring(Storage):
         return Batch(
             obs=self._observation(env_index, time),
             next_obs=self._observation(env_index, time + 1),
-            action=self._gather("action", each),
+            action=self.storage.gather("action", each),
             reward=reward,
-            discount=self.gamma * (1 - self._gather("terminated", each)),
+            discount=self.gamma * (1 - self.storage.gather("terminated", each)),
             goal=goal.to(torch.float32),
             next_goal=next_goal.to(torch.float32),
             achieved_goal=achieved.to(torch.float32),
@@ -128,45 +149,56 @@ class Ring(Storage):
 
     def _observation(self, env_index: Tensor, time: Tensor) -> Observation:
         """What is stored of `env_index` at `time`, (P,) each; images with the ones before them, the latest last."""
-        obs = {"vector": self._gather("vector", self._at(time, env_index))}
-        return obs | {"pixels": self._images(env_index, time)} if "pixels" in self.tables else obs
+        here = self.storage.row(time, env_index)
+        return {
+            name: self._images(env_index, time) if name == "pixels" else self.storage.gather(name, here)
+            for name in self.storage.observations
+        }
+
+    def _future(self, env_index: Tensor, time: Tensor, horizon: int) -> Future:
+        """The `horizon` observations and actions that follow `time` (P,) of `env_index` (P,) in its episode."""
+        ahead = torch.arange(1, horizon + 1, device=self.device)
+        end = self._end(env_index, time)[:, None]
+        times = torch.minimum(time[:, None] + ahead, end).flatten()  # (P K,)
+        each = env_index.repeat_interleave(horizon)
+        obs = {name: part.unflatten(0, (-1, horizon)) for name, part in self._observation(each, times).items()}
+        action = self.storage.gather("action", self.storage.row(times - 1, each))
+        return Future(obs, action.unflatten(0, (-1, horizon)), time[:, None] + ahead <= end)
 
     def _images(self, env_index: Tensor, time: Tensor) -> Tensor:
         """(P, H, W, stack * C) uint8."""
         if self.frame_stack == 1:
-            return self._gather("pixels", self._at(time, env_index))
+            return self.storage.gather("pixels", self.storage.row(time, env_index))
         # Neither before the episode's first observation nor before the oldest one that is still stored.
-        first = torch.maximum(self._gather("start", self._at(time, env_index)), self._oldest(env_index))
+        first = torch.maximum(
+            self.storage.gather("start", self.storage.row(time, env_index)), self.storage.oldest_image(env_index)
+        )
         back = torch.arange(self.frame_stack - 1, -1, -1, device=self.device)
         times = torch.maximum(time[:, None] - back, first[:, None])  # (P, stack)
-        rows = self._at(times, env_index[:, None])
-        return torch.cat([self._gather("pixels", one) for one in rows.unbind(1)], dim=-1)
+        rows = self.storage.row(times, env_index[:, None])
+        return torch.cat([self.storage.gather("pixels", one) for one in rows.unbind(1)], dim=-1)
 
     def _lender(self, env_index: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
         """The time whose achieved goal is lent to the transition of `env_index` at `time`; (B,) each."""
-        here = self._at(time, env_index)
-        end = self._gather("end", here)
-        end = torch.where(end == OPEN, self.cursors["newest"][env_index], end)
+        end = self._end(env_index, time)
         # A long episode may have lost its beginning to the ring; `episode` draws from the time after it.
-        start = torch.maximum(self._gather("start", here), self._oldest_time(env_index) - 1)
+        begun = self.storage.gather("start", self.storage.row(time, env_index))
+        start = torch.maximum(begun, self.storage.oldest_time(env_index) - 1)
         return goal_time(self.strategy, time, start, end, uniform)
 
-    def _draw(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def _end(self, env_index: Tensor, time: Tensor) -> Tensor:
+        """Time of the last observation, so far, of the episode that `time` (B,) of `env_index` (B,) belongs to."""
+        end = self.storage.gather("end", self.storage.row(time, env_index))
+        return torch.where(end == OPEN, self.storage.cursors["newest"][env_index], end)
+
+    def _transition_of(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """Uniform numbers (B,) -> environment (B,) and time (B,) of a stored transition, each equally likely."""
-        stored = self.cursors["added"] - self.cursors["lost"]  # (N,)
+        stored = self.storage.cursors["added"] - self.storage.cursors["lost"]  # (N,)
         upto = stored.cumsum(0)
         pick = (uniform * upto[-1]).long()
         env_index = torch.searchsorted(upto, pick, right=True)
-        nth = self.cursors["lost"][env_index] + pick - (upto - stored)[env_index]
-        return env_index, self._gather("transition", self._at(nth, env_index))
-
-    def _oldest_time(self, env_index: Tensor) -> Tensor:
-        """Time of the oldest observation that each environment still holds, its image aside."""
-        return self.cursors["newest"][env_index] - self.slots + 1
-
-    def _oldest(self, env_index: Tensor) -> Tensor:
-        """Time of the oldest image that each environment still holds."""
-        return torch.maximum(self._oldest_time(env_index), self.cursors["intact"][env_index])
+        nth = self.storage.cursors["lost"][env_index] + pick - (upto - stored)[env_index]
+        return env_index, self.storage.gather("transition", self.storage.row(nth, env_index))
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(*shape, dtype=torch.float64, device=self.device, generator=self.generator)
@@ -175,9 +207,9 @@ class Ring(Storage):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that sampling depends on."""
-        return super().state_dict() | {"generator": self.generator.get_state()}
+        return self.storage.state_dict() | {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict()`. Raises ValueError if it was a ring of another shape."""
-        super().load_state_dict(state)
+        self.storage.load_state_dict(state)
         self.generator.set_state(state["generator"].cpu())

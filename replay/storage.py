@@ -9,6 +9,7 @@ everything stored, whatever the episodes' lengths, with no rejection and no loop
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from replay.batch import Observation
 from replay.on_disk import OnDisk
 
 OPEN = -1  # the end of an episode that is still being played
@@ -27,12 +29,11 @@ class RingSpec:
 
     capacity: int  # observations, of all environments together
     num_envs: int  # N
-    vector_size: int  # V
+    observations: Mapping[str, tuple[tuple[int, ...], torch.dtype]]  # shape and dtype of each part, a single image's
     goal_size: int  # G
     action_size: int  # A
-    pixels: tuple[int, int, int] | None = None  # (H, W, C) of a single image, stored as uint8; None for none
     device: torch.device | str = "cpu"
-    file: Path | None = None  # where the images lie instead of in memory; one that is there is taken over as it is
+    file: Path | None = None  # where "pixels" lie instead of in memory; one that is there is taken over as it is
 
 
 class Storage:
@@ -57,7 +58,6 @@ class Storage:
             return torch.empty(rows, *shape, dtype=dtype, device=self.device).fill_(0)
 
         self.tables = {
-            "vector": table(spec.vector_size),
             "achieved_goal": table(spec.goal_size, dtype=torch.float64),
             "desired_goal": table(spec.goal_size, dtype=torch.float64),
             "action": table(spec.action_size),
@@ -67,12 +67,14 @@ class Storage:
             "end": table(dtype=torch.int64),  # time of its last one, or OPEN
             "transition": table(dtype=torch.int64),  # an environment's n-th transition -> its time, at n mod slots
         }
+        self.observations = tuple(spec.observations)  # names of tables too
         self.on_disk: OnDisk | None = None
-        if spec.pixels is not None and spec.file is None:
-            self.tables["pixels"] = table(*spec.pixels, dtype=torch.uint8)
-        elif spec.pixels is not None and spec.file is not None:
-            self.on_disk = OnDisk(spec.file, (self.slots * self.num_envs, *spec.pixels))
-            self.tables["pixels"] = self.on_disk.pixels
+        for name, (shape, dtype) in spec.observations.items():
+            if name == "pixels" and spec.file is not None:
+                self.on_disk = OnDisk(spec.file, (self.slots * self.num_envs, *shape))
+                self.tables[name] = self.on_disk.pixels
+            else:
+                self.tables[name] = table(*shape, dtype=dtype)
 
         def cursor(value: int) -> Tensor:
             return torch.full((self.num_envs,), value, dtype=torch.int64, device=self.device)
@@ -92,89 +94,85 @@ class Storage:
 
     # ------------------------------------------------------------------ writing
 
-    def start(self, vector: Tensor, achieved_goal: Tensor, desired_goal: Tensor, pixels: Tensor | None = None) -> None:
+    def start(self, obs: Observation, achieved_goal: Tensor, desired_goal: Tensor) -> None:
         """Open an episode in every environment with its first observation; one that was open is cut off where it is.
 
         Args:
-            vector (N, V), achieved_goal (N, G), desired_goal (N, G), pixels (N, H, W, C) uint8.
+            obs: by name, (N, ...); its images are single ones.
+            achieved_goal, desired_goal: (N, G) float64.
         """
         self._close(self.all_envs)
-        self._push(self.all_envs, vector, achieved_goal, desired_goal, pixels, opens_episode=True)
+        self._push(self.all_envs, obs, achieved_goal, desired_goal, opens_episode=True)
 
     def add(
         self,
         action: Tensor,
         reward: Tensor,
         terminated: Tensor,
-        vector: Tensor,
+        obs: Observation,
         achieved_goal: Tensor,
         desired_goal: Tensor,
-        pixels: Tensor | None = None,
     ) -> None:
         """Store one step of every environment: what was done at the newest observation, and what was seen next.
 
         Args:
             action (N, A), reward (N,), terminated (N,).
-            vector (N, V), achieved_goal (N, G), desired_goal (N, G), pixels (N, H, W, C): the next observation;
-                where the episode ended, its last one (`final_obs`), to be followed by `begin`.
+            obs, achieved_goal, desired_goal: of the next observation, as for `start`; where the episode ended, of its
+                last one (`final_obs`), to be followed by `begin`.
         """
         added, newest = self.cursors["added"], self.cursors["newest"]
-        here = self._at(newest, self.all_envs)
+        here = self.row(newest, self.all_envs)
         self.tables["action"][here] = action
         self.tables["reward"][here] = reward
         self.tables["terminated"][here] = terminated.to(torch.float32)
-        self.tables["transition"][self._at(added, self.all_envs)] = newest
+        self.tables["transition"][self.row(added, self.all_envs)] = newest
         added += 1
-        self._push(self.all_envs, vector, achieved_goal, desired_goal, pixels, opens_episode=False)
+        self._push(self.all_envs, obs, achieved_goal, desired_goal, opens_episode=False)
 
     def begin(
         self,
         env_indices: Tensor,
-        vector: Tensor,
+        obs: Observation,
         achieved_goal: Tensor,
         desired_goal: Tensor,
-        pixels: Tensor | None = None,
     ) -> None:
         """End the episodes of `env_indices` (D,) at their newest observation and open the next ones.
 
         Args:
-            vector (D, V), achieved_goal (D, G), desired_goal (D, G), pixels (D, H, W, C): the first observations of
-                the new episodes.
+            obs, achieved_goal, desired_goal: of the D first observations of the new episodes.
         """
         self._close(env_indices)
-        self._push(env_indices, vector, achieved_goal, desired_goal, pixels, opens_episode=True)
+        self._push(env_indices, obs, achieved_goal, desired_goal, opens_episode=True)
 
-    def _at(self, time: Tensor, env_indices: Tensor) -> Tensor:
-        """Row of the flat tables that holds `time` of `env_indices`."""
+    def row(self, time: Tensor, env_indices: Tensor) -> Tensor:
+        """The row of the flat tables that holds `time` of `env_indices`."""
         return time % self.slots * self.num_envs + env_indices
 
     def _push(
         self,
         env_indices: Tensor,
-        vector: Tensor,
+        obs: Observation,
         achieved: Tensor,
         desired: Tensor,
-        pixels: Tensor | None,
         opens_episode: bool,
     ) -> None:
         self.cursors["newest"][env_indices] += 1
         time = self.cursors["newest"][env_indices]
         lost = self.cursors["lost"][env_indices]
         # The slot may have held the environment's oldest transition. One that holds none has nothing to lose.
-        oldest = self.tables["transition"][self._at(lost, env_indices)]
+        oldest = self.tables["transition"][self.row(lost, env_indices)]
         overwritten = (oldest <= time - self.slots) & (lost < self.cursors["added"][env_indices])
         self.cursors["lost"][env_indices] = lost + overwritten
         if opens_episode:
             self.cursors["start"][env_indices] = time
-        here = self._at(time, env_indices)
-        self.tables["vector"][here] = vector
+        here = self.row(time, env_indices)
         self.tables["achieved_goal"][here] = achieved
         self.tables["desired_goal"][here] = desired
-        if pixels is not None:
-            if self.on_disk is not None:
-                self.on_disk.write(here, pixels)
+        for name in self.observations:
+            if name == "pixels" and self.on_disk is not None:
+                self.on_disk.write(here, obs[name])
             else:
-                self.tables["pixels"][here] = pixels
+                self.tables[name][here] = obs[name]
         self.tables["start"][here] = self.cursors["start"][env_indices]
         self.tables["end"][here] = OPEN
 
@@ -185,10 +183,19 @@ class Storage:
             start = max(int(self.cursors["start"][env_index]), end - self.slots + 1)
             if end >= 0:
                 times = torch.arange(start, end + 1, device=self.device)
-                self.tables["end"][self._at(times, torch.as_tensor(env_index, device=self.device))] = end
+                self.tables["end"][self.row(times, torch.as_tensor(env_index, device=self.device))] = end
 
-    def _gather(self, name: str, rows: Tensor) -> Tensor:
+    def gather(self, name: str, rows: Tensor) -> Tensor:
+        """What the table `name` holds at `rows` (B,), (B, ...)."""
         return self.tables[name].index_select(0, rows)
+
+    def oldest_time(self, env_index: Tensor) -> Tensor:
+        """Time of the oldest observation that is still held of each `env_index` (B,), its image aside."""
+        return self.cursors["newest"][env_index] - self.slots + 1
+
+    def oldest_image(self, env_index: Tensor) -> Tensor:
+        """Time of the oldest image that is still held of each `env_index` (B,)."""
+        return torch.maximum(self.oldest_time(env_index), self.cursors["intact"][env_index])
 
     # ------------------------------------------------------------------ saving
 
@@ -206,7 +213,7 @@ class Storage:
         if self.on_disk is not None:
             self.on_disk.flush()
             state["tables"]["number"] = _first_rows(self.on_disk.numbers, used)
-            state["cursors"]["pixels"] = self._gather("pixels", self._at(self.cursors["newest"], self.all_envs))
+            state["cursors"]["pixels"] = self.gather("pixels", self.row(self.cursors["newest"], self.all_envs))
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -220,7 +227,7 @@ class Storage:
             )
         saved = state["tables"]
         if any(saved[name].shape[1:] != self.tables[name].shape[1:] for name in self._saved()):
-            raise ValueError("the saved ring holds vectors, goals or actions of other sizes than this one")
+            raise ValueError("the saved ring holds observations, goals or actions of other sizes than this one")
         for name in self._saved():
             self.tables[name][: len(saved[name])] = saved[name]
         for name, cursor in self.cursors.items():
@@ -243,7 +250,7 @@ class Storage:
         numbers = torch.zeros_like(on_disk.numbers)
         numbers[: len(saved)] = saved
         newest, lost = self.cursors["newest"], self.cursors["lost"]
-        here = self._at(newest, self.all_envs)
+        here = self.row(newest, self.all_envs)
         on_disk.put_back(here, pixels, numbers[here])
         overwritten = (numbers != on_disk.numbers).view(self.slots, self.num_envs)
         after = torch.where(overwritten, self._held(newest), -1).amax(0) + 1  # the latest that is overwritten

@@ -8,10 +8,11 @@ from typing import Any
 import envs
 from agent import accelerate
 from envs import GoalVectorEnv
+from goals import GoalSpace
 from training.config import resources
 from training.config.flags import Config
 from training.errors import UserError, ran_out_of_memory
-from training.model import accelerate_networks, load_policy, make_agent, network_config
+from training.model import accelerate_networks, load_policy, make_agent, make_goal_space, network_config
 from training.ranks import ALONE, Ranks
 from training.rollout.evaluate import EVAL_ENVS
 from training.rollout.policy import Policy
@@ -29,9 +30,22 @@ def make_vec(config: Config, num_envs: int, workers: int | None, seed: int | Non
 
 
 class Evaluator:
-    """An agent that acts in the environments of a configuration: enough to evaluate."""
+    """An agent that acts in the environments of a configuration: enough to evaluate.
 
-    def __init__(self, config: Config, workers: int | None = None, ranks: Ranks = ALONE) -> None:
+    Args:
+        config: of the run.
+        workers: processes of the environments; None for those of the configuration.
+        ranks: that act together.
+        goal_space: what goals are; None for what the configuration says.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        workers: int | None = None,
+        ranks: Ranks = ALONE,
+        goal_space: GoalSpace | None = None,
+    ) -> None:
         self.device, self.ranks = ranks.device(resources.torch_device(config.device)), ranks
         self.config = config = resources.resolved(config, self.device, envs.cores() // ranks.local_count)
         assert config.threads is not None
@@ -43,12 +57,16 @@ class Evaluator:
         self.evaluates_in_training_envs = config.view is not None and part > 1
         self.eval_envs = self._make_eval_envs(part, config.workers if workers is None else workers)
         actions: Any = self.eval_envs.single_action_space
-        networks = network_config(config, self.eval_envs.single_observation_space, actions)
+        observations = self.eval_envs.single_observation_space
+        self.goal_space = goal_space or make_goal_space(config, observations)
+        networks = network_config(config, observations, actions, self.goal_space.size)
         self.vector_size, self.goal_size = networks.vector_size, networks.goal_size
         self.action_size = networks.action_size
         self.agent = make_agent(config, networks, self.device, self.seeds["encoder"], self.seeds["agent"])
         accelerate_networks(self.agent, config)
-        self.policy = Policy(self.agent, config.layout, config.goals_from_achieved, config.frame_stack, actions)
+        self.policy = Policy(
+            self.agent, config.layout, self.goal_space, config.goals_from_achieved, config.frame_stack, actions
+        )
 
     def _make_eval_envs(self, part: int, workers: int | None) -> GoalVectorEnv:
         """`part`: environments of this rank's training."""

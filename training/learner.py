@@ -35,11 +35,9 @@ class Learner:
         self.accelerated = in_bfloat16(config, device)
         self.leaves_a_core = self.accelerated and resources.leaves_a_core(config, device)
         self.shift = RandomShift(config.shift_pad, config.shared_shift, device, shift_seed)
-        regression = agent.goal_regression
         self.sac = SAC(
             agent,
             routing=config.routing,
-            auxiliaries=[] if regression is None else [regression],
             shift=self.shift,
             learning_rate=config.learning_rate,
             encoder_learning_rate=config.encoder_learning_rate,
@@ -59,6 +57,11 @@ class Learner:
             for batch in more:
                 self.sac.update(batch, features)
         return metrics
+
+    @property
+    def horizon(self) -> int:
+        """How many of the observations that follow a transition's own the auxiliary losses read."""
+        return max((one.horizon for one in self.sac.auxiliaries), default=0)
 
     def set_progress(self, step: int) -> None:
         """Set the learning rates to what they are at `step` of the run."""

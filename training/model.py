@@ -11,18 +11,25 @@ import torch
 import envs
 from agent import Agent, NetworkConfig, accelerate
 from agent.routing import ROUTINGS
-from auxiliary import GoalRegression
+from auxiliary import Auxiliary, GoalRegression
 from encoders import Encoder, PixelEncoder, VectorEncoder
+from goals import EnvironmentGoals, GoalSpace
 from training import checkpoint, run_folder
 from training.config.flags import Config
 from training.errors import UserError
 
 
-def network_config(config: Config, observations: gym.Space, actions: gym.Space) -> NetworkConfig:
-    """Actor and critics for the spaces of one environment."""
+def make_goal_space(config: Config, observations: gym.Space) -> GoalSpace:
+    """The goals of a configuration, for the observation space of one environment."""
+    size = int(np.prod(observations["desired_goal"].shape))  # type: ignore[index]
+    return EnvironmentGoals(size, envs.reward_fn(config.env_id))
+
+
+def network_config(config: Config, observations: gym.Space, actions: gym.Space, goal_size: int) -> NetworkConfig:
+    """Actor and critics for the spaces of one environment and goals of `goal_size` numbers."""
     return NetworkConfig(
         vector_size=envs.vector_size(observations, config.layout),
-        goal_size=int(np.prod(observations["desired_goal"].shape)),  # type: ignore[index]
+        goal_size=goal_size,
         action_size=int(np.prod(actions.shape)),  # type: ignore[arg-type]
         width=config.hidden_width,
         depth=config.hidden_depth,
@@ -38,14 +45,15 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
         encoders: list[Encoder] = []
         for _ in range(ROUTINGS[config.routing].encoders if config.layout.pixels else 1):
             encoders.append(_make_encoder(config, networks.vector_size))
-        regression = None
+        auxiliaries: dict[str, Auxiliary] = {}
         if config.goal_loss:
-            regression = GoalRegression(encoders[0].feature_size, networks.goal_size, config.goal_loss)
+            size = encoders[0].feature_size
+            auxiliaries["goal_regression"] = GoalRegression(size, networks.goal_size, config.goal_loss)
     return Agent(
         encoders,
         networks,
         target_encoder=config.target_encoder,
-        goal_regression=regression,
+        auxiliaries=auxiliaries,
         goal_input=config.goal_input,
         goal_from_estimate=config.goals_from_estimate,
         device=device,

@@ -74,7 +74,9 @@ def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> 
             notes.append(f"{reason}: the open episodes were dropped.")
         if config.resume_without_replay:
             fill_again(trainer, training_state, saved)
-        elif trainer.ring.on_disk is not None:  # only there can any be lost; such episodes go on, and none is reset
+        elif (
+            trainer.ring.storage.on_disk is not None
+        ):  # only there can any be lost; such episodes go on, and none is reset
             dropped, wait = fill_again(trainer, training_state, saved)
             reason = "steps after the checkpoint overwrote their images"
             pause = f"; the next update waits for {wait} more, of random actions" if wait > 0 else ""

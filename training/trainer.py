@@ -13,10 +13,11 @@ import gymnasium as gym
 import numpy as np
 import torch
 
-import envs
+from agent import saving
 from agent.captured import CudaGraphUpdate
 from agent.sac import Metrics
 from envs import GoalVectorEnv
+from goals import GoalSpace
 from replay import Batch, Prefetcher, Ring, RingSpec
 from training.config.flags import Config
 from training.config.resources import Disk, observation_bytes, place_replay
@@ -31,17 +32,25 @@ from training.seeds import independent_seeds
 REPLAY = "replay.pixels"  # in the run's folder
 
 
-class Trainer(Evaluator):
-    """A `Evaluator` with everything that learning needs."""
+class Trainer:
+    """All that a run learns with: an evaluator, whose agent it is, and replay, collector and learner.
 
-    def __init__(self, config: Config, ranks: Ranks = ALONE) -> None:
-        super().__init__(config, ranks=ranks)
+    Args:
+        config: of the run.
+        ranks: that learn together.
+        goal_space: what goals are; None for what the configuration says.
+    """
+
+    def __init__(self, config: Config, ranks: Ranks = ALONE, goal_space: GoalSpace | None = None) -> None:
+        self.evaluator = evaluator = Evaluator(config, ranks=ranks, goal_space=goal_space)
+        self.config, self.ranks, self.device, self.seeds = evaluator.config, ranks, evaluator.device, evaluator.seeds
+        self.agent, self.policy, self.eval_envs = evaluator.agent, evaluator.policy, evaluator.eval_envs
         self.part = config = ranks.local_config(self.config)  # this rank's
         self.learner = Learner(self.config, self.agent, self.seeds["shift"])
         self.replay_device, self.memory_report = self._place_replay()
         ranks.barrier()  # before anyone takes what all have counted
         self.train_envs = self.eval_envs
-        if not self.evaluates_in_training_envs:
+        if not evaluator.evaluates_in_training_envs:
             self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
         if self.learner.leaves_a_core:
             self.train_envs.lower_priority()
@@ -55,10 +64,10 @@ class Trainer(Evaluator):
         self.collector = Collector(
             self.train_envs,
             self.policy,
-            self.ring,
+            self.ring.storage,
             Explorer(
                 num_envs=config.num_envs,
-                action_size=self.action_size,
+                action_size=evaluator.action_size,
                 random_actions=config.random_actions,
                 guided_episodes=config.guided_episodes,
                 grasps=self._grasps(),
@@ -95,20 +104,23 @@ class Trainer(Evaluator):
         return "several ranks wait for one another" if self.ranks.count > 1 else None
 
     def _make_ring(self) -> Ring:
-        config, observations = self.part, cast(gym.spaces.Dict, self.train_envs.single_observation_space)
+        config, networks = self.part, self.agent.config
+        observations = cast(gym.spaces.Dict, self.train_envs.single_observation_space)
+        stored: dict[str, tuple[tuple[int, ...], torch.dtype]] = {"vector": ((networks.vector_size,), torch.float32)}
+        if config.view is not None:
+            stored["pixels"] = config.view.shape, torch.uint8
         goals_are_real = np.issubdtype(observations["desired_goal"].dtype, np.floating)
         return Ring(
             RingSpec(
                 config.buffer_size,
                 config.num_envs,
-                self.vector_size,
-                self.goal_size,
-                self.action_size,
-                pixels=None if config.view is None else config.view.shape,
+                stored,
+                networks.goal_size,
+                networks.action_size,
                 device=self.replay_device,
                 file=self._replay_file(),
             ),
-            reward_fn=envs.reward_fn(config.env_id),
+            goal_space=self.evaluator.goal_space,
             strategy=config.her_strategy,
             her_ratio=config.her_ratio,
             goal_tries=config.goal_tries,
@@ -137,7 +149,8 @@ class Trainer(Evaluator):
 
     def _place_replay(self) -> tuple[torch.device, str]:
         """Where the replay goes, and in a sentence what it takes. Raises UserError if it fits nowhere."""
-        one = observation_bytes(self.part, self.vector_size, self.goal_size, self.action_size)
+        networks = self.agent.config
+        one = observation_bytes(self.part, networks.vector_size, networks.goal_size, networks.action_size)
         try:
             images = self._images_on_disk()
             return place_replay(self.config, self.part, self.ranks, self.device, one, images)
@@ -177,7 +190,11 @@ class Trainer(Evaluator):
         """For each update the batches that it takes: one, or one for each of its steps behind the encoder."""
         config = self.part
         if not config.layout.pixels:  # drawn in one call
-            batches = self.ring.sample(updates * config.batch_size).to(self.device).split(config.batch_size)
+            batches = (
+                self.ring.sample(updates * config.batch_size, horizon=self.learner.horizon)
+                .to(self.device)
+                .split(config.batch_size)
+            )
             return [[batch] for batch in batches]
         return [self._parts(batch) for batch in self._sampled(updates)]
 
@@ -210,14 +227,16 @@ class Trainer(Evaluator):
 
     def _sample(self) -> Batch:
         config = self.part
-        return self.ring.sample(config.batch_size, config.updates_per_encoding * config.goals_per_image)
+        return self.ring.sample(
+            config.batch_size, config.updates_per_encoding * config.goals_per_image, self.learner.horizon
+        )
 
     def _parts(self, batch: Batch) -> list[Batch]:
         return batch.split(self.part.goals_per_image * self.part.batch_size)
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "learner": self.learner.sac.state_dict(),
+            "learner": saving.state_dict(self.learner.sac),
             "ring": self.ring.state_dict(),
             "shift": self.learner.shift.state_dict(),
             "collector": self.collector.state_dict(),
@@ -226,11 +245,11 @@ class Trainer(Evaluator):
     def load_state_dict(self, state: dict[str, Any], step: int) -> bool:
         """Returns False if open episodes had to be dropped."""
         self._fit_generators(state, step)
-        self.learner.sac.load_state_dict(state["learner"])
+        saving.load_state_dict(self.learner.sac, state["learner"])
         self.learner.shift.load_state_dict(state["shift"])
         self.ranks.sync_parameters(self.learner.sac)
         if self.config.resume_without_replay:
-            self.ring.number_beyond(state["ring"])
+            self.ring.storage.number_beyond(state["ring"])
             state["collector"]["envs"] = None  # episodes whose beginnings nobody has
         else:
             self.ring.load_state_dict(state["ring"])
@@ -249,6 +268,6 @@ class Trainer(Evaluator):
                 part["generator"] = generator.get_state()
 
     def close(self) -> None:
-        super().close()
+        self.evaluator.close()
         if hasattr(self, "train_envs"):
             self.train_envs.close()

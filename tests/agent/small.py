@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from agent import SAC, Agent, NetworkConfig
+from agent import SAC, Agent, NetworkConfig, saving
 from agent.routing import ROUTINGS
 from agent.sac import Metrics
 from auxiliary import GoalRegression
@@ -33,15 +33,15 @@ def small_sac(routing: str = "critic", *, seed: int = 0, **options: Any) -> SAC:
     sizes: dict[str, Any] = {"vector_size": VECTOR, "width": 16}
     sizes |= {n: options.pop(n) for n in ("vector_size", "width", "layer_norm", "normalize") if n in options}
     encoders = [small_encoder(seed + 50 * n, sizes["vector_size"]) for n in range(ROUTINGS[routing].encoders)]
-    regression = None
+    auxiliaries = dict(options.pop("auxiliaries", {}))
     if weight:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(200 + seed)
-            regression = GoalRegression(encoders[0].feature_size, GOAL, weight)
+            auxiliaries["goal_regression"] = GoalRegression(encoders[0].feature_size, GOAL, weight)
     networks = NetworkConfig(goal_size=GOAL, action_size=ACTION, **sizes)
     device = options.pop("device", "cpu")
-    agent = Agent(encoders, networks, goal_regression=regression, device=device, seed=seed, **built)
-    sac = SAC(agent, routing=routing, auxiliaries=[] if regression is None else [regression], **options)
+    agent = Agent(encoders, networks, auxiliaries=auxiliaries, device=device, seed=seed, **built)
+    sac = SAC(agent, routing=routing, **options)
     seen = random_batch(seed=99).to(agent.device)
     agent.observe(seen.obs["vector"][:, : sizes["vector_size"]], seen.goal, seen.goal)
     return sac
@@ -152,5 +152,5 @@ def state_tensors(sac: SAC) -> list[Tensor]:
             for one in value.values():
                 visit(one)
 
-    visit(copy.deepcopy(sac.state_dict()))
+    visit(copy.deepcopy(saving.state_dict(sac)))
     return found

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from agent import SAC, Agent
+from agent import SAC, Agent, saving
 from agent.accelerate import CHUNK, BareAdam, use_bfloat16
 from agent.features import encode
 from agent.networks import MLP
@@ -135,9 +135,9 @@ def test_bare_steps_are_torchs_to_the_last_bit(routing: str) -> None:
                 sac.update(batch, encode(sac.agent, batch).detach())
         assert same(state_tensors(torchs), state_tensors(bare))
         if number == 4:
-            states = [copy.deepcopy(sac.state_dict()) for sac in (torchs, bare)]
+            states = [copy.deepcopy(saving.state_dict(sac)) for sac in (torchs, bare)]
             for sac, state in zip((bare, torchs), states, strict=True):
-                sac.load_state_dict(state)
+                saving.load_state_dict(sac, state)
     assert not same(state_tensors(bare), state_tensors(small_sac(routing, alpha="auto", goal_loss=1.0)))
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from agent.captured import WARMUP, CudaGraphUpdate
+from goals import EnvironmentGoals
 from replay import Ring, RingSpec
 from tests.agent.small import random_batch, small_sac, state_tensors, update
 
@@ -35,14 +36,16 @@ def test_a_graph_learns_what_the_eager_update_does(monkeypatch: pytest.MonkeyPat
 def test_replays_draw_other_numbers_and_what_was_stored_after_the_capture() -> None:
     device = torch.device("cuda")
     ring = Ring(
-        RingSpec(100, 1, 1, 1, 1, device=device), reward_fn=lambda achieved, _: achieved[:, 0].float(), her_ratio=0
+        RingSpec(100, 1, {"vector": ((1,), torch.float32)}, 1, 1, device=device),
+        goal_space=EnvironmentGoals(1, lambda achieved, _: achieved[:, 0].float()),
+        her_ratio=0,
     )
     zero, goal = torch.zeros(1, 1, device=device), torch.zeros(1, 1, dtype=torch.float64, device=device)
 
     def store(number: float) -> None:
-        ring.add(zero, torch.full((1,), number, device=device), zero[0] > 0, zero, goal, goal)
+        ring.storage.add(zero, torch.full((1,), number, device=device), zero[0] > 0, {"vector": zero}, goal, goal)
 
-    ring.start(zero, goal, goal)
+    ring.storage.start({"vector": zero}, goal, goal)
     for number in range(10):
         store(number)
     captured = CudaGraphUpdate(lambda: {"reward": ring.sample(64).reward}, [ring.generator], ())

@@ -8,7 +8,7 @@ import io
 import pytest
 import torch
 
-from agent import SAC
+from agent import SAC, saving
 from tests.agent.small import coming_noise, copies, random_batch, same, small_sac, state_tensors, update
 
 
@@ -34,10 +34,10 @@ def test_the_same_seed_learns_the_same_bits_and_another_seed_does_not() -> None:
 def test_a_loaded_agent_continues_bit_for_bit(alpha: float | str) -> None:
     sac = learn(small_sac(alpha=alpha), 5)
     file = io.BytesIO()
-    torch.save(sac.state_dict(), file)
+    torch.save(saving.state_dict(sac), file)
     file.seek(0)
     other = learn(small_sac(alpha=alpha, seed=8), 2)
-    other.load_state_dict(torch.load(file, weights_only=True))
+    saving.load_state_dict(other, torch.load(file, weights_only=True))
     assert same(state_tensors(learn(other, 5, first=5)), state_tensors(learn(sac, 5, first=5)))
     batch = random_batch()
     assert other.agent.act(batch.obs, batch.goal).action.equal(sac.agent.act(batch.obs, batch.goal).action)

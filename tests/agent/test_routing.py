@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from agent import SAC
+from agent import SAC, saving
 from agent.features import Features, encode
 from replay import Batch
 from tests.agent.small import (
@@ -269,9 +269,9 @@ def test_loading_keeps_the_routing_and_the_loaded_agent_learns_alone(routing: st
     update(sac, batch)
     held = owners(other)
     file = io.BytesIO()
-    torch.save(sac.state_dict(), file)
+    torch.save(saving.state_dict(sac), file)
     file.seek(0)
-    other.load_state_dict(torch.load(file, weights_only=True))
+    saving.load_state_dict(other, torch.load(file, weights_only=True))
     assert_ownership(other, routing)
     assert owners(other) == held
     before, of_the_first = copies(other), copies(sac)

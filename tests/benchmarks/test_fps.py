@@ -13,7 +13,9 @@ import torch
 from benchmarks import ours, sb3
 from benchmarks.alternate import median_ratio
 from benchmarks.settings import EPISODE
-from replay import Ring, RingSpec
+from goals import EnvironmentGoals
+from replay import Ring
+from tests.replay.episodes import spec_of
 
 TINY = {
     "--env-id": "FetchReach-v4", "--num-envs": 2, "--batch-size": 16, "--updates-per-step": 0.5, "--threads": 1,
@@ -66,24 +68,27 @@ def test_bad_values_get_one_sentence(arguments: list[str]) -> None:
 
 def test_filled_ring_is_what_adding_makes() -> None:
     def ring() -> Ring:
-        return Ring(RingSpec(4 * (EPISODE + 1) * 2, 2, 5, 3, 4), reward_fn=lambda a, b: (a - b).sum(-1).float())
+        return Ring(
+            spec_of(4 * (EPISODE + 1) * 2, 2, 5, 3, 4),
+            goal_space=EnvironmentGoals(3, lambda a, b: (a - b).sum(-1).float()),
+        )
 
     filled, added = ring(), ring()
-    ours.fill(filled, 2 * 2 * EPISODE)
+    ours.fill(filled.storage, 2 * 2 * EPISODE)
     goal = torch.zeros(2, 3, dtype=torch.float64)
-    zeros = torch.zeros(2, 5), goal, goal
-    added.start(*zeros)
+    zeros = {"vector": torch.zeros(2, 5)}, goal, goal
+    added.storage.start(*zeros)
     for step in range(2 * EPISODE):
-        added.add(torch.zeros(2, 4), torch.zeros(2), torch.zeros(2), *zeros)
+        added.storage.add(torch.zeros(2, 4), torch.zeros(2), torch.zeros(2), *zeros)
         if step == EPISODE - 1:
-            added.begin(torch.arange(2), *zeros)
-    added.start(*zeros)  # what the collector does next, to both
-    filled.start(*zeros)
-    for name, cursor in added.cursors.items():
-        assert torch.equal(cursor, filled.cursors[name]), name
+            added.storage.begin(torch.arange(2), *zeros)
+    added.storage.start(*zeros)  # what the collector does next, to both
+    filled.storage.start(*zeros)
+    for name, cursor in added.storage.cursors.items():
+        assert torch.equal(cursor, filled.storage.cursors[name]), name
     written = 2 * (2 * (EPISODE + 1) + 1)
     for name, rows in (("start", written), ("end", written), ("transition", 2 * 2 * EPISODE)):
-        assert torch.equal(added.tables[name][:rows], filled.tables[name][:rows]), name
+        assert torch.equal(added.storage.tables[name][:rows], filled.storage.tables[name][:rows]), name
 
 
 def test_filled_sb3_buffer_is_what_adding_makes() -> None:

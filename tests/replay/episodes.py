@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from replay import Batch, Ring
+from replay import Batch, Ring, RingSpec
 
 GOES_ON, TERMINATED, TRUNCATED = "goes on", "terminated", "truncated"
 
@@ -23,6 +24,22 @@ Row = tuple[float, ...]  # a sampled transition, all fields in a row
 def reward_of(achieved: Tensor, desired: Tensor) -> Tensor:
     """Tells every pair of goals apart. Positive for achieved goals; what the environment paid is negative."""
     return (1000 * achieved[:, 0] + desired[:, 1]).to(torch.float32)
+
+
+def spec_of(
+    capacity: int,
+    lanes: int,
+    vector_size: int,
+    goal_size: int,
+    action_size: int,
+    pixels: tuple[int, int, int] | None = None,
+    **options: Any,
+) -> RingSpec:
+    """A ring of `lanes` environments for vectors, and images of the shape `pixels` beside them."""
+    observations: dict[str, Any] = {"vector": ((vector_size,), torch.float32)}
+    if pixels is not None:
+        observations["pixels"] = pixels, torch.uint8
+    return RingSpec(capacity, lanes, observations, goal_size, action_size, **options)
 
 
 @dataclass
@@ -60,20 +77,20 @@ class Story:
 
     def __init__(self, ring: Ring) -> None:
         self.ring = ring
-        self.lanes: list[list[Observation]] = [[] for _ in range(ring.num_envs)]
+        self.lanes: list[list[Observation]] = [[] for _ in range(ring.storage.num_envs)]
         self.numbers = self.episodes = 0
 
     def start(self) -> None:
         everywhere = list(range(len(self.lanes)))
         self._open(everywhere)
-        self.ring.start(*self._latest(everywhere))
+        self.ring.storage.start(*self._latest(everywhere))
 
     def step(self, outcomes: Sequence[str]) -> None:
         latest = [lane[-1] for lane in self.lanes]
         for lane, outcome in enumerate(outcomes):
             latest[lane].outcome = outcome
             self._see(lane, latest[lane].episode)
-        self.ring.add(
+        self.ring.storage.add(
             torch.tensor([[seen.action] for seen in latest]),
             torch.tensor([seen.reward for seen in latest]),
             torch.tensor([outcome == TERMINATED for outcome in outcomes]),
@@ -82,7 +99,7 @@ class Story:
         ended = [lane for lane, outcome in enumerate(outcomes) if outcome != GOES_ON]
         if ended:
             self._open(ended)
-            self.ring.begin(torch.tensor(ended), *self._latest(ended))
+            self.ring.storage.begin(torch.tensor(ended), *self._latest(ended))
 
     def _see(self, lane: int, episode: int) -> None:
         self.numbers += 1
@@ -93,10 +110,10 @@ class Story:
             self.episodes += 1
             self._see(lane, self.episodes)
 
-    def _latest(self, lanes: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    def _latest(self, lanes: Sequence[int]) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         seen = [self.lanes[lane][-1] for lane in lanes]
         return (
-            torch.tensor([one.vector for one in seen]),
+            {"vector": torch.tensor([one.vector for one in seen])},
             torch.tensor([one.achieved_goal for one in seen], dtype=torch.float64),
             torch.tensor([one.desired_goal for one in seen], dtype=torch.float64),
         )
@@ -107,7 +124,7 @@ class Story:
         """Each transition that is still there: its observation, the next one, and what is left of its episode."""
         transitions = []
         for lane in self.lanes:
-            left = lane[-self.ring.slots :]
+            left = lane[-self.ring.storage.slots :]
             for here, following in pairwise(left):
                 if here.outcome is not None:
                     assert here.episode == following.episode

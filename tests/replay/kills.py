@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from replay import Ring, RingSpec
-from tests.replay.episodes import reward_of
+from goals import EnvironmentGoals
+from replay import Ring
+from tests.replay.episodes import reward_of, spec_of
 
 
 @dataclass
@@ -55,12 +56,12 @@ class Runs:
 
     def new_ring(self) -> Ring:
         lanes = len(self.everywhere)
-        room = RingSpec(self.slots * lanes, lanes, 1, 2, 1, pixels=(2, 2, 3), file=self.path)
-        return Ring(room, reward_fn=reward_of, frame_stack=self.stack)
+        room = spec_of(self.slots * lanes, lanes, 1, 2, 1, pixels=(2, 2, 3), file=self.path)
+        return Ring(room, goal_space=EnvironmentGoals(2, reward_of), frame_stack=self.stack)
 
     # ------------------------------------------------------------------ what happens
 
-    def see(self, lanes: list[int], opens: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def see(self, lanes: list[int], opens: bool) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         for lane in lanes:
             self.numbers += 1
             past = self.seen[lane]
@@ -69,20 +70,20 @@ class Runs:
         numbers = [self.seen[lane][-1].number for lane in lanes]
         vector = torch.tensor(numbers, dtype=torch.float32)[:, None]
         goal = vector.double().expand(-1, 2)
-        return vector, goal, goal, torch.stack([image_of(number) for number in numbers])
+        return {"vector": vector, "pixels": torch.stack([image_of(number) for number in numbers])}, goal, goal
 
     def open_everywhere(self) -> None:
-        self.ring.start(*self.see(self.everywhere, opens=True))
+        self.ring.storage.start(*self.see(self.everywhere, opens=True))
 
     def step(self) -> None:
         lanes = len(self.everywhere)
         for past in self.seen:
             past[-1].acted = True
-        self.ring.add(
+        self.ring.storage.add(
             torch.zeros(lanes, 1), torch.zeros(lanes), torch.zeros(lanes), *self.see(self.everywhere, opens=False)
         )
         if done := [lane for lane in self.everywhere if self.random.random() < 0.2]:
-            self.ring.begin(torch.tensor(done), *self.see(done, opens=True))
+            self.ring.storage.begin(torch.tensor(done), *self.see(done, opens=True))
 
     def save(self) -> None:
         """The checkpoint, as it lies on a disk."""
@@ -109,7 +110,7 @@ class Runs:
     def resume_empty(self) -> None:
         """As --resume-without-replay."""
         self.ring = self.new_ring()
-        self.ring.number_beyond(self.loaded())
+        self.ring.storage.number_beyond(self.loaded())
         self.seen, self.intact = [[] for _ in self.everywhere], [0 for _ in self.everywhere]
         self.open_everywhere()
 

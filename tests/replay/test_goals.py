@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from replay import Ring, RingSpec
+from goals import EnvironmentGoals
+from replay import Ring
 from replay.hindsight import first_open, near
+from tests.replay.episodes import spec_of
 
 STILL, MOVED, LENGTH = 4, 8, 12  # the object rests, moves by 1 a step from STILL to MOVED, and rests again
 
@@ -24,16 +26,16 @@ def place_at(time: int) -> int:
 
 def a_resting_object(**options: float) -> Ring:
     """One episode whose vector is the time and whose achieved goal is 10 + the way the object has gone."""
-    ring = Ring(RingSpec(20, 1, 1, 1, 1), reward_fn=reached, **options)  # type: ignore[arg-type]
+    ring = Ring(spec_of(20, 1, 1, 1, 1), goal_space=EnvironmentGoals(1, reached), **options)  # type: ignore[arg-type]
     goal = torch.tensor([[99.0]], dtype=torch.float64)
 
-    def at(time: int) -> tuple[Tensor, Tensor, Tensor]:
+    def at(time: int) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         place = float(place_at(time))
-        return torch.tensor([[float(time)]]), torch.tensor([[place]], dtype=torch.float64), goal
+        return {"vector": torch.tensor([[float(time)]])}, torch.tensor([[place]], dtype=torch.float64), goal
 
-    ring.start(*at(0))
+    ring.storage.start(*at(0))
     for time in range(1, LENGTH + 1):
-        ring.add(torch.zeros(1, 1), -torch.ones(1), torch.zeros(1), *at(time))
+        ring.storage.add(torch.zeros(1, 1), -torch.ones(1), torch.zeros(1), *at(time))
     return ring
 
 
@@ -124,8 +126,8 @@ def test_goals_that_were_moved_are_only_lent_ones_and_have_their_own_reward(goal
         return -((achieved - desired).abs() > 0.75).any(-1).to(torch.float32)
 
     ring = a_resting_object(her_ratio=0.75, goal_noise=0.5)
-    ring.reward_fn = within
-    ring.tables["desired_goal"][::2] = 101.0  # so that desired goals differ, by two
+    ring.goal_space = EnvironmentGoals(1, within)
+    ring.storage.tables["desired_goal"][::2] = 101.0  # so that desired goals differ, by two
     batch = ring.sample(4000, goals=goals)
     original = (batch.goal[:, 0] == 99) | (batch.goal[:, 0] == 101)
     assert original.float().mean().item() == pytest.approx(0.25, abs=0.03)

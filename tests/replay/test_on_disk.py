@@ -13,14 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from replay import Ring, RingSpec
-from tests.replay.episodes import reward_of
+from goals import EnvironmentGoals
+from replay import Ring
+from tests.replay.episodes import reward_of, spec_of
 from tests.replay.kills import Runs
 
 
 def small_ring(file: Path, stack: int) -> Ring:
     """8 slots, 1 lane, images of one number."""
-    return Ring(RingSpec(8, 1, 1, 2, 1, pixels=(1, 1, 1), file=file), reward_fn=reward_of, frame_stack=stack)
+    return Ring(
+        spec_of(8, 1, 1, 2, 1, pixels=(1, 1, 1), file=file),
+        goal_space=EnvironmentGoals(2, reward_of),
+        frame_stack=stack,
+    )
 
 
 def filled(ring: Ring, numbers: Iterable[int]) -> Ring:
@@ -28,11 +33,11 @@ def filled(ring: Ring, numbers: Iterable[int]) -> Ring:
     one, goal = torch.zeros(1), torch.zeros(1, 2, dtype=torch.float64)
     for number in numbers:
         image = torch.full((1, 1, 1, 1), number, dtype=torch.uint8)
-        seen = torch.full((1, 1), float(number)), goal, goal, image
-        if int(ring.cursors["newest"]) < 0:
-            ring.start(*seen)
+        seen = {"vector": torch.full((1, 1), float(number)), "pixels": image}, goal, goal
+        if int(ring.storage.cursors["newest"]) < 0:
+            ring.storage.start(*seen)
         else:
-            ring.add(one[:, None], one, one, *seen)
+            ring.storage.add(one[:, None], one, one, *seen)
     return ring
 
 
@@ -72,9 +77,9 @@ def test_an_image_that_a_kill_left_half_written_is_not_believed(tmp_path: Path) 
             raise Killed
 
     ring = filled(small_ring(tmp_path / "images", stack=1), range(9))  # 1 to 8 are there
-    state, pixels = copy.deepcopy(ring.state_dict()), ring.tables["pixels"]
-    assert ring.on_disk is not None
-    ring.on_disk.pixels = Scribbled()  # type: ignore[assignment]
+    state, pixels = copy.deepcopy(ring.state_dict()), ring.storage.tables["pixels"]
+    assert ring.storage.on_disk is not None
+    ring.storage.on_disk.pixels = Scribbled()  # type: ignore[assignment]
     with pytest.raises(Killed):
         filled(ring, [9])
     resumed = small_ring(tmp_path / "images", stack=1)
@@ -91,7 +96,7 @@ def test_images_of_a_file_made_anew_are_not_taken_for_those_of_the_one_that_is_g
     file.unlink()
     ring = small_ring(file, stack=1)
     if empty:
-        ring.number_beyond(state)
+        ring.storage.number_beyond(state)
     else:
         ring.load_state_dict(state)
     filled(ring, range(100, 108))  # as many as there were: counted from the start they would have the same numbers

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from replay import Ring, RingSpec
+from goals import EnvironmentGoals
+from replay import Ring
 from replay.augment import RandomShift, random_offsets, shift
+from tests.replay.episodes import spec_of
 
 LANES, LENGTHS = 2, (3, 5, 4, 7)
 
@@ -28,25 +30,26 @@ def never(achieved: Tensor, desired: Tensor) -> Tensor:
 def played(ring: Ring, episodes: int = len(LENGTHS)) -> Ring:
     """Vectors say (lane, episode, step), goals (step, 0)."""
 
-    def observation(episode: int, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def observation(episode: int, step: int) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         vector = torch.tensor([[lane, episode, step] for lane in range(LANES)], dtype=torch.float32)
         goal = torch.tensor([[step, 0.0]] * LANES, dtype=torch.float64)
-        return vector, goal, goal + 100, torch.stack([image(lane, episode, step) for lane in range(LANES)])
+        pixels = torch.stack([image(lane, episode, step) for lane in range(LANES)])
+        return {"vector": vector, "pixels": pixels}, goal, goal + 100
 
     lanes = torch.arange(LANES)
     for episode in range(episodes):
         first = observation(episode, 0)
-        ring.begin(lanes, *first) if episode else ring.start(*first)
+        ring.storage.begin(lanes, *first) if episode else ring.storage.start(*first)
         for step in range(1, LENGTHS[episode] + 1):
-            ring.add(
+            ring.storage.add(
                 torch.full((LANES, 1), float(step)), -torch.ones(LANES), torch.zeros(LANES), *observation(episode, step)
             )
     return ring
 
 
 def new_ring(capacity: int, **options: Any) -> Ring:
-    room = RingSpec(capacity, LANES, 3, 2, 1, pixels=(2, 2, 3), file=options.pop("file", None))
-    return Ring(room, reward_fn=never, **options)
+    room = spec_of(capacity, LANES, 3, 2, 1, pixels=(2, 2, 3), file=options.pop("file", None))
+    return Ring(room, goal_space=EnvironmentGoals(2, never), **options)
 
 
 @pytest.mark.parametrize("stack", [1, 3])

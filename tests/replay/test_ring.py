@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from replay import Batch, Ring, RingSpec
+from goals import EnvironmentGoals
+from replay import Batch, Ring
 from replay.hindsight import Strategy
-from tests.replay.episodes import GOES_ON, TERMINATED, TRUNCATED, Story, reward_of, rows_of
+from tests.replay.episodes import GOES_ON, TERMINATED, TRUNCATED, Story, reward_of, rows_of, spec_of
 
 CUT = "cut"  # start() while episodes are open
 MANY = 4096  # draws that leave nothing out: the rarest row of the small rings below has probability 1 / 216
@@ -24,7 +25,8 @@ MANY = 4096  # draws that leave nothing out: the rarest row of the small rings b
 def new_ring(slots: int, lanes: int, **options: Any) -> Ring:
     sizes: dict[str, Any] = {"vector_size": 3, "goal_size": 2, "action_size": 1}
     sizes |= {name: options.pop(name) for name in sizes if name in options}
-    return Ring(RingSpec(slots * lanes, lanes, **sizes), **{"reward_fn": reward_of, "gamma": 0.5} | options)  # type: ignore[arg-type]
+    chosen: dict[str, Any] = {"goal_space": EnvironmentGoals(2, reward_of), "gamma": 0.5} | options
+    return Ring(spec_of(slots * lanes, lanes, **sizes), **chosen)
 
 
 def a_story_with_wrapping(ring: Ring, steps: int = 60) -> Story:
@@ -59,7 +61,11 @@ def test_samples_are_exactly_the_rows_that_a_list_of_episodes_allows(
     slots, lanes, events = told
     capacity = slots * lanes + min(odd_slots, lanes - 1)  # what does not divide among the lanes is left over
     ring = Ring(
-        RingSpec(capacity, lanes, 3, 2, 1), reward_fn=reward_of, strategy=strategy, her_ratio=her_ratio, gamma=0.5
+        spec_of(capacity, lanes, 3, 2, 1),
+        goal_space=EnvironmentGoals(2, reward_of),
+        strategy=strategy,
+        her_ratio=her_ratio,
+        gamma=0.5,
     )
     story = Story(ring)
     story.start()
@@ -133,12 +139,12 @@ def test_goals_that_differ_beyond_float32_are_told_apart() -> None:
     def same(achieved: Tensor, desired: Tensor) -> Tensor:
         return (achieved == desired).all(-1).to(torch.float32)
 
-    ring = new_ring(4, lanes=1, strategy="final", her_ratio=1.0, reward_fn=same)
+    ring = new_ring(4, lanes=1, strategy="final", her_ratio=1.0, goal_space=EnvironmentGoals(2, same))
     goals = [torch.tensor([[1.0 + step * 1e-12, 0.0]], dtype=torch.float64) for step in range(3)]
-    ring.start(torch.zeros(1, 3), goals[0], goals[0])
+    ring.storage.start({"vector": torch.zeros(1, 3)}, goals[0], goals[0])
     for step in (1, 2):
         vector = torch.full((1, 3), float(step))
-        ring.add(torch.zeros(1, 1), torch.zeros(1), torch.zeros(1), vector, goals[step], goals[0])
+        ring.storage.add(torch.zeros(1, 1), torch.zeros(1), torch.zeros(1), {"vector": vector}, goals[step], goals[0])
     batch = ring.sample(100)
     assert batch.reward.equal((batch.next_obs["vector"][:, 0] == 2).to(torch.float32))
 
@@ -192,9 +198,9 @@ def test_saving_copies_nothing_and_writes_only_what_was_stored(steps: int) -> No
     """Images may fill most of the memory: a second copy of them would not fit."""
     ring = a_story_with_wrapping(new_ring(3000, lanes=3), steps=steps).ring
     state, file = ring.state_dict(), io.BytesIO()
-    rows = (int(ring.cursors["newest"].max()) + 1) * 3
+    rows = (int(ring.storage.cursors["newest"].max()) + 1) * 3
     for name, table in state["tables"].items():
-        assert len(table) == rows and table.data_ptr() == ring.tables[name].data_ptr()
+        assert len(table) == rows and table.data_ptr() == ring.storage.tables[name].data_ptr()
     torch.save(state["tables"], file)
     assert file.tell() < sum(table.nbytes for table in state["tables"].values()) + 30_000
 
@@ -208,13 +214,13 @@ def test_the_state_of_a_ring_of_another_shape_is_refused_and_changes_nothing(opt
     before = ring.state_dict()
     with pytest.raises(ValueError, match="saved ring"):
         ring.load_state_dict(foreign.state_dict())
-    assert all(table.equal(before["tables"][name]) for name, table in ring.tables.items())
-    assert all(cursor.equal(before["cursors"][name]) for name, cursor in ring.cursors.items())
+    assert all(table.equal(before["tables"][name]) for name, table in ring.storage.tables.items())
+    assert all(cursor.equal(before["cursors"][name]) for name, cursor in ring.storage.cursors.items())
 
 
 def test_a_ring_without_room_for_a_transition_is_refused() -> None:
     with pytest.raises(ValueError, match="no room"):
-        Ring(RingSpec(7, 4, 3, 2, 1), reward_fn=reward_of)
+        Ring(spec_of(7, 4, 3, 2, 1), goal_space=EnvironmentGoals(2, reward_of))
 
 
 def test_a_batch_is_cut_into_minibatches_in_order() -> None:
@@ -223,3 +229,27 @@ def test_a_batch_is_cut_into_minibatches_in_order() -> None:
     assert [len(part.reward) for part in parts] == [32, 32, 32]
     assert all(isinstance(part, Batch) for part in parts)
     assert [row for part in parts for row in rows_of(part)] == rows_of(batch)
+
+
+@pytest.mark.parametrize("slots", [20, 6], ids=["roomy", "wrapped"])
+def test_what_follows_a_transition_is_what_the_list_of_episodes_says(slots: int) -> None:
+    story = a_story_with_wrapping(new_ring(slots, lanes=3), steps=29)
+    batch = story.ring.sample(500, goals=2, horizon=4)
+    future = batch.future
+    assert future is not None and future.action.shape == (500, 4, 1) and future.obs["vector"].shape == (500, 4, 3)
+    by_number = {one.number: one for lane in story.lanes for one in lane}
+    lengths = set()
+    for row, number in enumerate(batch.obs["vector"][:, 0].int().tolist()):
+        here = by_number[number]
+        lane = story.lanes[here.lane]
+        at = lane.index(here)
+        following = [one for one in lane[at + 1 : at + 5] if one.episode == here.episode]
+        lengths.add(len(following))
+        assert future.mask[row].tolist() == [n < len(following) for n in range(4)]
+        for n, one in enumerate(following):
+            assert tuple(future.obs["vector"][row, n].tolist()) == one.vector
+            assert future.action[row, n].item() == lane[at + n].action
+    assert lengths == {1, 2, 3, 4}
+    assert future.obs["vector"][:, 0].equal(batch.next_obs["vector"]) and future.action[:, 0].equal(batch.action[:500])
+    first, second = batch.split(500)
+    assert first.future is future and second.future is future

@@ -12,6 +12,8 @@ import torch
 
 import envs
 import train
+from goals import EnvironmentGoals
+from tests.replay.episodes import spec_of
 from tests.training.runs import run, tiny, tiny_config, tree
 from training import run_folder
 from training.config import cli, resources
@@ -280,7 +282,11 @@ def test_the_memory_of_an_encoder_is_at_least_what_its_gradient_takes() -> None:
 
 
 def test_the_memory_of_the_replay_is_known_beforehand() -> None:
-    from replay import Ring, RingSpec
+    from replay import Ring
 
-    ring = Ring(RingSpec(80, 8, 31, 3, 4, pixels=(84, 84, 6)), reward_fn=lambda achieved, desired: achieved[:, 0])
-    assert resources.replay_bytes(80, 31, 3, 4, 84 * 84 * 6) == sum(table.nbytes for table in ring.tables.values())
+    ring = Ring(
+        spec_of(80, 8, 31, 3, 4, pixels=(84, 84, 6)), goal_space=EnvironmentGoals(3, lambda achieved, _: achieved[:, 0])
+    )
+    assert resources.replay_bytes(80, 31, 3, 4, 84 * 84 * 6) == sum(
+        table.nbytes for table in ring.storage.tables.values()
+    )

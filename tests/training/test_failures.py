@@ -38,7 +38,7 @@ def break_critic(run: train.Run) -> None:
 
 
 def break_rewards(run: train.Run) -> None:
-    run.trainer.ring.tables["reward"].fill_(math.nan)
+    run.trainer.ring.storage.tables["reward"].fill_(math.nan)
 
 
 @pytest.mark.parametrize(

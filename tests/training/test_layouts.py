@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 import envs
+from agent import saving
 from replay import Batch
 from tests.agent.small import state_tensors
 from training.config.flags import Config
@@ -83,10 +84,10 @@ def changed(obs: dict[str, np.ndarray], key: str, at: Any = slice(None)) -> dict
 def learned(trainer: Trainer, batch: Batch) -> list[torch.Tensor]:
     """What one update makes of the agent, which is left as it was: targets, losses and actions all went into it."""
     sac = trainer.learner.sac
-    before = copy.deepcopy(sac.state_dict())
+    before = copy.deepcopy(saving.state_dict(sac))
     sac.update(batch)
     after = state_tensors(sac)
-    sac.load_state_dict(before)
+    saving.load_state_dict(sac, before)
     return after
 
 
@@ -110,14 +111,14 @@ def test_networks_see_what_the_layout_names_and_nothing_else(trainer: Trainer) -
         assert np.array_equal(action_of(trainer, other), before) != seen, name
     assert (envs.PIXELS in obs) == pixels
     in_reach = {"state": 13}  # the others have the same numbers there
-    assert trainer.vector_size == (SIZES if others else SIZES | in_reach)[trainer.config.obs]
+    assert trainer.agent.config.vector_size == (SIZES if others else SIZES | in_reach)[trainer.config.obs]
 
 
 def test_a_batchs_inputs_do_not_depend_on_a_hidden_achieved_goal(trainer: Trainer) -> None:
     """Without relabelling, for a relabelled goal is an achieved one by definition."""
     generator = trainer.ring.generator.get_state()
     (before,) = trainer.minibatches(1)[0][:1]
-    trainer.ring.tables["achieved_goal"] += 0.017
+    trainer.ring.storage.tables["achieved_goal"] += 0.017
     trainer.ring.generator.set_state(generator)
     (after,) = trainer.minibatches(1)[0][:1]
     same = before.goal.equal(after.goal) and before.next_goal.equal(after.next_goal)
@@ -152,7 +153,7 @@ def test_other_environments_have_their_numbers_only() -> None:
 @pytest.mark.parametrize(("obs", "size"), [("chapter", 3), ("honest", 0), ("blind", 3)])
 def test_proprioception_can_be_left_out(obs: str, size: int) -> None:
     one = Trainer(config_of("FetchPush-v4", obs, proprioception=False))
-    assert one.vector_size == size
+    assert one.agent.config.vector_size == size
     one.close()
 
 

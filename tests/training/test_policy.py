@@ -13,6 +13,7 @@ from torch import Tensor
 import envs
 from agent import Agent
 from agent.agent import Acted
+from goals import GoalSpace
 from training.config.flags import Config
 from training.rollout.evaluate import evaluate
 from training.rollout.policy import Policy
@@ -104,7 +105,9 @@ def test_goals_are_subtracted_in_float64_by_all_who_do_it(goals: str, monkeypatc
 
 
 def scaled(space: gym.spaces.Box, actions: np.ndarray) -> np.ndarray:
-    return Policy(cast(Agent, None), envs.LAYOUTS["state"], False, 1, space).scale(torch.from_numpy(actions))
+    return Policy(cast(Agent, None), envs.LAYOUTS["state"], cast(GoalSpace, None), False, 1, space).scale(
+        torch.from_numpy(actions)
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import envs
-from replay import Ring
+from replay.storage import Storage
 from training.checkpoint import as_arrays
 from training.rollout.exploration import Explorer
 from training.rollout.policy import Policy, PolicyInput, RawObservation
@@ -27,7 +27,7 @@ class Collector:
     Args:
         vec: the environments.
         policy: chooses actions.
-        ring: takes the transitions.
+        storage: takes the transitions.
         explorer: replaces some of the policy's actions.
         observe: is shown every observation, as `Agent.observe`.
     """
@@ -36,11 +36,11 @@ class Collector:
         self,
         vec: VectorEnv,
         policy: Policy,
-        ring: Ring,
+        storage: Storage,
         explorer: Explorer,
         observe: Callable[[Tensor, Tensor, Tensor], None],
     ) -> None:
-        self.vec, self.policy, self.ring = vec, policy, ring
+        self.vec, self.policy, self.storage = vec, policy, storage
         self.agent = policy.agent
         self.explorer, self.observe = explorer, observe
         self.episode_return = np.zeros(vec.num_envs)
@@ -63,7 +63,7 @@ class Collector:
         self.episode_return[:] = 0.0
         self.shown = self._show(obs, np.ones(self.vec.num_envs, bool))
         self._observe_statistics(self.shown)
-        self.ring.start(*self._stored(obs, self.shown.obs["vector"]))
+        self.storage.start(*self._stored(obs, self.shown))
         self._begin(torch.arange(self.vec.num_envs, device=self.agent.device))
 
     def begin_step(self, explore_only: bool) -> None:
@@ -83,12 +83,12 @@ class Collector:
         done = terminated | truncated
         last = _last_observations(obs, infos, done)
         shown = self.policy.without_images(last)
-        device = self.ring.device
-        self.ring.add(
+        device = self.storage.device
+        self.storage.add(
             self.action.to(device),
             torch.from_numpy(reward).to(device, torch.float32),
             torch.from_numpy(terminated).to(device),
-            *self._stored(last, shown.obs["vector"]),
+            *self._stored(last, shown),
         )
         self._observe_statistics(shown)
         self.episode_return += reward
@@ -97,7 +97,9 @@ class Collector:
             self._finish(done, terminated, infos["final_info"])
             env_indices = torch.from_numpy(np.flatnonzero(done)).to(device)
             self._observe_statistics(self.shown, env_indices)
-            self.ring.begin(env_indices, *_rows(self._stored(obs, self.shown.obs["vector"]), env_indices))
+            first, achieved, desired = self._stored(obs, self.shown)
+            first = {name: part[env_indices] for name, part in first.items()}
+            self.storage.begin(env_indices, first, achieved[env_indices], desired[env_indices])
             self._begin(env_indices.to(self.agent.device))
 
     def keep_images(self) -> None:
@@ -125,11 +127,14 @@ class Collector:
             return None
         return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(self.agent.device, torch.float32)
 
-    def _stored(self, obs: RawObservation, vector: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        device = self.ring.device
-        achieved, desired = (torch.from_numpy(goal).to(device) for goal in envs.goals_of(obs))
-        pixels = torch.from_numpy(obs[envs.PIXELS]).to(device) if self.policy.layout.pixels else None
-        return vector.to(device), achieved, desired, pixels
+    def _stored(self, obs: RawObservation, shown: PolicyInput) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """What the storage keeps of `obs`: the policy's input, but single images; and goals in float64."""
+        device = self.storage.device
+        parts = {name: part.to(device) for name, part in shown.obs.items() if name != "pixels"}
+        if self.policy.layout.pixels:
+            parts["pixels"] = torch.from_numpy(obs[envs.PIXELS]).to(device)
+        achieved, desired = (torch.from_numpy(goal).to(device) for goal in self.policy.goal_space.goals(obs))
+        return parts, achieved, desired
 
     def _finish(self, done: np.ndarray, terminated: np.ndarray, final_info: dict[str, Any]) -> None:
         success = envs.success_of(final_info, len(done))
@@ -176,10 +181,6 @@ class Collector:
         self.to_object = None if state["to_object"] is None else state["to_object"].to(device)
         self.episode_return = state["episode_return"].numpy().copy()
         return True
-
-
-def _rows(parts: tuple[Tensor | None, ...], env_indices: Tensor) -> Any:
-    return (None if part is None else part[env_indices] for part in parts)
 
 
 def _last_observations(obs: RawObservation, infos: dict[str, Any], done: np.ndarray) -> RawObservation:

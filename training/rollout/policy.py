@@ -14,6 +14,7 @@ from torch import Tensor
 import envs
 from agent import Agent
 from agent.agent import Acted
+from goals import GoalSpace
 
 RawObservation = dict[str, NDArray[Any]]  # as a vector environment returns it
 
@@ -68,16 +69,23 @@ class Policy:
     Args:
         agent: acts in [-1, 1].
         layout: what the networks see.
+        goal_space: where goals come from.
         relative_goals: show the desired goal as seen from the achieved one.
         frame_stack: images that are shown together.
         action_space: of one environment; actions are scaled to its bounds.
     """
 
     def __init__(
-        self, agent: Agent, layout: envs.Layout, relative_goals: bool, frame_stack: int, action_space: spaces.Box
+        self,
+        agent: Agent,
+        layout: envs.Layout,
+        goal_space: GoalSpace,
+        relative_goals: bool,
+        frame_stack: int,
+        action_space: spaces.Box,
     ) -> None:
-        self.agent, self.layout, self.relative_goals, self.frame_stack = agent, layout, relative_goals, frame_stack
-        self.action_space = action_space
+        self.agent, self.layout, self.goal_space = agent, layout, goal_space
+        self.relative_goals, self.frame_stack, self.action_space = relative_goals, frame_stack, action_space
         low, high = (bound.astype(np.float64) / 2 for bound in (action_space.low, action_space.high))
         self.middle, self.half_range = high + low, high - low  # of halves: large bounds do not add up to infinity
 
@@ -99,7 +107,7 @@ class Policy:
     def without_images(self, obs: RawObservation) -> PolicyInput:
         """The same without images: the vector and the goals."""
         vector = torch.from_numpy(envs.vector_of(obs, self.layout))
-        achieved, desired = (torch.from_numpy(goal) for goal in envs.goals_of(obs))
+        achieved, desired = (torch.from_numpy(goal) for goal in self.goal_space.goals(obs))
         goal = desired - achieved if self.relative_goals else desired  # in float64, before rounding, as in `Ring`
         device = self.agent.device
         return PolicyInput(

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 import torch
 from rich.console import Console
 
-from training import run_folder
 from training.config import cli
 from training.config.cli import name_and_version
 from training.config.flags import Config
@@ -29,65 +28,56 @@ from training.errors import guarded
 from training.progress import Progress
 from training.ranks import Ranks
 from training.resume import open_run, restore
-from training.run import Run, log_run_info
+from training.run import Run
+from training.run_info import log_run_info
 from training.smoke import smoke
 from training.trainer import Trainer
 from training.training_state import TrainingState
 
 
-def learn(trainer: Trainer, training_state: TrainingState, run: Run) -> None:
+def learn(trainer: Trainer, state: TrainingState, run: Run) -> None:
     """The training loop."""
-    config, collector = trainer.config, trainer.collector
-    while training_state.step < config.total_steps and not run.stopping:
-        learning = training_state.step - training_state.replay_began >= max(config.learning_starts, config.num_envs)
-        with training_state.clock("act"):
+    config, collector, updates = trainer.config, trainer.collector, trainer.updates
+    while state.step < config.total_steps and not run.stopping:
+        learning = state.step - state.replay_began >= max(config.learning_starts, config.num_envs)
+        with state.clock("act"):
             collector.begin_step(explore_only=not learning)
 
         # The environments are moving; the agent learns from what was stored before this step.
-        trainer.learner.set_progress(training_state.step)
-        training_state.learning_steps += config.num_envs if learning else 0
-        if updates := training_state.updates_due(config.updates_per_step):
-            with training_state.clock("sample"):
-                batches = trainer.batches(updates)
-            with training_state.clock("update"):
-                training_state.count_updates(map(trainer.update, batches))
+        trainer.learner.set_progress(state.step)
+        state.learning_steps += config.num_envs if learning else 0
+        if due := state.updates_due(config.updates_per_step):
+            with state.clock("sample"):
+                batches = updates.batches(due)
+            with state.clock("update"):
+                state.count_updates(map(updates.update, batches))
 
-        with training_state.clock("env"):
+        with state.clock("env"):
             collector.end_step()
-        training_state.step += config.num_envs
+        state.step += config.num_envs
         run.after_step()
 
 
 def train(config: Config, ranks: Ranks, console: Console) -> int:
     """Run a configuration to its end, or to a signal; returns the exit code."""
-    if ends := check(config):
-        console.print(ends, soft_wrap=True)
+    note = check(config)
     ranks.local_config(config)  # raises if it cannot be divided
     ranks.join()
     if (opened := open_run(config, ranks)) is None:
         return 2
-    folder, leads = opened.folder, ranks.rank == 0
-    trainer, training_state = Trainer(dataclasses.replace(config, run_dir=str(folder)), ranks), TrainingState()
-    try:
-        if leads and opened.lock is None:
-            opened.lock = run_folder.Lock(folder)
-        if opened.states:
-            for note in restore(trainer, training_state, opened):
-                console.print(note, soft_wrap=True)
-        else:
-            trainer.start()
-        logger = log_run_info(trainer, folder, training_state.step, console) if leads else None
-        with (
-            Progress(trainer.config, console) as progress,
-            Run(trainer, training_state, folder, logger, progress) as run,
-        ):
-            run.noted = ends is not None
-            learn(trainer, training_state, run)
+    with Trainer(dataclasses.replace(config, run_dir=str(opened.folder)), ranks) as trainer:
+        state = TrainingState()
+        opened.lock_for(ranks)
+        notes = restore(trainer, state, opened) if opened.states else trainer.start()
+        for sentence in [note, *notes] if note else notes:
+            console.print(sentence, soft_wrap=True)
+        logger = None if ranks.rank else log_run_info(trainer, opened.folder, state.step, console)
+        with Progress(trainer.config, console) as progress, Run(trainer, state, opened.folder, logger, progress) as run:
+            run.noted = note is not None
+            learn(trainer, state, run)
             if run.stopping:
                 run.save()
         return run.conclude(console)
-    finally:
-        trainer.close()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -29,6 +29,11 @@ class Opened:
     states: list[dict[str, Any]]  # this rank's own, or those of all ranks if there were more or fewer
     ranks: int  # that were
 
+    def lock_for(self, ranks: Ranks) -> None:
+        """Have rank 0 hold the folder; before, that it is free was only looked at."""
+        if ranks.rank == 0 and self.lock is None:
+            self.lock = run_folder.Lock(self.folder)
+
 
 def open_run(config: Config, ranks: Ranks) -> Opened | None:
     """Rank 0 looks for the folder and tells the others. Raises UserError; returns None where another rank did."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import signal
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.console import Console
 import envs
 from agent.agent import gradient_norm
 from encoders.pixels import softmax_temperature
-from training import checkpoint, run_folder
+from training import checkpoint
 from training.errors import LOWER, RunFailed, ran_out_of_memory
 from training.finish import finish
 from training.logger import Logger, Row
@@ -28,9 +27,9 @@ class Run:
     """What happens beside learning: rows of the log, evaluations, checkpoints, and stopping when told to."""
 
     def __init__(
-        self, trainer: Trainer, training_state: TrainingState, folder: Path, logger: Logger | None, progress: Progress
+        self, trainer: Trainer, state: TrainingState, folder: Path, logger: Logger | None, progress: Progress
     ) -> None:
-        self.trainer, self.training_state, self.folder = trainer, training_state, folder
+        self.trainer, self.state, self.folder = trainer, state, folder
         self.logger, self.progress = logger, progress
         self.signalled: signal.Signals | None = None
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
@@ -52,19 +51,19 @@ class Run:
             raise self._failed(f"memory ran out: free some, or start anew with a lower {LOWER}{outside}") from error
 
     def _failed(self, sentence: str) -> RunFailed:
-        return RunFailed(f"{sentence}; by step {self.training_state.step}, {checkpoint.kept(self.folder)}.")
+        return RunFailed(f"{sentence}; by step {self.state.step}, {checkpoint.kept(self.folder)}.")
 
     def _stop(self, number: int, _: Any) -> None:
         self.signalled = signal.Signals(number)
 
     def after_step(self) -> None:
-        config, ranks, due = self.trainer.config, self.trainer.ranks, self.training_state.due
+        config, ranks, due = self.trainer.config, self.trainer.ranks, self.state.due
         if self.trainer.collector.success_ends and not self.noted:  # nobody could know before one did
             self.noted = True
             self.progress.console.print(envs.success_ends(config.env_id), soft_wrap=True)
         self.trainer.statistics.merge()
         self.stopping = ranks.any_signal(self.signalled)
-        last = self.training_state.step >= config.total_steps
+        last = self.state.step >= config.total_steps
         evaluating = last or due(config.eval_every, config.num_envs)
         if self.logger is not None and (evaluating or due(config.log_every, config.num_envs)):
             row = self._row()
@@ -72,15 +71,15 @@ class Run:
                 row |= self._evaluate()
                 shown = self.trainer.collector.shown
                 if shown is not None and "pixels" in shown.obs:
-                    self.logger.show(envs.enlarged(shown.obs["pixels"][0].cpu().numpy()), self.training_state.step)
+                    self.logger.show(envs.enlarged(shown.obs["pixels"][0].cpu().numpy()), self.state.step)
             self.logger.write(row)
             self.progress.show(row)
-            self.training_state.begin_row()
+            self.state.begin_row()
         if last or due(config.save_every, config.num_envs):
             self.save()
 
     def _row(self) -> Row:
-        row = self.training_state.row()
+        row = self.state.row()
         self._check_finite([name for name, value in row.items() if not math.isfinite(value)])
         collector = self.trainer.collector
         for name in ("critic", "actor"):
@@ -117,10 +116,10 @@ class Run:
         with self.trainer.evaluating() as vec:
             seed = self.trainer.seeds["evaluation"]
             result = evaluate(vec, self.trainer.policy, config.eval_episodes, seed)
-        model = {"policy": self.trainer.agent.policy_state(), "step": self.training_state.step}
+        model = {"policy": self.trainer.agent.policy_state(), "step": self.state.step}
         checkpoint.save(model, self.folder / checkpoint.MODEL)
-        if result.success_rate > self.training_state.best:
-            self.training_state.best = result.success_rate
+        if result.success_rate > self.state.best:
+            self.state.best = result.success_rate
             checkpoint.save(model, self.folder / checkpoint.BEST)
         returned = float(result.returns.mean())
         return {"eval_success": result.success_rate, "eval_ever": result.ever_rate, "eval_return": returned}
@@ -128,33 +127,17 @@ class Run:
     def save(self) -> None:
         """Everything, so that the run can be continued from here."""
         self._check_weights()
-        state = {"trainer": self.trainer.state_dict(), "training_state": self.training_state.state_dict()}
-        self.trainer.ranks.save(state, self.folder, self.training_state.step)
+        saved = {"trainer": self.trainer.state_dict(), "training_state": self.state.state_dict()}
+        self.trainer.ranks.save(saved, self.folder, self.state.step)
 
     def conclude(self, console: Console) -> int:
         """What is left when the loop has ended: how to go on, or the final evaluation. Returns the exit code."""
         if self.stopping:
             launcher, folder = self.trainer.ranks.launcher, self.folder
-            message = (
-                f"stopped at step {self.training_state.step}; continue with: {launcher} train.py --resume {folder}"
-            )
+            message = f"stopped at step {self.state.step}; continue with: {launcher} train.py --resume {folder}"
             console.print(message, soft_wrap=True)  # a command that is copied must be in one piece
             return 128 + self.stopping
         if self.logger is not None:
-            finish(self.trainer, self.training_state, self.folder, console)
+            finish(self.trainer, self.state, self.folder, console)
             self.logger.close()
         return 0
-
-
-def log_run_info(trainer: Trainer, folder: Path, step: int, console: Console) -> Logger:
-    """On the console, in the run's folder and in its TensorBoard; returns what logs the rest."""
-    config = dataclasses.replace(trainer.config, run_dir=str(folder), resume=None, resume_without_replay=False)
-    console.print(trainer.memory_report, soft_wrap=True)
-    versions = run_folder.describe(folder, config, trainer)
-    if config.accelerate == "max" and trainer.cuda_graph is None:
-        message = f"--accelerate max is auto here, without a CUDA graph of the update: {trainer.why_no_cuda_graph}."
-        console.print(message, soft_wrap=True)
-    if trainer.gl_renderer is not None and trainer.device.type == "cuda" and envs.is_software(trainer.gl_renderer):
-        message = f"The learner is on {trainer.device}, but images are drawn on the CPU ({trainer.gl_renderer})."
-        console.print(message, soft_wrap=True)
-    return Logger(folder, step, {**dataclasses.asdict(config), **versions})

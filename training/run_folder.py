@@ -5,25 +5,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
-
-from agent.accelerate import has_bfloat16
 from training.checkpoint import MODEL
 from training.config.flags import Config
 from training.errors import UserError
 
-if TYPE_CHECKING:
-    from training.trainer import Trainer
-
 CONFIG, VERSIONS = "config.json", "versions.json"
 LOCK = ".lock"
-PACKAGES = ("torch", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
 
 
 def free_folder(config: Config) -> Path:
@@ -91,38 +82,11 @@ def saved_config(folder: Path) -> Config:
         raise UserError(f"{folder} is not the folder of a run ({error}): name one that holds {CONFIG}.") from None
 
 
-def describe(folder: Path, config: Config, trainer: Trainer) -> dict[str, Any]:
-    """Write config.json and versions.json; returns the latter."""
-    versions = {
-        "python": platform.python_version(),
-        **{name: _version(name) for name in PACKAGES},
-        **commit(),
-        "cores": os.cpu_count(),
-        "cuda_graph": trainer.cuda_graph is not None,  # the update as a CUDA graph
-        "ranks": trainer.ranks.count,  # processes that learned as one
-        "threads": torch.get_num_threads(),
-        "has_bfloat16": has_bfloat16(trainer.device),  # what --accelerate auto goes by
-        "gl_renderer": trainer.gl_renderer,
-        "device": device_name(trainer.device),
-        "replay_device": str(trainer.replay_device),  # what --replay-device auto came to
-    }
-    write_json(folder / CONFIG, json.loads(config.to_json()))
-    earlier = folder / VERSIONS
-    before = json.loads(earlier.read_text()) if earlier.exists() else None
-    # What a run began with stays; what it was resumed with stands behind.
-    write_json(earlier, before | {"resumed": [*before.get("resumed", []), versions]} if before else versions)
-    return versions
-
-
 def write_json(path: Path, content: Any) -> None:
     """Whole or not at all."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(temporary, path)
-
-
-def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
 
 
 def commit() -> dict[str, Any]:
@@ -131,13 +95,6 @@ def commit() -> dict[str, Any]:
         "commit": _git("rev-parse", "HEAD") or "unknown",
         "uncommitted_changes": bool(_git("status", "--porcelain", "--", ":/", ":(top,exclude)experiments/results")),
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "missing"
 
 
 def _git(*arguments: str) -> str:

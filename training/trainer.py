@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,11 +14,9 @@ import numpy as np
 import torch
 
 from agent import saving
-from agent.captured import CudaGraphUpdate
-from agent.sac import Metrics
 from envs import GoalVectorEnv
 from goals import GoalSpace
-from replay import Batch, Prefetcher, Ring, RingSpec
+from replay import Ring, RingSpec
 from training.config.flags import Config
 from training.config.resources import Disk, observation_bytes, place_replay
 from training.errors import UserError
@@ -28,6 +26,7 @@ from training.ranks import ALONE, Ranks, Statistics
 from training.rollout.collector import Collector
 from training.rollout.exploration import Explorer
 from training.seeds import independent_seeds
+from training.updates import Updates
 
 REPLAY = "replay.pixels"  # in the run's folder
 
@@ -83,25 +82,7 @@ class Trainer:
             device=str(self.device) if ranks.count == 1 else self.device.type,  # each rank has one of its own
             accelerate="off" if config.accelerate == "auto" and not self.learner.accelerated else config.accelerate,
         )
-        outside = self.device.type == "cuda" and self.replay_device.type == "cpu"
-        self.prefetcher = Prefetcher(self._sample, self.device) if outside else None
-        # A graph draws its minibatches itself where it can: numpy's rewards and the host's memory stay outside of it.
-        self.samples_in_graph = self.replay_device == self.device and self.train_envs.restorable
-        self.static_batch: Batch | None = None  # what a graph that does not draw learns from, overwritten each time
-        self.cuda_graph = self._capture() if config.accelerate == "max" and self.why_no_cuda_graph is None else None
-
-    def _capture(self) -> CudaGraphUpdate:
-        generators, optimizers = [self.agent.generator, self.learner.shift.generator], self.learner.sac.optimizers
-        if self.samples_in_graph:
-            generators.append(self.ring.generator)
-        return CudaGraphUpdate(lambda: self.learner.update(self._of_graph()), generators, optimizers.values())
-
-    @property
-    def why_no_cuda_graph(self) -> str | None:
-        """Why the update cannot be a CUDA graph here, if it cannot."""
-        if self.device.type != "cuda":
-            return "the learner is on a CPU"
-        return "several ranks wait for one another" if self.ranks.count > 1 else None
+        self.updates = Updates(config, self.learner, self.ring, self.train_envs.restorable, alone=ranks.count == 1)
 
     def _make_ring(self) -> Ring:
         config, networks = self.part, self.agent.config
@@ -181,58 +162,12 @@ class Trainer:
         yield self.eval_envs
         self.train_envs.set_states(states)
 
-    def start(self) -> None:
+    def start(self) -> list[str]:
+        """Open the first episodes. Returns what is to be said of it: nothing."""
         self.ranks.sync_parameters(self.learner.sac)
         self.collector.reset()
         self.statistics.merge()
-
-    def minibatches(self, updates: int) -> list[list[Batch]]:
-        """For each update the batches that it takes: one, or one for each of its steps behind the encoder."""
-        config = self.part
-        if not config.layout.pixels:  # drawn in one call
-            batches = (
-                self.ring.sample(updates * config.batch_size, horizon=self.learner.horizon)
-                .to(self.device)
-                .split(config.batch_size)
-            )
-            return [[batch] for batch in batches]
-        return [self._parts(batch) for batch in self._sampled(updates)]
-
-    def batches(self, updates: int) -> Iterable[list[Batch]]:
-        """The same for the loop, whose `update` takes them: sampled while a GPU computes, where the replay is in the
-        host's memory; and nothing for a CUDA graph that samples by itself."""
-        if self.cuda_graph is not None:
-            return [[]] * updates if self.samples_in_graph else ([batch] for batch in self._sampled(updates))
-        return self.minibatches(updates) if self.prefetcher is None else map(self._parts, self._sampled(updates))
-
-    def update(self, batches: list[Batch]) -> Metrics:
-        """One update, eager or by the graph, whose metrics the next one overwrites."""
-        if self.cuda_graph is None:
-            return self.learner.update(batches)
-        for batch in batches:
-            if self.static_batch is None:
-                self.static_batch = batch
-            self.static_batch.copy_(batch)
-        return self.cuda_graph()
-
-    def _of_graph(self) -> list[Batch]:
-        """What a graph's update learns from."""
-        return self.minibatches(1)[0] if self.static_batch is None else self._parts(self.static_batch)
-
-    def _sampled(self, updates: int) -> Iterator[Batch]:
-        """One after another, on the learner's device."""
-        if self.prefetcher is not None:
-            return self.prefetcher.take(updates)
-        return (self._sample().to(self.device) for _ in range(updates))
-
-    def _sample(self) -> Batch:
-        config = self.part
-        return self.ring.sample(
-            config.batch_size, config.updates_per_encoding * config.goals_per_image, self.learner.horizon
-        )
-
-    def _parts(self, batch: Batch) -> list[Batch]:
-        return batch.split(self.part.goals_per_image * self.part.batch_size)
+        return []
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -266,6 +201,12 @@ class Trainer:
             generator = torch.Generator(device).manual_seed(seed)
             if part["generator"] is None or part["generator"].shape != generator.get_state().shape:
                 part["generator"] = generator.get_state()
+
+    def __enter__(self) -> Trainer:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
 
     def close(self) -> None:
         self.evaluator.close()

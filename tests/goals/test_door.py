@@ -44,7 +44,7 @@ def test_collecting_relabelling_learning_and_acting_are_in_its_goals() -> None:
     distance = (2 * batch.next_obs["vector"][:, :2] - batch.goal).norm(dim=-1)
     sure = (distance - 0.2).abs() > 1e-5
     assert batch.reward[sure].equal((distance[sure] < 0.2).to(torch.float32) - 1) and 0 < -batch.reward.mean() < 1
-    trainer.update([trainer.ring.sample(32)])
+    trainer.updates.update([trainer.ring.sample(32)])
     trainer.collector.begin_step(explore_only=False)
     trainer.collector.end_step()
     trainer.close()

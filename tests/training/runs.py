@@ -48,7 +48,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch, step: int, happen: Callable[[train.
     after_step = train.Run.after_step
 
     def hooked(run: train.Run) -> None:
-        if run.training_state.step == step:
+        if run.state.step == step:
             happen(run)
         after_step(run)
 

@@ -142,7 +142,7 @@ def test_a_disk_that_is_full_for_a_checkpoint_ends_the_run(
     save = train.Run.save
 
     def save_on_full_disk(run: train.Run) -> None:
-        with full_disk(10_000 if run.training_state.step > 200 else 10_000_000):
+        with full_disk(10_000 if run.state.step > 200 else 10_000_000):
             save(run)
 
     monkeypatch.setattr(train.Run, "save", save_on_full_disk)

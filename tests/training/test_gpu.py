@@ -56,8 +56,8 @@ def test_sampling_and_update_in_a_graph_are_those_of_the_eager_loop(
     captured, eager = (Trainer(cli.parse([*flags, "--accelerate", how])) for how in ("max", "auto"))
     explore(captured, eager)
     for _ in range(100):
-        (metrics,) = map(captured.update, captured.batches(1))
-        expected = eager.learner.update(eager.minibatches(1)[0])
+        (metrics,) = map(captured.updates.update, captured.updates.batches(1))
+        expected = eager.learner.update(eager.updates.minibatches(1)[0])
         torch.testing.assert_close(metrics["q"], expected["q"], rtol=2e-2, atol=2e-2)
     captured.close()
     eager.close()
@@ -82,15 +82,15 @@ def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
     places = set()
 
     def step() -> dict[str, torch.Tensor]:
-        assert captured.static_batch is not None
-        places.add(captured.static_batch.reward.data_ptr())
-        return captured.learner.update(captured._of_graph())
+        assert captured.updates.static_batch is not None
+        places.add(captured.updates.static_batch.reward.data_ptr())
+        return captured.learner.update(captured.updates._of_graph())
 
-    monkeypatch.setattr(captured, "cuda_graph", step)
-    monkeypatch.setattr(captured, "samples_in_graph", False)
-    assert len(list(map(captured.update, captured.batches(3)))) == 3 and len(places) == 1
+    monkeypatch.setattr(captured.updates, "cuda_graph", step)
+    monkeypatch.setattr(captured.updates, "samples_in_graph", False)
+    assert len(list(map(captured.updates.update, captured.updates.batches(3)))) == 3 and len(places) == 1
     for _ in range(3):
-        eager.learner.update(eager.minibatches(1)[0])
+        eager.learner.update(eager.updates.minibatches(1)[0])
     for one, two in zip(state_tensors(captured.learner.sac), state_tensors(eager.learner.sac), strict=True):
         assert one.equal(two)
     for trainer in trainers:

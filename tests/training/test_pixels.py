@@ -39,7 +39,7 @@ def drawn(*flags: str) -> list[Batch]:
     for _ in range(30):
         trainer.collector.begin_step(explore_only=True)
         trainer.collector.end_step()
-    (batches,) = trainer.minibatches(1)
+    (batches,) = trainer.updates.minibatches(1)
     trainer.close()
     return [trainer.learner.shift(batch) for batch in batches]
 

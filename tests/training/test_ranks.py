@@ -54,7 +54,7 @@ def test_a_run_of_two_ranks_goes_on_bit_for_bit_and_with_one_in_a_sentence() -> 
     whole = train_together(*FLAGS, "--total-steps", "400", "--run-dir", "whole")
     assert whole.returncode == 0, whole.stderr
     first, second = saved("whole")
-    for name in ("agent", "critic", "actor"):  # networks and normalisers, and two optimizers
+    for name in ("agent", "optimizers"):  # networks with normalisers; those of critic and actor
         assert differences(first["trainer"]["learner"][name], second["trainer"]["learner"][name]) == []
     ring, other = first["trainer"]["ring"], second["trainer"]["ring"]
     assert tuple(ring["shape"]) == (125_000, 4)  # of a million observations of 8 environments

@@ -79,8 +79,8 @@ def test_a_prolonged_runs_learning_rates_are_those_of_a_run_of_that_length() -> 
 
 def rates(folder: str) -> list[float]:
     """Learning rates of critic, actor and temperature at the run's checkpoint."""
-    learner = saved_state(Path(folder))["trainer"]["learner"]
-    return [learner[name]["param_groups"][0]["lr"] for name in ("critic", "actor", "temperature")]
+    optimizers = saved_state(Path(folder))["trainer"]["learner"]["optimizers"]
+    return [optimizers[name]["param_groups"][0]["lr"] for name in ("critic", "actor", "temperature")]
 
 
 def test_rows_past_the_checkpoint_of_a_killed_run_are_cut(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,73 @@
+"""What a run is, said when it begins: configuration, versions, device."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+import envs
+from agent.accelerate import has_bfloat16
+from training import run_folder
+from training.config.flags import Config
+from training.logger import Logger
+from training.trainer import Trainer
+
+PACKAGES = ("torch", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
+
+
+def log_run_info(trainer: Trainer, folder: Path, step: int, console: Console) -> Logger:
+    """Say what the run is on the console, in its folder and in its TensorBoard; return what logs the rest."""
+    config = dataclasses.replace(trainer.config, run_dir=str(folder), resume=None, resume_without_replay=False)
+    console.print(trainer.memory_report, soft_wrap=True)
+    versions = write_run_info(folder, config, trainer)
+    if config.accelerate == "max" and trainer.updates.cuda_graph is None:
+        message = (
+            f"--accelerate max is auto here, without a CUDA graph of the update: {trainer.updates.why_no_cuda_graph}."
+        )
+        console.print(message, soft_wrap=True)
+    if trainer.gl_renderer is not None and trainer.device.type == "cuda" and envs.is_software(trainer.gl_renderer):
+        message = f"The learner is on {trainer.device}, but images are drawn on the CPU ({trainer.gl_renderer})."
+        console.print(message, soft_wrap=True)
+    return Logger(folder, step, {**dataclasses.asdict(config), **versions})
+
+
+def write_run_info(folder: Path, config: Config, trainer: Trainer) -> dict[str, Any]:
+    """Write config.json and versions.json; return the latter."""
+    versions = {
+        "python": platform.python_version(),
+        **{name: _version(name) for name in PACKAGES},
+        **run_folder.commit(),
+        "cores": os.cpu_count(),
+        "cuda_graph": trainer.updates.cuda_graph is not None,  # the update as a CUDA graph
+        "ranks": trainer.ranks.count,  # processes that learned as one
+        "threads": torch.get_num_threads(),
+        "has_bfloat16": has_bfloat16(trainer.device),  # what --accelerate auto goes by
+        "gl_renderer": trainer.gl_renderer,
+        "device": device_name(trainer.device),
+        "replay_device": str(trainer.replay_device),  # what --replay-device auto came to
+    }
+    run_folder.write_json(folder / run_folder.CONFIG, json.loads(config.to_json()))
+    earlier = folder / run_folder.VERSIONS
+    before = json.loads(earlier.read_text()) if earlier.exists() else None
+    # What a run began with stays; what it was resumed with stands behind.
+    run_folder.write_json(earlier, before | {"resumed": [*before.get("resumed", []), versions]} if before else versions)
+    return versions
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"

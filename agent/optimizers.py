@@ -35,7 +35,12 @@ def make_optimizers(
 
     Args:
         encoder_learning_rate: of encoders and auxiliary losses, None for the same as all else.
+
+    Raises:
+        ValueError: for auxiliary losses where the actor's optimizer owns the encoder.
     """
+    if len(agent.auxiliaries) and routing.actor_owns:
+        raise ValueError("auxiliary losses go through the critic's optimizer, which does not own the encoder here")
 
     def optimizer(others: Iterable[Tensor], encoder: Iterable[Tensor]) -> torch.optim.Adam:
         groups: list[dict[str, Any]] = [

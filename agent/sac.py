@@ -57,8 +57,6 @@ class SAC:
     ) -> None:
         self.agent, self.routing, self.shift = agent, ROUTINGS[routing], shift
         self.auxiliaries = [cast(Auxiliary, one) for one in agent.auxiliaries.values()]
-        if self.auxiliaries and self.routing.actor_owns:
-            raise ValueError("auxiliary losses go through the critic's optimizer, which does not own the encoder here")
         self.gamma, self.tau, self.reward_range = gamma, tau, reward_range
         self.target_entropy = -float(agent.config.action_size)
         initial = 0.0 if alpha == "auto" else math.log(float(alpha))

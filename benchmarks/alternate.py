@@ -145,7 +145,7 @@ def repeat(work: Callable[[], Any], seconds: float, wait: Callable[[], None] = l
 
 
 def ratios(ours: list[float], theirs: list[float]) -> list[float]:
-    """Of each round, ours / theirs."""
+    """Ratio of each round, ours / theirs."""
     return [a / b for a, b in zip(ours, theirs, strict=True)]
 
 

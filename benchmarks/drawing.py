@@ -34,11 +34,11 @@ class Options:
     processes: tuple[int, ...] = (1, 2, 4, 8, 16)
     """That draw one image at a time, side by side."""
     tiles: tuple[int, ...] = (8, 32, 64)
-    """Of the one process that draws several before it reads them back."""
+    """Tiles of the one process that renders several images before it reads them back."""
     seconds: float = 3.0
-    """Of drawing in a round."""
+    """Seconds of rendering in a round."""
     rounds: int = 3
-    """Of each layout, in turn."""
+    """Rounds of each layout, in turn."""
     limit: float = 60.0
     """Seconds after which a layout is said to hang."""
     cuda: bool = False
@@ -81,7 +81,7 @@ def _poses(env: Any, count: int) -> np.ndarray:
 
 
 def images_per_second(layout: Layout, options: Options) -> tuple[float, str] | None:
-    """Of all processes together, and GL_RENDERER; None for a layout that hangs.
+    """Images a second of all processes together, and GL_RENDERER; None for a layout that hangs.
 
     Raises:
         RuntimeError: if one of the processes fails, as it says on standard error.

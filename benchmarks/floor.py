@@ -34,7 +34,7 @@ POLYAK_BYTES = 12  # of a target parameter: reads it and the online one, writes 
 
 @dataclass(frozen=True)
 class Rates:
-    """Of this machine, with the learner's device, threads and dtype."""
+    """Rates of this machine, with the learner's device, threads and dtype."""
 
     convolution: float  # FLOP/s: 3x3, 32 to 32 maps of 42x42
     product: float  # FLOP/s: 512x512x512, on a GPU 8192x8192x8192
@@ -45,7 +45,7 @@ PHYSICS, REST = "physics (mj_step)", "observation, reward, resets"
 
 
 class Part(NamedTuple):
-    """Of an update; milliseconds."""
+    """A part of an update; milliseconds."""
 
     name: str
     gflop: float
@@ -55,7 +55,7 @@ class Part(NamedTuple):
 
 
 def seconds_of(*works: Callable[[], Any], device: torch.device, rounds: int = 9, least: float = 0.15) -> list[float]:
-    """Of each, the median over `rounds` of at least `least` seconds, in turn."""
+    """Seconds of each, the median over `rounds` of at least `least` seconds, in turn."""
     found: list[list[float]] = [[] for _ in works]
     for number in range(rounds + 1):
         for work, values in zip(works, found, strict=True):
@@ -163,7 +163,7 @@ def flops_of(work: Callable[[], Any]) -> tuple[float, float]:
 
 
 def bytes_of(batches: Sequence[Batch]) -> int:
-    """Of minibatches; those after the first share its observations."""
+    """Operations of minibatches; those after the first share its observations."""
     first, *more = batches
     goals = ("action", "reward", "discount", "goal", "next_goal")
     apart = [getattr(batch, name).nbytes for batch in more for name in goals]
@@ -176,7 +176,7 @@ def images_of(batch: Batch) -> int:
 
 
 def environment_step(config: Config) -> dict[str, float]:
-    """Of one environment, on one core, in milliseconds: what there is to do, one thing after the other."""
+    """Times of one environment, on one core, in milliseconds: what there is to do, one thing after the other."""
     example = envs.make_vec(config.env_id, 1, workers=0)
     size = example.single_action_space.shape[0]  # type: ignore[index]
     example.close()

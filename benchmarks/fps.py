@@ -84,7 +84,7 @@ class Options:
     threads: int | None = None
     """Torch threads of every learner; None is as many as train.py uses."""
     device: str = "auto"
-    """Of the learners and the replay: cpu, cuda, or auto."""
+    """Device of the learners and the replay: cpu, cuda, or auto."""
 
 
 # What another --obs changes in the defaults: a transition of SB3's takes 340 kB there, and an update seconds.

@@ -18,7 +18,7 @@ OURS, FAST = "ours", "ours, fast dtype"
 
 @dataclass(frozen=True)
 class Timing:
-    """Of one measurement: rounds, and how long a contender runs in each."""
+    """Sizes of one measurement: rounds, and how long a contender runs in each."""
 
     rounds: int
     seconds: float

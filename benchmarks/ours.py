@@ -202,7 +202,7 @@ class Updating:
 
 
 def bytes_per_transition(settings: Settings) -> float:
-    """Of the tables of the ring; an episode's last observation, of 50 steps, not counted."""
+    """Bytes of the ring's tables for each transition; an episode's last observation, of 50 steps, not counted."""
     trainer = Trainer(replace(config_of(settings, "off"), buffer_size=100 * settings.num_envs, batch_size=16))
     trainer.close()
     return sum(table.nbytes for table in trainer.ring.storage.tables.values()) / (

@@ -37,7 +37,7 @@ class Options:
     updates: int = 200
     """Passes of the encoder (from state: updates) in a round."""
     batch_size: int = 256
-    """Of the minibatch, of all ranks together."""
+    """Transitions of the minibatch, of all ranks together."""
     json: bool = False
     """Print one JSON object instead of a line."""
 

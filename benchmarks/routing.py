@@ -33,7 +33,7 @@ Modules = dict[str, list[Tensor]]
 
 @dataclass
 class Facts:
-    """Of one optimizer: module -> how many of its parameters."""
+    """Counts of one optimizer: module -> how many of its parameters."""
 
     owns: dict[str, int]
     moves: dict[str, int] = field(default_factory=dict)

@@ -31,7 +31,7 @@ def encoder_passes(settings: Settings) -> float:
 
 
 def bytes_per_transition(settings: Settings) -> float:
-    """Of the arrays of its replay."""
+    """Bytes of the arrays of its replay."""
     vec = make_envs(replace(settings, num_envs=1), subprocesses=False)
     model = build(replace(settings, num_envs=1, buffer_size=100), vec)
     buffer: Any = model.replay_buffer

@@ -41,5 +41,5 @@ def make_vec(
 
 
 def cores() -> int:
-    """Of those that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -46,7 +46,7 @@ def curve(rows: list[Row]) -> list[tuple[float, float]]:
 
 
 def numbers_of(result: Result) -> Numbers:
-    """Of one seed."""
+    """One seed's figures."""
     rows, final = result.rows, result.final
     low, high = wilson_interval(_successes(result), final["episodes"])
     numbers: Numbers = {

@@ -90,7 +90,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def commit() -> dict[str, Any]:
-    """Of the code that runs, and whether it was changed since; results do not count."""
+    """Commit of the code that runs, and whether the code was changed since; results do not count."""
     return {
         "commit": _git("rev-parse", "HEAD") or "unknown",
         "uncommitted_changes": bool(_git("status", "--porcelain", "--", ":/", ":(top,exclude)experiments/results")),

@@ -82,7 +82,7 @@ def play(episodes: int) -> tuple[list[bool], list[float]]:
 
 
 def test_position_errors_are_those_of_every_step_and_fallen_objects_are_told_apart() -> None:
-    """Of six episodes, 2 + 5, 1 + 1 and 4 + 3 steps; the object drops by 10 cm after an episode's third step."""
+    """Six episodes, 2 + 5, 1 + 1 and 4 + 3 steps; the object drops by 10 cm after an episode's third step."""
     result = evaluated(6)
     assert result.errors == pytest.approx(np.full(16, 0.03))
     assert result.fallen.sum() == 2 + 1  # steps 4 and 5 of the second episode, 4 of the third

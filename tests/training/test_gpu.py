@@ -75,7 +75,7 @@ def explore(*trainers: Trainer) -> None:
 def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
     preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of the graph's parts all but the graph: a CPU has none."""
+    """All parts of the graph's way but the graph itself: a CPU has none."""
     trainers = [Trainer(cli.parse([preset, *TINY, "--num-envs", "2", "--buffer-size", "200"])) for _ in range(2)]
     captured, eager = trainers
     explore(captured, eager)

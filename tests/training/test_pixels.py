@@ -54,7 +54,7 @@ def test_each_update_of_the_heads_has_goals_of_its_own_for_the_same_images() -> 
 
 
 def test_the_learner_shifts_as_the_flags_say() -> None:
-    """Of the same transitions: none, by one offset for both images, by one for each."""
+    """Shifts of the same transitions: none, by one offset for both images, by one for each."""
     still = drawn("--shift-pad", "0")[0]
     shared, own = drawn("--shift-pad", "4", "--shared-shift")[0], drawn("--shift-pad", "4")[0]
     for other in (shared, own):

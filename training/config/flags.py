@@ -32,7 +32,7 @@ class Task:
     """What the networks see beside the desired goal: state = all numbers; chapter = pixels, proprioception and achieved
     goal; honest = pixels and proprioception; pixels-only; blind and honest-blind = those two without the pixels."""
     seed: int = 0
-    """Of everything random: environments, weights, exploration, sampling."""
+    """Seed of everything random: environments, weights, exploration, sampling."""
     total_steps: int = 42_000
     """Environment steps to train for, all environments together."""
     num_envs: int = 8
@@ -51,7 +51,7 @@ class Learning:
     batch_size: int = 256
     """Transitions in a minibatch."""
     learning_rate: float = 1e-3
-    """Of actor, critic and temperature (Adam)."""
+    """Learning rate of actor, critic and temperature (Adam)."""
     learning_rate_decay: float = 0.5
     """Fraction of the steps, the last ones, over which all learning rates fall linearly to 0. In a run that is resumed
     with more steps they rise to what they are at that step of the longer run."""
@@ -114,7 +114,7 @@ class Pixels:
     target_encoder: bool = False
     """The target critic reads an encoder of its own that moves by polyak, as in SB3."""
     encoder_learning_rate: float | None = None
-    """Of the encoder; None for --learning-rate."""
+    """Learning rate of the encoder; None for --learning-rate."""
     shift_pad: int = 0
     """Shift images at random by up to so many pixels; 0 leaves them."""
     shared_shift: bool = False

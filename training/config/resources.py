@@ -153,7 +153,7 @@ def learner_need(config: Config, ranks: int = 1) -> int:
 
 
 def observation_bytes(config: Config, vector_size: int, goal_size: int, action_size: int) -> int:
-    """Of a stored observation, in memory."""
+    """Bytes of one stored observation, in memory."""
     pixels = 0 if config.view is None or config.replay_on_disk else math.prod(config.view.shape)
     return replay_bytes(1, vector_size, goal_size, action_size, pixels)
 
@@ -182,7 +182,7 @@ FILLED = 0.8  # of what is free, what a capacity that is advised takes: need and
 
 
 class Disk(NamedTuple):
-    """Of images that lie in a file."""
+    """A folder for images, what one takes there, and what is free."""
 
     folder: Path
     each: int  # bytes of an observation's

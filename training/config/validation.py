@@ -85,7 +85,7 @@ def _resume_problems(config: Config) -> list[str]:
 
 
 def _pixel_problems(config: Config) -> list[str]:
-    """Of flags that do not go together."""
+    """Sentences on pixel flags that do not go together."""
     found, routing = [], ROUTINGS[config.routing]
     try:
         envs.check_cameras(config.cameras)

@@ -41,7 +41,7 @@ class Arguments:
     episodes: int = 100
     """Episodes to play without exploration."""
     seed: int | None = None
-    """Seed of the episodes; None takes the seed that the run itself closed with: the same episodes, on as many ranks."""
+    """Seed of the episodes; None takes the one that the run closed with: the same episodes, on as many ranks."""
     video: Path | None = None
     """Film some of the episodes into this file (mp4)."""
     keypoints: Path | None = None

@@ -1,1 +1,1 @@
-"""The chapter's experiments by name: run them over seeds, draw their curves, count their numbers."""
+"""The chapter's experiments by name: run them over seeds, plot their curves, count their numbers."""

@@ -20,8 +20,8 @@ import tyro
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from analysis.command import command
 from experiments import evidence, summary
-from experiments.command import command
 from experiments.evidence import Result
 from experiments.table import named
 from training.errors import RunFailed, UserError

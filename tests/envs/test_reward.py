@@ -110,7 +110,7 @@ def test_other_environments_compute_their_own(env_id: str, size: int) -> None:
 
 @pytest.mark.parametrize("env_id", ["PlusOne-v0", "Replaced-v0", "Subclass-v0", "Nested-v0", "NeedsReset-v0"])
 def test_rewards_are_those_of_what_is_stepped(env_id: str) -> None:
-    """Rewards of the outermost `compute_reward`, stock Fetch inside or not; with a range that holds every step's reward."""
+    """The outermost `compute_reward` counts, stock Fetch inside or not; its range holds every step's reward."""
     env, rng = gym.make(env_id), np.random.default_rng(0)
     observation, _ = env.reset(seed=0)
     low, high = envs.reward_range(env_id)

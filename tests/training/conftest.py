@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training import evaluator as evaluator
+from training import evaluator
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from experiments import cameras, feature_stats
+from analysis import cameras, feature_stats
 from training.config import cli
 from training.evaluator import Evaluator
 
@@ -19,5 +19,5 @@ def stacked(monkeypatch: pytest.MonkeyPatch) -> Evaluator:
     """An untrained agent that sees two images at a time; the commands get it for whatever run they name."""
     one = Evaluator(dataclasses.replace(cli.parse(STACKED), device="cpu"), workers=0)
     for command in (cameras, feature_stats):
-        monkeypatch.setattr(command, "player_of", lambda _: one)
+        monkeypatch.setattr(command, "evaluator_of", lambda _: one)
     return one

@@ -34,7 +34,7 @@ def is_run(name: str) -> bool:
     return (Path(name) / run_folder.CONFIG).is_file()
 
 
-def player_of(name: str) -> Evaluator:
+def evaluator_of(name: str) -> Evaluator:
     """The agent of a run's folder, or the untrained one of what train.py would be told. Raises UserError if it sees no
     images."""
     trained = is_run(name)

@@ -1,4 +1,4 @@
-"""Runs side by side: `python -m experiments.compare RUN RUN ... [--out compare.png]`.
+"""Runs side by side: `python -m analysis.compare RUN RUN ... [--out compare.png]`.
 
 Prints what differs between their configurations and how each one did, and draws success over steps.
 """
@@ -22,7 +22,7 @@ from matplotlib.ticker import PercentFormatter
 from rich.console import Console
 from rich.table import Table
 
-from experiments.command import command
+from analysis.command import command
 from training import finish, logger, run_folder
 from training.config.flags import Config
 from training.errors import UserError

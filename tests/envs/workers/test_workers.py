@@ -21,7 +21,7 @@ from envs.workers import remote
 from tests.envs import unruly
 from tests.envs.unruly import EXIT, HANG, RAISE
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

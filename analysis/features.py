@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import envs
+from analysis.scenes import Scenes
 from encoders import PixelEncoder
 from encoders.pooling import SpatialSoftmax
 from envs.rendering.renderer import Renderer, object_columns
-from experiments.scenes import Scenes
 from replay.augment import random_offsets, shift
 from training.evaluator import Evaluator
 from training.rollout.policy import RawObservation

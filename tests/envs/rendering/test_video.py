@@ -14,7 +14,7 @@ import pytest
 import envs
 from tests.envs.unruly import same
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def still(observation: dict[str, np.ndarray], opens: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""One episode of a run's film as a row of images: `python -m experiments.filmstrip VIDEO PNG [--episode 0]`."""
+"""One episode of a run's film as a row of images: `python -m analysis.filmstrip VIDEO PNG [--episode 0]`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import imageio.v3 as iio
 import numpy as np
 import tyro
 
-from experiments.command import command
+from analysis.command import command
 from training.errors import UserError
 
 

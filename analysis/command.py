@@ -1,4 +1,4 @@
-"""What the commands of this folder share: their flags are a dataclass, and what cannot be done is a sentence."""
+"""What the commands that look at runs share: their flags are a dataclass, and what cannot be done is a sentence."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import envs
+from analysis import cameras, compare, feature_stats, scenes
 from envs.rendering.renderer import Renderer, object_columns
-from experiments import cameras, compare, feature_stats, scenes
 from training.evaluator import Evaluator
 from training.rollout.keypoints import keypoints
 
@@ -87,7 +87,7 @@ def test_keypoints_are_those_of_the_stack_and_stand_on_the_newest_image(
 
 
 def test_runs_are_compared_by_what_differs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    results, image = Path(compare.__file__).parent / "results", tmp_path / "compare.png"
+    results, image = Path(compare.__file__).parents[1] / "experiments" / "results", tmp_path / "compare.png"
     runs = [str(results / name / "seed-0") for name in ("push-state", "push-blind")]
     assert compare.main([*runs, "--out", str(image)]) == 0
     said = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""From which cameras the object is hidden: `python -m experiments.cameras RUN|PRESET [--random-actions 0.3]`.
+"""From which cameras the object is hidden: `python -m analysis.cameras RUN|PRESET [--random-actions 0.3]`.
 
 In the agent's own episodes, counts the object's pixels in each camera's image: drawn with the object and without it,
 those that differ. Prints for each camera, and for each pair of them, in how many frames fewer than FEWEST show.
@@ -16,10 +16,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from analysis.command import command
+from analysis.scenes import evaluator_of, scenes
 from envs import CAMERAS, CameraConfig
 from envs.rendering.renderer import Renderer
-from experiments.command import command
-from experiments.scenes import player_of, scenes
 from training.errors import UserError
 
 FEWEST = 4  # pixels: below, the object counts as hidden
@@ -51,7 +51,7 @@ def object_pixels(poses: np.ndarray, stock: object) -> np.ndarray:
 
 def run(arguments: Arguments) -> None:
     """Raises UserError if the run sees nothing, or its task has no object."""
-    evaluator = player_of(arguments.run)
+    evaluator = evaluator_of(arguments.run)
     try:
         stock = evaluator.eval_envs.get_attr("stock")[0]
         if not stock.has_object:

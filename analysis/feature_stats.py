@@ -1,4 +1,4 @@
-"""What an encoder gives the networks: `python -m experiments.feature_stats RUN [--steps 25]`.
+"""What an encoder gives the networks: `python -m analysis.feature_stats RUN [--steps 25]`.
 
 Instead of a run it takes what train.py does, in one word: `"book-pixels --pooling flat"` is that one, untrained.
 A run plays its own episodes. An untrained agent explores: each episode opens with a guided push or grasp and goes on
@@ -28,9 +28,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from encoders.pixels import softmax_temperature
-from experiments.command import command
-from experiments.features import (
+from analysis.command import command
+from analysis.features import (
     ELSEWHERE,
     PAD,
     SCENES,
@@ -45,7 +44,8 @@ from experiments.features import (
     signal,
     with_pixels,
 )
-from experiments.scenes import Scenes, is_run, player_of, scenes, way_to_object
+from analysis.scenes import Scenes, evaluator_of, is_run, scenes, way_to_object
+from encoders.pixels import softmax_temperature
 from training.evaluator import Evaluator
 
 SATURATED = 0.97  # of Tanh, whose slope is 0.06 there
@@ -108,7 +108,7 @@ def noise_report(distances: Distances, console: Console) -> None:
 
 def run(arguments: Arguments) -> None:
     """Raises UserError if the run sees nothing."""
-    evaluator, console = player_of(arguments.run), Console()
+    evaluator, console = evaluator_of(arguments.run), Console()
     try:
         explores = {} if is_run(arguments.run) else {"random_actions": 1.0, "guided_episodes": 1.0}
         found = scenes(evaluator, arguments.steps, **explores)

@@ -11,8 +11,8 @@ import pytest
 import torch
 from rich.console import Console
 
+from analysis import feature_stats, features, scenes
 from envs.rendering.renderer import Renderer, object_columns
-from experiments import feature_stats, features, scenes
 from training.config import cli
 from training.evaluator import Evaluator
 

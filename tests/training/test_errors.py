@@ -18,7 +18,8 @@ import torch
 
 import eval as evaluation
 import train
-from experiments import compare, feature_stats, plot
+from analysis import compare, feature_stats
+from experiments import plot
 from experiments import run as experiment
 from training.config import resources
 from training.errors import guarded, ran_out_of_memory
@@ -33,9 +34,9 @@ NO_TEXT = os.fsdecode(b"a\xff")  # as Python hands it to a command
         (train.main, ["push", "--total-steps", "2000", "--resume", NO_TEXT], "train.py"),
         (evaluation.main, [NO_TEXT], "eval.py"),
         (evaluation.main, ["run", "--video", f"{NO_TEXT}.mp4"], "eval.py"),
-        (compare.main, [NO_TEXT], "experiments.compare"),
+        (compare.main, [NO_TEXT], "analysis.compare"),
         (plot.main, ["push-state", "--out", f"{NO_TEXT}.png"], "experiments.plot"),
-        (feature_stats.main, [NO_TEXT], "experiments.feature_stats"),
+        (feature_stats.main, [NO_TEXT], "analysis.feature_stats"),
         (experiment.main, ["push-state", "--runs", NO_TEXT], "experiments.run"),
         (experiment.main, ["push-state", "--", "--env-id", NO_TEXT], "experiments.run"),
     ],

@@ -70,7 +70,7 @@ def test_workers_give_way_and_threads_are_as_asked_for_around_each_update(monkey
     trainers: list[Trainer] = []
     try:
         for updates in ("3", "1"):
-            trainers.append(session_of("--updates-per-encoding", updates, "--threads", "2"))
+            trainers.append(trainer_of("--updates-per-encoding", updates, "--threads", "2"))
         leaving, other = trainers
         assert niceness(leaving) == min(19, own + 15) and niceness(other) == own
         seen: list[int] = []
@@ -89,7 +89,7 @@ def test_workers_give_way_and_threads_are_as_asked_for_around_each_update(monkey
         torch.set_num_threads(before)
 
 
-def session_of(*flags: str) -> Trainer:
+def trainer_of(*flags: str) -> Trainer:
     """After a few steps from pixels, with one worker."""
     small = ["--num-envs", "2", "--workers", "1", "--batch-size", "4", "--buffer-size", "400", "--eval-episodes", "2"]
     trainer = Trainer(cli.parse(["push-pixels", *small, "--final-episodes", "2", "--device", "cpu", *flags]))

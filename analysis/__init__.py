@@ -1,0 +1,1 @@
+"""Looking at runs: from which cameras, what an encoder gives, runs side by side, films as strips."""

@@ -73,7 +73,7 @@ def run(arguments: Arguments) -> None:
         step = evaluator.load(file)
         seed = evaluator.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
         points = None if arguments.keypoints is None else keypoints(evaluator.agent, config.frame_stack)
-        # First, for it may turn out that nothing can be drawn or written:
+        # First, for it may turn out that nothing can be rendered or written:
         if arguments.video is not None:
             film(evaluator, arguments.video, seed)
         if arguments.keypoints is not None:

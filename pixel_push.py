@@ -170,7 +170,7 @@ class PixelEnv(gym.Wrapper[Any, Any, Any, Any]):
         super().close()
 
     def _with_pixels(self, observation: dict[str, NDArray[Any]], opens: bool) -> dict[str, NDArray[Any]]:
-        images = self._renderer.draw(self.env)[None]
+        images = self._renderer.render(self.env)[None]
         return observation | {envs.PIXELS: self._frames.push(images, np.array([opens]))[0].numpy()}
 
 

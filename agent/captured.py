@@ -14,12 +14,12 @@ class CudaGraphUpdate:
     """An update, captured, and the sampling before it where that can be.
 
     What differs between replays is in tensors that are changed in place (the ring's tables and cursors, or a minibatch
-    that was drawn outside; normalisers, weights, the optimizers' state) and in the registered generators: each replay
-    draws other numbers, also from episodes that were stored after the capture. Nothing in it may wait for the device.
+    that was sampled outside; normalisers, weights, the optimizers' state) and in the registered generators: each replay
+    samples other numbers, also from episodes that were stored after the capture. Nothing in it may wait for the device.
 
     Args:
-        step: updates, on a minibatch that it draws or finds in its place; returns metrics, 0-d tensors.
-        generators: those that it draws from, on the device.
+        step: updates, on a minibatch that it samples or finds in its place; returns metrics, 0-d tensors.
+        generators: those that it samples from, on the device.
         optimizers: those that it steps.
     """
 

@@ -1,6 +1,6 @@
 """From which cameras the object is hidden: `python -m analysis.cameras RUN|PRESET [--random-actions 0.3]`.
 
-In the agent's own episodes, counts the object's pixels in each camera's image: drawn with the object and without it,
+In the agent's own episodes, counts the object's pixels in each camera's image: rendered with the object and without it,
 those that differ. Prints for each camera, and for each pair of them, in how many frames fewer than FEWEST show.
 """
 
@@ -42,7 +42,7 @@ def object_pixels(poses: np.ndarray, stock: object) -> np.ndarray:
     for hidden in ((), ("object0",)):
         renderer = Renderer(stock.model, CameraConfig(names), hide=hidden)  # type: ignore[attr-defined]
         out = np.zeros((len(poses), *CameraConfig(names).shape), np.uint8)
-        renderer.draw(poses, out)
+        renderer.render(poses, out)
         renderer.close()
         images.append(out)
     differ = (images[0] != images[1]).reshape(*images[0].shape[:3], len(names), 3).any(-1)

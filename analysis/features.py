@@ -87,7 +87,7 @@ def with_object_at(evaluator: Evaluator, poses: NDArray[np.float64], others: NDA
     poses[:, columns] = others[:, columns]
     images = np.zeros((len(poses), *view.shape), np.uint8)
     renderer = Renderer(stock.model, view)
-    renderer.draw(poses, images)
+    renderer.render(poses, images)
     renderer.close()
     return images
 

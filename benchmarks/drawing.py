@@ -1,7 +1,7 @@
-"""How many images a second are drawn at 84x84: `python -m benchmarks.drawing [--json]`.
+"""How many images a second are rendered at 84x84: `python -m benchmarks.drawing [--json]`.
 
-Several processes that draw one image at a time, which is how workers draw their own environments, against one process
-that draws many as tiles with one readback, which is `--render-process`. On some GPUs several processes that draw at
+Several processes that render one image at a time, as workers do for their own environments, against one process that
+renders many as tiles with one readback, which is `--render-process`. On some GPUs several processes that render at
 once are reported to hang: a layout that is not done within a limit is stopped, and said to hang. No physics is in it.
 """
 
@@ -32,7 +32,7 @@ Layout = tuple[int, int]  # processes, and the tiles that each reads back at onc
 @dataclass(frozen=True)
 class Options:
     processes: tuple[int, ...] = (1, 2, 4, 8, 16)
-    """That draw one image at a time, side by side."""
+    """That render one image at a time, side by side."""
     tiles: tuple[int, ...] = (8, 32, 64)
     """Tiles of the one process that renders several images before it reads them back."""
     seconds: float = 3.0
@@ -42,13 +42,13 @@ class Options:
     limit: float = 60.0
     """Seconds after which a layout is said to hang."""
     cuda: bool = False
-    """Have each process hold a CUDA context too, as a trainer that draws by itself does."""
+    """Have each process hold a CUDA context too, as a trainer that renders by itself does."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
 
-def draw(pipe: Connection, tiles: int, seconds: float, cuda: bool) -> None:
-    """In a process of its own: say what draws, wait for the word, and then how many images a second."""
+def render(pipe: Connection, tiles: int, seconds: float, cuda: bool) -> None:
+    """In a process of its own: say what renders, wait for the word, and then how many images a second."""
     from envs.rendering.renderer import Renderer
 
     if cuda:
@@ -59,14 +59,14 @@ def draw(pipe: Connection, tiles: int, seconds: float, cuda: bool) -> None:
     poses, view = _poses(env, tiles), envs.CameraConfig()
     renderer = Renderer(env.get_wrapper_attr("stock").model, view, tiles)
     images = np.empty((tiles, *view.shape), np.uint8)
-    renderer.draw(poses, images)  # what is made at first use
+    renderer.render(poses, images)  # what is made at first use
     pipe.send(renderer.name)
     pipe.recv()
-    begun, drawn = time.perf_counter(), 0
+    begun, rendered = time.perf_counter(), 0
     while (taken := time.perf_counter() - begun) < seconds:
-        renderer.draw(poses, images)
-        drawn += tiles
-    pipe.send(drawn / taken)
+        renderer.render(poses, images)
+        rendered += tiles
+    pipe.send(rendered / taken)
     renderer.close()
 
 
@@ -89,7 +89,7 @@ def images_per_second(layout: Layout, options: Options) -> tuple[float, str] | N
     count, tiles = layout
     context = multiprocessing.get_context("spawn")  # a fork would inherit what cannot be shared
     ends = [context.Pipe() for _ in range(count)]
-    processes = [context.Process(target=draw, args=(end, tiles, options.seconds, options.cuda)) for _, end in ends]
+    processes = [context.Process(target=render, args=(end, tiles, options.seconds, options.cuda)) for _, end in ends]
     pipes = [ours for ours, _ in ends]
     try:
         for process, (_, theirs) in zip(processes, ends, strict=True):
@@ -104,7 +104,7 @@ def images_per_second(layout: Layout, options: Options) -> tuple[float, str] | N
             return None
         return sum(rates), names[0]
     except (EOFError, OSError):
-        raise RuntimeError("a process that draws died") from None
+        raise RuntimeError("a process that renders died") from None
     finally:
         for process in processes:
             process.kill()

@@ -1,4 +1,4 @@
-"""Stock environments with images among their observations, as their users draw them. No torch is imported here."""
+"""Stock environments with images among their observations, as their users render them. No torch is imported here."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from benchmarks.settings import STACK, Settings, stock_id
 from envs.layout import PROPRIOCEPTION, take
 from envs.rendering.cameras import PIXELS, SIZE
 
-BOOK_SIZE = 480  # pixels a side that the chapter draws
+BOOK_SIZE = 480  # pixels a side that the chapter renders
 
 
-class Drawn(gym.ObservationWrapper[Any, Any, Any]):
+class Rendered(gym.ObservationWrapper[Any, Any, Any]):
     """Adds `render()` of a stock environment, as it comes.
 
     Args:
-        env: drawn at SIZE.
+        env: rendered at SIZE.
         msaa: leave its 4 samples a pixel on.
     """
 
@@ -38,7 +38,7 @@ class Drawn(gym.ObservationWrapper[Any, Any, Any]):
 
 
 class Book(gym.Wrapper[Any, Any, Any, Any]):
-    """The chapter's wrapper: drawn large and resized with PIL, STACK images; proprioception, achieved and desired
+    """The chapter's wrapper: rendered large and resized with PIL, STACK images; proprioception, achieved and desired
     goal."""
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
@@ -80,17 +80,17 @@ class Book(gym.Wrapper[Any, Any, Any, Any]):
         }
 
 
-def drawn(settings: Settings, msaa: bool) -> Callable[[], gym.Env[Any, Any]]:
-    """Makes a stock environment that is drawn at SIZE."""
+def rendered(settings: Settings, msaa: bool) -> Callable[[], gym.Env[Any, Any]]:
+    """Makes a stock environment that is rendered at SIZE."""
     return functools.partial(_sampled, stock_id(settings), msaa)
 
 
 def _sampled(name: str, msaa: bool) -> gym.Env[Any, Any]:
-    return Drawn(gym.make(name, render_mode="rgb_array", width=SIZE, height=SIZE), msaa)
+    return Rendered(gym.make(name, render_mode="rgb_array", width=SIZE, height=SIZE), msaa)
 
 
 def book(settings: Settings, size: int = BOOK_SIZE) -> Callable[[], gym.Env[Any, Any]]:
-    """Makes an environment as the chapter has it; or drawn at another size, SIZE for what needs no resizing."""
+    """Makes an environment as the chapter has it; or rendered at another size, SIZE for what needs no resizing."""
     return functools.partial(_book, stock_id(settings), size)
 
 

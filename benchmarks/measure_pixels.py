@@ -7,18 +7,18 @@ from dataclasses import replace
 
 from benchmarks import measure, ours, sb3, sb3_counts, stepping
 from benchmarks.alternate import Remote
-from benchmarks.images import drawn
+from benchmarks.images import rendered
 from benchmarks.measure import FAST, OURS, Report, Timing, against, medians, run_all
 from benchmarks.settings import Settings
 from envs import SIZE, CameraConfig
 
 BOOK = "SB3, the book's wrapper"
-RECOMMENDED = "SB3, drawn at 84x84, SubprocVecEnv"
+RECOMMENDED = "SB3, rendered at 84x84, SubprocVecEnv"
 RECIPE = "ours, preset push-pixels"
 
 
 def end_to_end(settings: Settings, timing: Timing) -> Report:
-    """The whole trainer against SB3 with DummyVecEnv and the book's wrapper; and drawn at 84x84 in subprocesses."""
+    """The whole trainer against SB3 with DummyVecEnv and the book's wrapper; and rendered at 84x84 in subprocesses."""
     rates = run_all(
         f"end to end, {settings.updates_per_step:g} updates per env step",
         {
@@ -48,17 +48,17 @@ def end_to_end(settings: Settings, timing: Timing) -> Report:
 
 
 def envs(settings: Settings, timing: Timing) -> Report:
-    """Stepping with random actions, every step drawn at 84x84 by the default camera."""
+    """Stepping with random actions, every step rendered at 84x84 by the default camera."""
     common = {"settings": settings, "actions": stepping.actions_of(settings)}
     everywhere = {**common, "workers": settings.cores}
     ours_smooth, stock, stock_smooth = f"{OURS}, MSAA", "AsyncVectorEnv", "AsyncVectorEnv, MSAA"
     rates = run_all(
-        "environment stepping and drawing",
+        "environment stepping and rendering",
         {
             OURS: (stepping.Ours, {**everywhere, "view": CameraConfig()}),
-            stock: (stepping.Gymnasium, {**common, "make": drawn(settings, msaa=False)}),
+            stock: (stepping.Gymnasium, {**common, "make": rendered(settings, msaa=False)}),
             ours_smooth: (stepping.Ours, {**everywhere, "view": CameraConfig(msaa=True)}),
-            stock_smooth: (stepping.Gymnasium, {**common, "make": drawn(settings, msaa=True)}),
+            stock_smooth: (stepping.Gymnasium, {**common, "make": rendered(settings, msaa=True)}),
             BOOK: (sb3.Stepping, {**common, "subprocesses": False}),
             "ours, push-pixels' two cameras": (
                 stepping.Ours,
@@ -68,9 +68,9 @@ def envs(settings: Settings, timing: Timing) -> Report:
         timing,
     )
     return {
-        "drawn_vs_async": against(rates, OURS, stock, "env_steps", "gymnasium"),
-        "drawn_vs_async_msaa": against(rates, ours_smooth, stock_smooth, "env_steps", "gymnasium"),
-        "drawn_vs_book": against(rates, OURS, BOOK, "env_steps"),
+        "rendered_vs_async": against(rates, OURS, stock, "env_steps", "gymnasium"),
+        "rendered_vs_async_msaa": against(rates, ours_smooth, stock_smooth, "env_steps", "gymnasium"),
+        "rendered_vs_book": against(rates, OURS, BOOK, "env_steps"),
         "contenders": medians(rates),
     }
 

@@ -18,7 +18,7 @@ from benchmarks.settings import Settings, stock_id
 
 
 def actions_of(settings: Settings) -> np.ndarray:
-    """Uniformly random actions (rounds, N, 4) for everybody, drawn beforehand; after the last comes the first."""
+    """Uniformly random actions (rounds, N, 4) for everybody, sampled beforehand; after the last comes the first."""
     shape = (997, settings.num_envs, 4)  # a prime, so that episodes do not repeat
     return np.random.default_rng(settings.seed).uniform(-1, 1, shape).astype(np.float32)
 
@@ -43,7 +43,7 @@ class Stepping:
 
 
 class Ours(Stepping):
-    """`envs.make_vec`, drawn where there is a view."""
+    """`envs.make_vec`, rendered where there is a view."""
 
     def __init__(
         self, settings: Settings, actions: np.ndarray, workers: int | None, view: envs.CameraConfig | None = None

@@ -1,6 +1,6 @@
 """Goal environments: built, checked, stepped in parallel, restored, rewarded and filmed.
 
-What needs torch (`reward_fn`, `reward_range`) or draws (`record`) is loaded when it is first asked for: worker
+What needs torch (`reward_fn`, `reward_range`) or renders (`record`) is loaded when it is first asked for: worker
 processes import this package and need neither.
 """
 

@@ -207,7 +207,7 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
         if state["physics"].shape != (mujoco.mj_stateSize(self._model, _PHYSICS),):
             raise ValueError("This state belongs to another task: restore it into the id it was taken from.")
         mujoco.mj_setState(self._model, self._data, state["physics"], _PHYSICS)
-        mujoco.mj_forward(self._model, self._data)  # something sensible to draw; step() reads only what follows
+        mujoco.mj_forward(self._model, self._data)  # something sensible to render; step() reads only what follows
         mujoco.mj_setState(self._model, self._data, state["physics"], _PHYSICS)
         self._data.xpos[:], self._data.xquat[:] = state["xpos"], state["xquat"]
         stock.goal = state["goal"].copy()

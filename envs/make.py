@@ -22,7 +22,7 @@ def make_vec(
     Args:
         env_id: a registered goal environment with Dict observations of Boxes.
         num_envs: how many.
-        view: what the observation's "pixels" show; None draws none. Fetch tasks only.
+        view: what the observation's "pixels" show; None renders none. Fetch tasks only.
         workers: processes to spread the environments over, at most one per environment; 0 steps them here;
             None takes one per core but one, from the number of cores alone.
         seed: what the first `reset()` that names no seed uses; environment i gets seed + i.

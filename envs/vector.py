@@ -55,7 +55,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         self.render_mode, self.restorable = example.render_mode, isinstance(example, FetchEnv)
         if view is not None:
             if not self.restorable:
-                raise ValueError(f"'{spec.id}' is no Fetch task, which alone can be drawn for the networks.")
+                raise ValueError(f"'{spec.id}' is no Fetch task, which alone can be rendered for the networks.")
             space = gym.spaces.Dict({**space.spaces, PIXELS: gym.spaces.Box(0, 255, view.shape, np.uint8)})
         self.single_observation_space, self.observation_space = space, batch_space(space, num_envs)
         self.single_action_space, self.action_space = actions, batch_space(actions, num_envs)
@@ -184,7 +184,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         self._ready, self._seed = True, None
 
     def gl_renderer(self) -> str | None:
-        """What draws the observations' pixels, as GL names it; None where nothing is drawn."""
+        """What renders the observations' pixels, as GL names it; None where nothing is rendered."""
         self._check_idle("gl_renderer")
         self._submit("gl_renderer")
         return self._collect()[0]

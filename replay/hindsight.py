@@ -22,7 +22,7 @@ def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, unif
     """The time whose achieved goal replaces the desired one.
 
     Args:
-        strategy: "future" draws from `time + 1 .. end`, "episode" from `start + 1 .. end`, "final" takes `end`.
+        strategy: "future" samples from `time + 1 .. end`, "episode" from `start + 1 .. end`, "final" takes `end`.
         time, start, end: (B,) int64, `start <= time < end`.
         uniform: (B,) float64 in [0, 1).
 

@@ -10,18 +10,18 @@ from replay.batch import Batch
 
 
 class Prefetcher:
-    """Draws each minibatch, and sends it on its way, while the device still computes with the one before.
+    """Samples each minibatch, and sends it on its way, while the device still computes with the one before.
 
-    So it was drawn from what was stored a step earlier than it could have been. What is drawn and not taken is not
+    So it was sampled from what was stored a step earlier than it could have been. What is sampled and not taken is not
     saved with a run.
 
     Args:
-        draw: gives the next minibatch, in the host's memory.
+        sample: gives the next minibatch, in the host's memory.
         device: where it is wanted.
     """
 
-    def __init__(self, draw: Callable[[], Batch], device: torch.device) -> None:
-        self._draw, self._device = draw, device
+    def __init__(self, sample: Callable[[], Batch], device: torch.device) -> None:
+        self._sample, self._device = sample, device
         # Copies on the device's own stream would begin when what was launched before them is done.
         self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._next: Batch | None = None
@@ -40,4 +40,4 @@ class Prefetcher:
 
     def _send(self) -> Batch:
         with torch.cuda.stream(self._copies):  # of None: this changes nothing
-            return self._draw().to(self._device)
+            return self._sample().to(self._device)

@@ -1,4 +1,4 @@
-"""The replay buffer: draws transitions from what is stored, and gives most of them another goal."""
+"""The replay buffer: samples transitions from what is stored, and gives most of them another goal."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ class Ring:
     def _lender(self, env_index: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
         """The time whose achieved goal is lent to the transition of `env_index` at `time`; (B,) each."""
         end = self._end(env_index, time)
-        # A long episode may have lost its beginning to the ring; `episode` draws from the time after it.
+        # A long episode may have lost its beginning to the ring; `episode` samples from the time after it.
         begun = self.storage.gather("start", self.storage.row(time, env_index))
         start = torch.maximum(begun, self.storage.oldest_time(env_index) - 1)
         return goal_time(self.strategy, time, start, end, uniform)

@@ -183,14 +183,14 @@ def test_loading_builds_nothing_that_learns_steps_or_renders(saved: Evaluator, m
         pytest.fail("it was built")
 
     def no_gl() -> None:
-        raise envs.RenderError("Nothing can be drawn: apt-get install libegl1")
+        raise envs.RenderError("Nothing can be rendered: apt-get install libegl1")
 
     for part in (torch.optim.Optimizer, Ring, envs.GoalVectorEnv, Evaluator):
         monkeypatch.setattr(part, "__init__", built)
     monkeypatch.setattr(envs, "check_gl", no_gl)
     policy = pixel_push.load("run")
     assert policy.predict(WHOLE)[0].shape == (4,)
-    with pytest.raises(pixel_push.UserError, match=r"^Nothing can be drawn: apt-get install libegl1$"):
+    with pytest.raises(pixel_push.UserError, match=r"^Nothing can be rendered: apt-get install libegl1$"):
         policy.make_env()
 
 

@@ -52,7 +52,7 @@ class Evaluator:
         accelerate.set_up(config.threads)
         self.seeds = seeds(config.seed, ranks.rank)
         part = ranks.local_config(config).num_envs
-        # Processes that draw are dear, and on some GPUs hang beside one another: from pixels, the environments of the
+        # Processes that render are dear, and on some GPUs hang beside one another: from pixels, the environments of the
         # training play the evaluations too. Two at least, for one may be shown the other's images.
         self.evaluates_in_training_envs = config.view is not None and part > 1
         self.eval_envs = self._make_eval_envs(part, config.workers if workers is None else workers)

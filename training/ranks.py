@@ -1,6 +1,6 @@
 """Several processes that learn as one: `torchrun --nproc-per-node K train.py ...`.
 
-Each rank steps its own environments, keeps its share of the replay, and draws its share of each minibatch. What they
+Each rank steps its own environments, keeps its share of the replay, and samples its share of each minibatch. What they
 have in common are the networks: gradients are averaged before each optimizer's step, in one flat all-reduce, so that K
 ranks with batches of B/K make the step that is expected of one with B. The normalisers' statistics are shared after
 each step of the environments. Rank 0 evaluates and logs.

@@ -116,7 +116,7 @@ def resharded(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[s
     """`Trainer.state_dict()` of rank `rank` of `count`, from those of all ranks that were; it is cut by environments.
 
     What belongs to the run as a whole is the first one's. Random numbers are left out: nothing goes on bit for bit, and
-    no two ranks are to draw the same.
+    no two ranks are to sample the same.
     """
     ring = reshard.joined([state["ring"] for state in states])
     each = int(ring["shape"][1]) // count

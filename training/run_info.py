@@ -34,7 +34,7 @@ def log_run_info(trainer: Trainer, folder: Path, step: int, console: Console) ->
         )
         console.print(message, soft_wrap=True)
     if trainer.gl_renderer is not None and trainer.device.type == "cuda" and envs.is_software(trainer.gl_renderer):
-        message = f"The learner is on {trainer.device}, but images are drawn on the CPU ({trainer.gl_renderer})."
+        message = f"The learner is on {trainer.device}, but images are rendered on the CPU ({trainer.gl_renderer})."
         console.print(message, soft_wrap=True)
     return Logger(folder, step, {**dataclasses.asdict(config), **versions})
 

@@ -53,7 +53,7 @@ class Trainer:
             self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
         if self.learner.leaves_a_core:
             self.train_envs.lower_priority()
-        self.gl_renderer = self.train_envs.gl_renderer()  # what draws the images; None where there are none
+        self.gl_renderer = self.train_envs.gl_renderer()  # what renders the images; None where there are none
         try:
             self.ring = self._make_ring()
         except ValueError as error:  # of images on disk

@@ -34,16 +34,16 @@ SIZE = 84  # pixels, of what the networks see: height and width
 
 @dataclass(frozen=True)
 class CameraConfig:
-    """How environments are drawn.
+    """How environments are rendered.
 
     Args:
         cameras: names of `CAMERAS`; their images are stacked as channels, in this order.
-        render_size: pixels a side that are drawn; other than SIZE, the image is resized as the chapter does (PIL,
+        render_size: pixels a side that are rendered; other than SIZE, the image is resized as the chapter does (PIL,
             bilinear).
-        goal_marker: draw the red ball at the goal. It shows the goal that the environment gave, and so contradicts
+        goal_marker: render the red ball at the goal. It shows the goal that the environment gave, and so contradicts
             relabelled ones.
         msaa: smooth edges (4 samples a pixel).
-        one_process: have one process draw all environments, instead of each worker its own.
+        one_process: have one process render all environments, instead of each worker its own.
     """
 
     cameras: tuple[str, ...] = ("default",)

@@ -1,4 +1,4 @@
-"""The GL context that images are drawn in: EGL, or OSMesa where there is none. No torch is imported here."""
+"""The GL context that images are rendered in: EGL, or OSMesa where there is none. No torch is imported here."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ INSTALL = "apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0"
 
 
 class RenderError(RuntimeError):
-    """Nothing can be drawn here: a GL library is missing, or the renderer broke down."""
+    """Nothing can be rendered here: a GL library is missing, or the renderer broke down."""
 
 
 def backend() -> str:
-    """What draws: the environment variable MUJOCO_GL if it is set, else egl, else osmesa.
+    """What renders: the environment variable MUJOCO_GL if it is set, else egl, else osmesa.
 
     Sets MUJOCO_GL, which stock's viewer reads when it is first asked for an image.
 
@@ -38,13 +38,14 @@ def _first_there() -> str:
                 return name
         except OSError:
             continue
-    raise RenderError(f"Nothing can be drawn: neither EGL nor OSMesa is there: {INSTALL}")
+    raise RenderError(f"Nothing can be rendered: neither EGL nor OSMesa is there: {INSTALL}")
 
 
 def import_mujoco() -> None:
     """Import MuJoCo before anything else does: it loads the library that MUJOCO_GL names, and fails without it.
 
-    Then it is imported as if MUJOCO_GL disabled drawing: a library is missed when something is to be drawn, not before.
+    Then it is imported as if MUJOCO_GL disabled rendering: a library is missed when something is to be rendered, and
+    not before.
     """
     given = os.environ.get("MUJOCO_GL")
     try:
@@ -76,7 +77,7 @@ def make_context(size: int) -> Any:
         mend = "take MUJOCO_GL out of the environment"
         if name == "egl":
             mend = f"{INSTALL}; or MUJOCO_GL=osmesa in the environment, where OSMesa is installed"
-        raise RenderError(f"Nothing can be drawn with MUJOCO_GL={name} ({reason}): {mend}") from error
+        raise RenderError(f"Nothing can be rendered with MUJOCO_GL={name} ({reason}): {mend}") from error
     return context
 
 
@@ -96,5 +97,5 @@ def renderer_name() -> str:
 
 
 def is_software(renderer: str) -> bool:
-    """Whether a GL_RENDERER draws on the CPU."""
+    """Whether a GL_RENDERER renders on the CPU."""
     return any(name in renderer.lower() for name in ("llvmpipe", "softpipe", "swrast", "software", "osmesa"))

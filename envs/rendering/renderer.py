@@ -1,7 +1,7 @@
-"""Images of Fetch tasks, drawn from poses rather than from simulations.
+"""Images of Fetch tasks, rendered from poses rather than from simulations.
 
-A simulation is never drawn itself: stock's `render()` runs `mj_forward` on it, which changes what PickAndPlace does
-next. What is drawn is a scratch copy, given the joint positions. So one renderer, with one GL context, serves any
+A simulation is never rendered itself: stock's `render()` runs `mj_forward` on it, which changes what PickAndPlace does
+next. What is rendered is a scratch copy, given the joint positions. So one renderer, with one GL context, serves any
 number of environments of the same task, and needs nothing of them but a few numbers.
 """
 
@@ -31,13 +31,13 @@ def object_columns(model: mujoco.MjModel) -> list[int]:
 
 
 class Renderer:
-    """Draws poses of one Fetch task.
+    """Renders poses of one Fetch task.
 
     Args:
         model: the task's, copied.
         view: cameras, size, and what is left out.
         hide: bodies to leave out, beside those that never show.
-        tiles: images drawn side by side before they are read back. One is best in software; on a GPU each readback
+        tiles: images rendered side by side before they are read back. One is best in software; on a GPU each readback
             waits for the card.
 
     Raises:
@@ -58,22 +58,22 @@ class Renderer:
         self._scene = mujoco.MjvScene(self._model, _MAX_GEOMS)
         self._option, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
         with creating():
-            self._drawing: Any = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
-            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._drawing)
+            self._mjr_context: Any = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
+            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr_context)
         atexit.register(self.close)  # registered after EGL's own, so done before it
         side = view.render_size
         self._rectangles = [mujoco.MjrRect(0, side * tile, side, side) for tile in range(tiles)]
         self._read = np.zeros((tiles, side, side, 3), np.uint8)
 
-    def draw(self, poses: np.ndarray, out: np.ndarray) -> None:
-        """Draw poses (N, P) into `out` (N, SIZE, SIZE, 3 C) uint8, C cameras stacked as channels."""
+    def render(self, poses: np.ndarray, out: np.ndarray) -> None:
+        """Render poses (N, P) into `out` (N, SIZE, SIZE, 3 C) uint8, C cameras stacked as channels."""
         self._context.make_current()  # another renderer of this thread may have been at work
         images = [(row, camera) for row in range(len(poses)) for camera in range(len(self._cameras))]
         for first in range(0, len(images), self.tiles):
             with WATCHDOG:
-                self._draw_some(images[first : first + self.tiles], poses, out)
+                self._render_some(images[first : first + self.tiles], poses, out)
 
-    def _draw_some(self, images: list[tuple[int, int]], poses: np.ndarray, out: np.ndarray) -> None:
+    def _render_some(self, images: list[tuple[int, int]], poses: np.ndarray, out: np.ndarray) -> None:
         placed = None
         for (row, camera), rectangle in zip(images, self._rectangles, strict=False):
             if row != placed:
@@ -83,10 +83,10 @@ class Renderer:
                 self._model, self._data, self._option, self._perturb, self._cameras[camera],
                 mujoco.mjtCatBit.mjCAT_ALL, self._scene,
             )  # fmt: skip
-            mujoco.mjr_render(rectangle, self._scene, self._drawing)
+            mujoco.mjr_render(rectangle, self._scene, self._mjr_context)
         side = self.view.render_size
         read = self._read[: len(images)]
-        mujoco.mjr_readPixels(read.ravel(), None, mujoco.MjrRect(0, 0, side, side * len(images)), self._drawing)
+        mujoco.mjr_readPixels(read.ravel(), None, mujoco.MjrRect(0, 0, side, side * len(images)), self._mjr_context)
         for (row, camera), image in zip(images, read, strict=True):
             upright = image[::-1]  # GL's first row is the lowest
             out[row, :, :, 3 * camera : 3 * camera + 3] = upright if side == SIZE else _resized(upright)
@@ -106,13 +106,13 @@ class Renderer:
         """Free the renderer before its context, and both before the interpreter ends. Again does nothing."""
         atexit.unregister(self.close)
         if self._context is not None:
-            self._drawing.free()
+            self._mjr_context.free()
             self._context.free()
-            self._context = self._drawing = None
+            self._context = self._mjr_context = None
 
 
 class EnvRenderer:
-    """Draws environments of one Fetch task, one at a time.
+    """Renders environments of one Fetch task, one at a time.
 
     Args:
         env: one of them, a `FetchEnv`.
@@ -123,11 +123,11 @@ class EnvRenderer:
         self._renderer = Renderer(env.stock.model, view)
         self.name = self._renderer.name
 
-    def draw(self, env: Any, out: np.ndarray | None = None) -> np.ndarray:
-        """Draw `env` into `out`, or into a new image, (SIZE, SIZE, 3 C) uint8."""
+    def render(self, env: Any, out: np.ndarray | None = None) -> np.ndarray:
+        """Render `env` into `out`, or into a new image, (SIZE, SIZE, 3 C) uint8."""
         if out is None:
             out = np.empty(self._renderer.view.shape, np.uint8)
-        self._renderer.draw(env.pose()[None], out[None])
+        self._renderer.render(env.pose()[None], out[None])
         return out
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ class EnvRenderer:
 
 
 def _stripped(model: mujoco.MjModel, view: CameraConfig, tiles: int, hide: Sequence[str]) -> mujoco.MjModel:
-    """A copy of the model without what is not to be drawn, with a frame buffer for `tiles` images."""
+    """A copy of the model without what is not to be rendered, with a frame buffer for `tiles` images."""
     model = copy.copy(model)
     model.vis.quality.offsamples = 4 if view.msaa else 0
     model.vis.quality.shadowsize = 1  # the light casts none, and a map of the default size takes 64 MB

@@ -1,8 +1,8 @@
-"""One process that draws the images of all environments, as tiles of one frame buffer with one readback.
+"""One process that renders the images of all environments, as tiles of one frame buffer with one readback.
 
-For GPUs, where each readback waits for the card, and where several processes that draw at once are reported to hang.
-In software, workers that draw their own environments are faster. The workers tell it themselves when it is its turn, so
-that it draws while the trainer learns.
+For GPUs, where each readback waits for the card, and where several processes that render at once are reported to hang.
+In software, workers that render their own environments are faster. The workers tell it themselves when it is its turn,
+so that it renders while the trainer learns.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BUFFER_HEIGHT = 8192  # pixels, of the tiles below one another; every driver al
 
 
 class RenderServer:
-    """Draws the poses that environments have left in the shared memory; it is a worker's block, as `EnvBlock` is.
+    """Renders the poses that environments have left in the shared memory; it is a worker's block, as `EnvBlock` is.
 
     Args:
         spec: of the environments.
@@ -42,21 +42,21 @@ class RenderServer:
         self._slots, self._turn, self._workers = memory["slots"], turn, workers
 
     def step(self, slot: int) -> None:
-        """Draw what the latest step led to, and the last images of episodes that it ended."""
+        """Render what the latest step led to, and the last images of episodes that it ended."""
         self.reset(slot)
         now = self._slots[slot]
         ended = now["terminations"] | now["truncations"]
         if ended.any():
             finals = now["final_observation"]
             images = np.empty_like(finals[PIXELS][ended])
-            self._renderer.draw(finals[POSE][ended], images)
+            self._renderer.render(finals[POSE][ended], images)
             finals[PIXELS][ended] = images
 
     def reset(self, slot: int) -> None:
-        """Draw every environment as it is now, as soon as the workers are done with theirs."""
+        """Render every environment as it is now, as soon as the workers are done with theirs."""
         self._wait_for_workers()
         now = self._slots[slot]["observation"]
-        self._renderer.draw(now[POSE], now[PIXELS])
+        self._renderer.render(now[POSE], now[PIXELS])
 
     def _wait_for_workers(self) -> None:
         told = 0

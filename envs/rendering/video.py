@@ -49,7 +49,7 @@ def record(
         episodes: how many.
         seed: of the first episode; the others follow from it.
         view: what the observation's "pixels" show, which stands beside the film; None for a policy that sees none.
-        look: draws that from the pixels (84, 84, 3 C), and whether they open an episode, as (H, W, 3); None enlarges
+        look: renders that from the pixels (84, 84, 3 C), and whether they open an episode, as (H, W, 3); None enlarges
             them as they are.
         size: height and width in pixels, of Fetch tasks; others come in their own.
 
@@ -57,7 +57,7 @@ def record(
         The success of each episode's last step.
 
     Raises:
-        RenderError: if no GL library can be loaded, or the environment draws no images.
+        RenderError: if no GL library can be loaded, or the environment renders no images.
         NotFinite: if there is a number in an observation that is not.
         OSError: if the film cannot be written there.
     """
@@ -68,11 +68,11 @@ def record(
     if fetch:
         check_gl()  # stock's viewer fails in two ways at once
     else:
-        backend()  # chosen before anything draws
+        backend()  # chosen before anything renders
     try:
         env = _drawable(env_id, size if fetch else None)
     except Exception as error:  # a constructor that knows no render_mode, or not this one
-        raise RenderError(f"{env_id} cannot draw (render_mode rgb_array: {error}).") from error
+        raise RenderError(f"{env_id} cannot render (render_mode rgb_array: {error}).") from error
     try:
         fps = env.metadata.get("render_fps", 25)
         _first_image(env, seed)
@@ -96,18 +96,18 @@ def _drawable(env_id: str, size: int | None) -> Any:
 
 
 def _first_image(env: Any, seed: int) -> None:
-    """Draw once, so that a missing library shows before a file is begun."""
+    """Render once, so that a missing library shows before a file is begun."""
     env.reset(seed=seed)
     try:
         with creating():
             image = env.render()
     except Exception as error:  # ImportError, OSError, AttributeError: every GL backend fails in its own way
         raise RenderError(
-            f"Nothing can be drawn with MUJOCO_GL={os.environ['MUJOCO_GL']} ({error or type(error).__name__}): "
+            f"Nothing can be rendered with MUJOCO_GL={os.environ['MUJOCO_GL']} ({error or type(error).__name__}): "
             f"{INSTALL}"
         ) from error
     if not isinstance(image, np.ndarray):
-        raise RenderError(f"{env.spec.id} draws no images: its render() returned {type(image).__name__}.")
+        raise RenderError(f"{env.spec.id} renders no images: its render() returned {type(image).__name__}.")
 
 
 def enlarged(pixels: np.ndarray) -> np.ndarray:
@@ -120,7 +120,7 @@ def _shown(env: Any, artist: EnvRenderer | None, overlay: Overlay, opens: bool) 
     """The scene, and beside it what the agent sees, on black whose sides are multiples of 16, as video codecs want."""
     with WATCHDOG:
         scene = env.render()
-    parts = [scene] + ([] if artist is None else [overlay(artist.draw(env), opens)])
+    parts = [scene] + ([] if artist is None else [overlay(artist.render(env), opens)])
     height, width = max(len(part) for part in parts), sum(part.shape[1] for part in parts)
     image = np.zeros((-(-height // 16) * 16, -(-width // 16) * 16, 3), np.uint8)
     left = 0
@@ -138,7 +138,7 @@ def _play(env: Any, artist: EnvRenderer | None, shown: Any, policy: Policy, film
         batch = {key: value[None] for key, value in observation.items()}
         check_finite(env.spec.id, "while it was filmed", {key: batch[key] for key in GOAL_KEYS})
         if artist is not None:
-            batch[PIXELS] = artist.draw(env)[None]
+            batch[PIXELS] = artist.render(env)[None]
         action = policy(batch, opens)[0]  # (A,)
         opens = np.zeros(1, bool)
         observation, _, terminated, truncated, info = env.step(action)

@@ -15,10 +15,11 @@ from typing import Any
 
 HANGS = 75  # exit code of a worker whose graphics driver hangs
 exit_code = 1  # of this process, when it does
-ADVICE = "MUJOCO_GL=osmesa in the environment draws without it"
+ADVICE = "MUJOCO_GL=osmesa in the environment renders without it"
 SECONDS = 20.0  # an image takes milliseconds; the trainer gives up a worker a little later, by itself
 _MESSAGE = (
-    "An image was not drawn within {seconds:.0f} seconds: the graphics driver hangs. Anything saved before is intact; "
+    "An image was not rendered within {seconds:.0f} seconds: the graphics driver hangs. "
+    "Anything saved before is intact; "
     f"{ADVICE}."
 )
 

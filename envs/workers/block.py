@@ -30,7 +30,7 @@ def memory_dtype(
     """The layout of the shared memory: one actions array, and two slots of everything a step returns.
 
     Step t writes slot t % 2, so that what it returned stays untouched until step t + 2 begins. With a `pose_size`,
-    there is room for the poses that another process draws.
+    there is room for the poses that another process renders.
     """
     rows = [(key, box.dtype, (num_envs, *box.shape)) for key, box in observation_space.spaces.items()]  # type: ignore
     if pose_size:
@@ -54,8 +54,8 @@ class EnvBlock:
         spec: what to build.
         rows: the indices of this block's environments in the whole.
         memory: () array of `memory_dtype`, written in place.
-        view: what the observation's "pixels" show; None draws none. Poses are written where the memory has room for
-            them, for another process to draw.
+        view: what the observation's "pixels" show; None renders none. Poses are written where the memory has room for
+            them, for another process to render.
         turn: file descriptor of a pipe to that process, which is told on it when all poses are there.
     """
 
@@ -75,7 +75,7 @@ class EnvBlock:
         self._slots, self._has_poses, self._turn = slots, POSE in names, turn
         self._renderer: EnvRenderer | None = None
         if view is not None and not view.one_process:
-            from envs.rendering.renderer import EnvRenderer  # GL is loaded only where something is drawn
+            from envs.rendering.renderer import EnvRenderer  # GL is loaded only where something is rendered
 
             self._renderer = EnvRenderer(self.envs[0], view)
         self._rewards, self._success = slots["rewards"], slots["success"]  # (2, N)
@@ -125,7 +125,7 @@ class EnvBlock:
         return results
 
     def gl_renderer(self) -> str | None:
-        """What draws the pixels, as GL names it; None where nothing is drawn."""
+        """What renders the pixels, as GL names it; None where nothing is rendered."""
         return None if self._renderer is None else self._renderer.name
 
     def close(self) -> None:
@@ -151,9 +151,9 @@ class EnvBlock:
                 os.write(self._turn, b".")
 
     def _show(self, which: str, slot: int, row: int, env: Any) -> None:
-        """Draw the environment as it is now, or leave its pose for the process that will."""
+        """Render the environment as it is now, or leave its pose for the process that will."""
         if self._renderer is not None:
-            self._renderer.draw(env, self._slots[which][PIXELS][slot, row])
+            self._renderer.render(env, self._slots[which][PIXELS][slot, row])
         elif self._has_poses:
             self._slots[which][POSE][slot, row] = env.pose()
 

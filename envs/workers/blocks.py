@@ -69,9 +69,11 @@ class Blocks:
             os.ftruncate(file, dtype.itemsize)
             self.memory = np.ndarray((), dtype, buffer=mmap.mmap(file, dtype.itemsize))
             for index, share in enumerate(rows[:workers]):
-                self._add(RemoteBlock(index, spec.id, share, (file, tells), draws=view is not None and not one_process))
+                self._add(
+                    RemoteBlock(index, spec.id, share, (file, tells), renders=view is not None and not one_process)
+                )
             if one_process:
-                self._render_server = RemoteBlock(None, spec.id, range(rows[-1].stop), (file, hears), draws=True)
+                self._render_server = RemoteBlock(None, spec.id, range(rows[-1].stop), (file, hears), renders=True)
                 self._processes.append(self._render_server)
         finally:
             for descriptor in (file, hears, tells):
@@ -122,7 +124,7 @@ class Blocks:
         return replies
 
     def _submit_to_render_server(self) -> None:
-        """Once a command: have the images drawn of what the environments become."""
+        """Once a command: have the images rendered of what the environments become."""
         command, *args = self._command
         if self._render_server is not None and not self._rendering and command in ("step", "reset", "gl_renderer"):
             self._render_server.submit(command, *args[:1])  # the slot

@@ -22,7 +22,7 @@ from envs.rendering.cameras import CameraConfig
 from envs.rendering.watchdog import ADVICE, HANGS
 
 HANG_SECONDS = 60.0  # a worker that has not answered for so long is given up
-DRAWING_SECONDS = 25.0  # one that draws: GPU drivers are known to hang
+RENDER_SECONDS = 25.0  # one that renders: GPU drivers are known to hang
 STOP_SECONDS = 5.0  # how long a worker may take to leave by itself
 NICENESS, LOWEST = 15, 19  # how much nicer a worker is that gives way; the nicest there is
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
@@ -47,19 +47,19 @@ class RemoteBlock:
     `multiprocessing.Process` (which would import the trainer's main module, and torch with it).
 
     Args:
-        index: the worker's number, for messages; None for the process that draws.
+        index: the worker's number, for messages; None for the process that renders.
         env_id: for messages.
         rows: its environments.
         shared: file descriptors of the shared memory, and of this process's end of the pipe from the workers to the
             render server.
-        draws: whether it renders images.
+        renders: whether it renders images.
     """
 
     def __init__(
-        self, index: int | None, env_id: str, rows: range, shared: tuple[int, int], draws: bool = False
+        self, index: int | None, env_id: str, rows: range, shared: tuple[int, int], renders: bool = False
     ) -> None:
         self.rows = rows
-        self._draws, self._one_of_several = draws, index is not None
+        self._renders, self._one_of_several = renders, index is not None
         name = "The render process" if index is None else f"Worker {index}"
         self._name = f"{name} (environments {rows.start} to {rows.stop - 1} of {env_id})"
         self._pipe, theirs = multiprocessing.Pipe(duplex=True)
@@ -80,7 +80,7 @@ class RemoteBlock:
     def build(
         self, spec: EnvSpec, dtype: np.dtype[np.void], view: CameraConfig | None, renders_for: int | None = None
     ) -> None:
-        """Have the process build its environments, or what draws those of some workers; `result` tells when it has."""
+        """Have the process build its environments, or a renderer for those of some workers; `result` waits for it."""
         try:
             message = pickle.dumps((spec, self.rows, dtype, view, renders_for))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -95,13 +95,13 @@ class RemoteBlock:
         """Wait for the answer to the last command.
 
         Raises:
-            WorkerError: if the worker died, was silent for HANG_SECONDS (DRAWING_SECONDS if it draws), or one of its
+            WorkerError: if the worker died, was silent for HANG_SECONDS (RENDER_SECONDS if it renders), or one of its
                 environments raised.
         """
-        patience = DRAWING_SECONDS if self._draws else HANG_SECONDS
+        patience = RENDER_SECONDS if self._renders else HANG_SECONDS
         # A second at a time: those in which this process was stopped, and the worker with it, count as one.
         if not any(self._poll.poll(1000) for _ in range(math.ceil(patience))):
-            advice = f", perhaps in its graphics driver: {ADVICE}" if self._draws else ""
+            advice = f", perhaps in its graphics driver: {ADVICE}" if self._renders else ""
             raise WorkerError(f"{self._name} has not answered for {patience:g} s: it is taken to hang{advice}.")
         try:
             reply = self._pipe.recv_bytes()
@@ -150,7 +150,7 @@ class RemoteBlock:
             return WorkerError(f"{self._name} closed its pipe without ending.")
         if code == HANGS:
             alone = "; or, in a new run, --render-process with one process" if self._one_of_several else ""
-            return WorkerError(f"{self._name} draws no more, its graphics driver hangs: {ADVICE}{alone}.")
+            return WorkerError(f"{self._name} renders no more, its graphics driver hangs: {ADVICE}{alone}.")
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return WorkerError(f"{self._name} {how}: start again, with fewer workers if memory was short.")
 

@@ -73,7 +73,7 @@ def _build(
     shared = mmap.mmap(memory, dtype.itemsize)
     os.close(memory)
     if renders_for is not None:
-        from envs.rendering.server import RenderServer  # GL is loaded only where something is drawn
+        from envs.rendering.server import RenderServer  # GL is loaded only where something is rendered
 
         assert view is not None
         return RenderServer(spec, rows, np.ndarray((), dtype, buffer=shared), view, turn, renders_for)

@@ -90,7 +90,7 @@ def test_only_the_object_lies_elsewhere_and_the_way_to_it_reaches_the_networks_b
             poses[row, column] = found.poses[other, column]
     assert stacked.config.view is not None
     images = np.zeros((4, 84, 84, 3), np.uint8)
-    Renderer(stock.model, stacked.config.view).draw(poses, images)
+    Renderer(stock.model, stacked.config.view).render(poses, images)
     assert np.array_equal(rest.elsewhere["pixels"], np.concatenate([images, images], axis=-1))
     assert np.array_equal(rest.here["pixels"][..., :3], rest.here["pixels"][..., 3:])
     assert np.array_equal(rest.here["pixels"][..., 3:], found.obs["pixels"][..., 3:])
@@ -168,7 +168,7 @@ def test_the_objects_own_motion_as_an_encoder_known_by_hand_sees_it(
     later[0, object_columns(stock.model)[0]] += 0.05  # one object of several moves
     images = np.zeros((2, 84, 84, 3), np.uint8)
     assert stacked.config.view is not None
-    Renderer(stock.model, stacked.config.view).draw(np.stack([found.poses[0], later[0]]), images)
+    Renderer(stock.model, stacked.config.view).render(np.stack([found.poses[0], later[0]]), images)
     later[:, 0] += 0.3  # the robot too, which is not to count
     seen: list[np.ndarray] = []
 

@@ -23,9 +23,9 @@ def test_scenes_are_the_stacked_images_of_their_poses(stacked: Evaluator) -> Non
     images = np.zeros((6, 84, 84, 3), np.uint8)
     assert stacked.config.view is not None
     model = stacked.eval_envs.get_attr("stock")[0].model
-    Renderer(model, dataclasses.replace(stacked.config.view, goal_marker=False)).draw(found.poses, images)
+    Renderer(model, dataclasses.replace(stacked.config.view, goal_marker=False)).render(found.poses, images)
     marked = np.zeros_like(images)
-    Renderer(model, stacked.config.view).draw(found.poses, marked)
+    Renderer(model, stacked.config.view).render(found.poses, marked)
     assert not np.array_equal(images, marked)  # the chapter's images show the goal
     older, newest = np.split(pixels, 2, axis=-1)
     assert np.array_equal(newest, marked)
@@ -49,8 +49,8 @@ def test_the_object_is_where_a_image_without_it_differs(stacked: Evaluator) -> N
             Renderer(stock.model, envs.CameraConfig((name,))),
             np.zeros((2, len(poses), 84, 84, 3), np.uint8),
         )
-        renderer.draw(poses, images[0])
-        renderer.draw(away, images[1])
+        renderer.render(poses, images[0])
+        renderer.render(away, images[1])
         renderer.close()
         assert np.array_equal(counts[:, number], (images[0] != images[1]).any(-1).sum((1, 2)))
     assert counts.max() > 20

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import envs
 from benchmarks import routing
-from benchmarks.images import Book, book, drawn
+from benchmarks.images import Book, book, rendered
 from benchmarks.sb3_encoder import Manipulation, features, stock
 from benchmarks.settings import Settings
 from encoders import PixelEncoder
@@ -46,7 +46,7 @@ def test_the_books_wrapper_shows_what_our_environments_show_drawn_its_way() -> N
 
 @pytest.mark.parametrize("msaa", [False, True])
 def test_stock_is_drawn_as_it_is(msaa: bool) -> None:
-    theirs = drawn(SETTINGS, msaa)()
+    theirs = rendered(SETTINGS, msaa)()
     ours = envs.make_vec("FetchPush-v4", 1, view=envs.CameraConfig(goal_marker=True, msaa=msaa), workers=0)
     seen, wanted = theirs.reset(seed=3)[0], ours.reset(seed=3)[0]
     assert np.array_equal(seen[envs.PIXELS], wanted[envs.PIXELS][0])

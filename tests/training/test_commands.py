@@ -38,15 +38,15 @@ def call(script: str, *arguments: str) -> tuple[int, str, str]:
 def test_without_a_gl_library_only_the_film_is_left_out(
     library: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Though MUJOCO_GL names one, which MuJoCo looks for when it is imported. (glfw has no screen to draw on.)"""
+    """Though MUJOCO_GL names one, which MuJoCo looks for when it is imported. (glfw has no screen to render on.)"""
     monkeypatch.setenv("MUJOCO_GL", library)
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     film = [flag for flag in TINY if flag != "--no-video"]
     code, out, error = call("train.py", "reach", *film, "--total-steps", "96", "--run-dir", "state")
-    assert code == 0 and "skipped: Nothing can be drawn" in out and "Traceback" not in error
+    assert code == 0 and "skipped: Nothing can be rendered" in out and "Traceback" not in error
     code, _, error = call("train.py", "push-pixels", *TINY, "--run-dir", "pixels")
-    sentence = f"train.py: Nothing can be drawn with MUJOCO_GL={library} ({reason}"
+    sentence = f"train.py: Nothing can be rendered with MUJOCO_GL={library} ({reason}"
     assert code == 2 and sentence in error and "Traceback" not in error and not Path("pixels").exists()
 
 
@@ -180,12 +180,12 @@ def test_without_a_gl_library_a_film_is_refused_before_anything_is_played(
     trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     def record(*_: Any, **__: Any) -> None:
-        raise envs.RenderError("Nothing can be drawn: apt-get install libegl1")
+        raise envs.RenderError("Nothing can be rendered: apt-get install libegl1")
 
     monkeypatch.setattr(envs, "record", record)
     monkeypatch.setattr(evaluation, "evaluate", lambda *_: pytest.fail("it was played"))
     assert evaluation.main(["run", "--video", "film.mp4"]) == 2
-    assert capsys.readouterr().err == "eval.py: Nothing can be drawn: apt-get install libegl1\n"
+    assert capsys.readouterr().err == "eval.py: Nothing can be rendered: apt-get install libegl1\n"
 
 
 def test_a_run_on_a_gpu_is_evaluated_without_one(trained: Path, capsys: pytest.CaptureFixture) -> None:

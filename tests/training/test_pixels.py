@@ -32,7 +32,7 @@ def learned(folder: str, *flags: str) -> int:
     return run(*SIGHT, "--run-dir", folder, *flags)
 
 
-def drawn(*flags: str) -> list[Batch]:
+def sampled(*flags: str) -> list[Batch]:
     """An update's batches, after some steps that are the same whatever the flags."""
     trainer = Trainer(cli.parse([*SIGHT, "--updates-per-encoding", "3", "--goals-per-image", "1", *flags]))
     trainer.start()
@@ -45,7 +45,7 @@ def drawn(*flags: str) -> list[Batch]:
 
 
 def test_each_update_of_the_heads_has_goals_of_its_own_for_the_same_images() -> None:
-    first, *others = drawn()
+    first, *others = sampled()
     assert len(others) == 2
     for other in others:
         assert other.obs["vector"].equal(first.obs["vector"]) and other.action.equal(first.action)
@@ -55,14 +55,14 @@ def test_each_update_of_the_heads_has_goals_of_its_own_for_the_same_images() -> 
 
 def test_the_learner_shifts_as_the_flags_say() -> None:
     """Shifts of the same transitions: none, by one offset for both images, by one for each."""
-    still = drawn("--shift-pad", "0")[0]
-    shared, own = drawn("--shift-pad", "4", "--shared-shift")[0], drawn("--shift-pad", "4")[0]
+    still = sampled("--shift-pad", "0")[0]
+    shared, own = sampled("--shift-pad", "4", "--shared-shift")[0], sampled("--shift-pad", "4")[0]
     for other in (shared, own):
         assert other.obs["vector"].equal(still.obs["vector"]) and other.goal.equal(still.goal)
     first, second, third = (batch.obs["pixels"] for batch in (still, shared, own))
     next_first, next_second, next_third = (batch.next_obs["pixels"] for batch in (still, shared, own))
     assert not third.equal(first) and not next_third.equal(next_first)
-    assert second.equal(third)  # by the same offsets, drawn first
+    assert second.equal(third)  # by the same offsets, rendered first
     assert not next_second.equal(next_third) and not next_second.equal(next_first)
 
 

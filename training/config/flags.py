@@ -36,9 +36,9 @@ class Task:
     total_steps: int = 42_000
     """Environment steps to train for, all environments together."""
     num_envs: int = 8
-    """Environments that step together."""
+    """Number of environments that step together."""
     workers: int | None = None
-    """Processes that step them, of each rank; 0 steps in this process, None chooses by the number of cores."""
+    """Worker processes that step them, per rank; 0 steps them in this process, None chooses by the number of cores."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Learning:
     learning_rate: float = 1e-3
     """Learning rate of actor, critic and temperature (Adam)."""
     learning_rate_decay: float = 0.5
-    """Fraction of the steps, the last ones, over which all learning rates fall linearly to 0. In a run that is resumed
-    with more steps they rise to what they are at that step of the longer run."""
+    """All learning rates fall linearly to 0 over this last fraction of the steps. When a run is resumed with more steps
+    they rise again, to what they are at that step of the longer run."""
     gamma: float = 0.95
     """Discount."""
     tau: float = 0.01
@@ -73,11 +73,11 @@ class Learning:
     hidden_depth: int = 2
     """Hidden layers of actor and critics."""
     relative_goals: bool = True
-    """Show the networks the desired goal as seen from the achieved one, desired - achieved."""
+    """Give the networks desired - achieved goal in place of the desired goal."""
     random_actions: float = 0.3
     """Probability that an environment takes a uniformly random action instead of the policy's."""
     guided_episodes: float = 1.0
-    """Share of episodes that open with a written push or grasp while all fail; fades with success."""
+    """Fraction of episodes that begin with a scripted push or grasp while all fail; it fades as success rises."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,15 @@ class Pixels:
     cameras: tuple[str, ...] = ("default",)
     """Views, stacked as channels: default, close, mirror, front, side, above."""
     render_size: int = envs.SIZE
-    """Pixels a side that are drawn; other than 84, images are resized as the chapter does."""
+    """Side of the rendered images in pixels; other than 84, they are resized to 84 as the chapter does."""
     show_goal_marker: bool = False
-    """Draw the goal into the images: it shows the original goal, also where another is relabelled."""
+    """Show the goal in the images. It is the original goal, also where hindsight has put another in its place."""
     msaa: bool = False
-    """Smooth edges in the images."""
+    """Render with anti-aliasing (4 samples a pixel)."""
     render_process: bool = False
-    """Draw all environments in one process of its own, as tiles with one readback, instead of in each worker."""
+    """Render all environments in one process of its own, as tiles that are read back together, not in each worker."""
     frame_stack: int = 1
-    """Images in a row that the encoder sees together."""
+    """Consecutive images that are stacked for the encoder."""
     proprioception: Annotated[bool, tyro.conf.arg(name="proprio")] = True
     """Show the robot's own 10 numbers, where the layout has them."""
     encoder: Literal["nature", "manipulation", "drqv2", "fast"] = "fast"
@@ -116,13 +116,13 @@ class Pixels:
     encoder_learning_rate: float | None = None
     """Learning rate of the encoder; None for --learning-rate."""
     shift_pad: int = 0
-    """Shift images at random by up to so many pixels; 0 leaves them."""
+    """Random shifts of the images by at most so many pixels; 0 for none."""
     shared_shift: bool = False
-    """Shift an observation's images and the next one's alike; else each by its own."""
+    """Use the same random shift for an observation and the next one; otherwise each has its own."""
     goal_loss: float = 0.0
     """Weight of a regression of the achieved goal from the encoder's features. Training only."""
     goal_input: GoalInput = "off"
-    """Show actor and critic that regression's estimate: beside the features, instead of them, or not."""
+    """How actor and critic read that regression's estimate: concat (with the features), replace (them), or off."""
     goals_per_image: int = 1
     """Relabelled goals for each encoded transition."""
     updates_per_encoding: int = 1
@@ -134,7 +134,7 @@ class Replay:
     buffer_size: int = 1_000_000
     """Observations kept, all environments together."""
     her_ratio: float = 0.8
-    """Share of a minibatch whose goal is relabelled; 0.8 is k = 4 relabelled for each original."""
+    """Fraction of a minibatch whose goal is relabelled; 0.8 is k = 4 relabelled for each original."""
     goal_tries: int = 8
     """Candidates for each relabelled transition: the first is taken whose goal was not reached when its episode began,
     so that something was moved."""
@@ -144,15 +144,15 @@ class Replay:
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
     replay_on_disk: bool = False
-    """Keep the images in a file of the run's folder: checkpoints stay small, and resuming takes no time."""
+    """Keep the images in a file in the run's folder: checkpoints stay small, and resuming takes no time."""
 
 
 @dataclass(frozen=True)
 class Compute:
     device: str = "auto"
-    """Where the learner lives: cpu, cuda, cuda:1, or auto (cuda if there is one)."""
+    """Device of the learner: cpu, cuda, cuda:1, or auto (cuda if there is one)."""
     replay_device: Literal["auto", "cpu"] = "auto"
-    """Where the replay lives: cpu, or auto (with the learner if it fits there, else cpu)."""
+    """Device of the replay: cpu, or auto (the learner's if it fits there, else cpu)."""
     threads: int | None = None
     """Threads of the learner, or of each rank, on a CPU. None chooses one from state or where a GPU learns, and from
     pixels on a CPU as many as there are cores, eight at most. There, of several --updates-per-encoding all but the
@@ -177,14 +177,14 @@ class Run:
     save_every: int = 20_000
     """Environment steps between full checkpoints, with the replay; one is always written at a stop."""
     video: bool = True
-    """Film some episodes at the end."""
+    """Record a video of some episodes at the end."""
     run_dir: str | None = None
     """The run's folder; None names one under runs/ after preset, seed and a hash of the configuration."""
     resume_without_replay: bool = False
     """Resume with an empty replay, as the chapter's run did: uniformly random actions for --learning-starts steps, and
     guided episodes where the run has them."""
     smoke: bool = False
-    """Try the whole way in a minute or two: learn a little, stop, resume, evaluate and film, in a folder of its own."""
+    """Try everything in a minute or two: learn a little, stop, resume, evaluate and record, in a folder of its own."""
     resume: str | None = None
     """A run's folder to continue; only total-steps, workers, device, threads and accelerate may be changed."""
 

@@ -58,7 +58,7 @@ class Explorer:
         self.heading = torch.zeros(num_envs, 2, device=device)  # of the push, a unit vector
 
     def begin(self, env_indices: Tensor, success_rate: float) -> None:
-        """Draw for episodes that open in `env_indices` (D,) whether and how long they are guided."""
+        """Sample for episodes that open in `env_indices` (D,) whether and how long they are guided."""
         uniform = self._uniform(3, len(env_indices))
         steps = FEWEST + (uniform[0] * (self.most + 1 - FEWEST)).long()
         guided = uniform[1] < self.guided_episodes * (1 - success_rate) ** FADE

@@ -1,4 +1,4 @@
-"""Images against stock's own, and that drawing them changes nothing."""
+"""Images against stock's own, and that rendering them changes nothing."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def played(env: Any, steps: int = 9) -> Any:
     return env
 
 
-def drawn(env: Any, **options: Any) -> np.ndarray:
+def rendered(env: Any, **options: Any) -> np.ndarray:
     artist = EnvRenderer(env, envs.CameraConfig(**options))
-    image = artist.draw(env)
+    image = artist.render(env)
     artist.close()
     return image
 
 
 @pytest.mark.parametrize("env_id", TASKS)
-def test_as_stock_draws_it_but_for_what_is_hidden(env_id: str) -> None:
+def test_as_stock_renders_it_but_for_what_is_hidden(env_id: str) -> None:
     """Stock's default image, marker and smooth edges included, bit for bit: the hidden covers show in none."""
     stock: Any = gym.make(env_id, render_mode="rgb_array", width=84, height=84)
     played(stock)
     ours = played(envs.make_env(env_id))
-    image = drawn(ours, goal_marker=True, msaa=True)
+    image = rendered(ours, goal_marker=True, msaa=True)
     assert np.array_equal(image, stock.render())
     assert np.ptp(image) > 100
     stock.close()
@@ -47,16 +47,16 @@ def test_as_stock_draws_it_but_for_what_is_hidden(env_id: str) -> None:
 @pytest.mark.parametrize("camera", list(CAMERAS))
 def test_hidden_covers_show_from_no_camera(camera: str, monkeypatch: pytest.MonkeyPatch) -> None:
     env = played(envs.make_env("FetchPush-v4"))
-    hidden = drawn(env, cameras=(camera,))
+    hidden = rendered(env, cameras=(camera,))
     monkeypatch.setattr(render, "HIDDEN_BODIES", ())
-    assert np.array_equal(drawn(env, cameras=(camera,)), hidden)
+    assert np.array_equal(rendered(env, cameras=(camera,)), hidden)
 
 
 def test_the_chapters_way_is_stocks_large_image_resized_by_pil() -> None:
     stock: Any = gym.make("FetchPush-v4", render_mode="rgb_array")  # 480 x 480
     played(stock)
     expected = Image.fromarray(stock.render()).resize((84, 84), Image.Resampling.BILINEAR)
-    image = drawn(played(envs.make_env("FetchPush-v4")), render_size=480, goal_marker=True, msaa=True)
+    image = rendered(played(envs.make_env("FetchPush-v4")), render_size=480, goal_marker=True, msaa=True)
     assert np.array_equal(image, np.asarray(expected))
     stock.close()
 
@@ -64,16 +64,16 @@ def test_the_chapters_way_is_stocks_large_image_resized_by_pil() -> None:
 def test_the_marker_is_all_that_shows_the_goal() -> None:
     """Two goals, one scene: without the marker not a pixel tells them apart."""
     env = played(envs.make_env("FetchPush-v4"))
-    with_marker, without = drawn(env, cameras=("close",), goal_marker=True), drawn(env, cameras=("close",))
+    with_marker, without = rendered(env, cameras=("close",), goal_marker=True), rendered(env, cameras=("close",))
     env.stock.goal = env.stock.goal + np.array([0.1, -0.1, 0.0])
-    assert not np.array_equal(drawn(env, cameras=("close",), goal_marker=True), with_marker)
-    assert np.array_equal(drawn(env, cameras=("close",)), without)
+    assert not np.array_equal(rendered(env, cameras=("close",), goal_marker=True), with_marker)
+    assert np.array_equal(rendered(env, cameras=("close",)), without)
 
 
 def test_cameras_are_stacked_as_channels_and_tiles_change_nothing() -> None:
     env = played(envs.make_env("FetchPush-v4"))
-    one_by_one = [drawn(env, cameras=(name,)) for name in ("close", "mirror")]
-    assert np.array_equal(drawn(env, cameras=("close", "mirror")), np.concatenate(one_by_one, axis=-1))
+    one_by_one = [rendered(env, cameras=(name,)) for name in ("close", "mirror")]
+    assert np.array_equal(rendered(env, cameras=("close", "mirror")), np.concatenate(one_by_one, axis=-1))
     poses = []
     for _ in range(5):
         env.step(np.array([0.5, 0.5, -0.5, 0.0], np.float32))
@@ -82,14 +82,14 @@ def test_cameras_are_stacked_as_channels_and_tiles_change_nothing() -> None:
     for tiles in (1, 4):
         renderer = render.Renderer(env.stock.model, envs.CameraConfig(("close", "mirror")), tiles)
         out = np.zeros((5, 84, 84, 6), np.uint8)
-        renderer.draw(np.array(poses), out)
+        renderer.render(np.array(poses), out)
         renderer.close()
         images.append(out)
     assert np.abs(images[0].astype(int) - images[1]).max() <= 2  # rounding depends on the place in the buffer
     assert not np.array_equal(images[0][0], images[0][4])
 
 
-def test_drawing_does_not_move_pick_and_place() -> None:
+def test_mjr_context_does_not_move_pick_and_place() -> None:
     """Stock's render moves it by millimetres. Every number of 60 steps, an autoreset among them, bit for bit."""
     with_images, without = (
         envs.make_vec("FetchPickAndPlace-v4", 2, view=view, workers=0, seed=0)
@@ -115,14 +115,14 @@ def test_a_vectors_images_are_of_its_own_environments(workers: int, one_process:
     seen, _ = vector.reset()
     single.reset(seed=5 + 2)
     for step in range(51):
-        difference = np.abs(seen[envs.PIXELS][2].astype(int) - artist.draw(single)).max()
+        difference = np.abs(seen[envs.PIXELS][2].astype(int) - artist.render(single)).max()
         assert difference <= (2 if one_process else 0), step  # tiles are rounded by their place in the buffer
         action = np.full((3, 4), 0.3 if step < 20 else -0.3, np.float32)
         seen, _, _, ended, infos = vector.step(action)
         single.step(action[2])
         if ended[2]:
             last = infos["final_obs"][2][envs.PIXELS].astype(int)
-            assert np.abs(last - artist.draw(single)).max() <= (2 if one_process else 0)
+            assert np.abs(last - artist.render(single)).max() <= (2 if one_process else 0)
             single.reset()
     assert vector.gl_renderer()
     artist.close()
@@ -133,11 +133,11 @@ def test_renderers_of_one_thread_do_not_disturb_each_other() -> None:
     env = played(envs.make_env("FetchPush-v4", render_mode="rgb_array"))
     scene = env.render()
     first, second = EnvRenderer(env, envs.CameraConfig(("close",))), EnvRenderer(env, envs.CameraConfig(("side",)))
-    before = first.draw(env)
-    second.draw(env)
+    before = first.render(env)
+    second.render(env)
     assert np.array_equal(env.render(), scene)
     second.close()
-    assert np.array_equal(first.draw(env), before)
+    assert np.array_equal(first.render(env), before)
     first.close()
     env.close()
 

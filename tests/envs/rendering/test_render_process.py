@@ -1,4 +1,4 @@
-"""Processes that draw: one that draws for all workers, and renderers that die or hang."""
+"""Processes that render: one that renders for all workers, and renderers that die or hang."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from envs.rendering.watchdog import HANGS
 from envs.workers import remote
 
 
-def test_a_render_process_draws_while_the_caller_does_something_else() -> None:
+def test_a_render_process_renders_while_the_caller_does_something_else() -> None:
     vector = envs.make_vec("FetchPush-v4", 2, view=envs.CameraConfig(("close",), one_process=True), workers=2, seed=0)
     vector.reset()
     slots = vector._blocks.memory["slots"]["observation"][envs.PIXELS]
@@ -25,10 +25,10 @@ def test_a_render_process_draws_while_the_caller_does_something_else() -> None:
     deadline = time.monotonic() + 20
     while not slots.any(axis=(2, 3, 4)).any(axis=0).all() and time.monotonic() < deadline:
         time.sleep(0.01)
-    drawn = slots.any(axis=(2, 3, 4)).any(axis=0)
+    rendered = slots.any(axis=(2, 3, 4)).any(axis=0)
     vector.step_wait()
     vector.close()
-    assert drawn.all()
+    assert rendered.all()
 
 
 def test_a_render_process_that_dies_is_named() -> None:
@@ -47,7 +47,7 @@ def test_a_render_process_that_dies_is_named() -> None:
 
 
 def test_a_dead_or_hanging_renderer_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "DRAWING_SECONDS", 5.0)
+    monkeypatch.setattr(remote, "RENDER_SECONDS", 5.0)
     for number, said in (
         (signal.SIGKILL, "was killed by SIGKILL"),
         (signal.SIGSTOP, "has not answered for 5 s.*MUJOCO_GL"),
@@ -75,21 +75,21 @@ vector.step(numpy.zeros((1, 4), numpy.float32))
 """
     done = subprocess.run([sys.executable, "-c", hangs], capture_output=True, text=True, timeout=50)
     assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1].startswith("An image was not drawn within 1 seconds: the graphics")
+    assert done.stderr.strip().splitlines()[-1].startswith("An image was not rendered within 1 seconds: the graphics")
 
 
 def test_a_process_that_was_stopped_in_the_middle_of_a_image_goes_on() -> None:
-    draws = """
+    renders = """
 import time
 from envs.rendering import watchdog
 watchdog.SECONDS = 1.0
 with watchdog.WATCHDOG:
-    print("drawing", flush=True)
+    print("rendering", flush=True)
     until = time.process_time() + 0.2
     while time.process_time() < until:
         pass
 """
-    process = subprocess.Popen([sys.executable, "-c", draws], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", renders], stdout=subprocess.PIPE)
     assert process.stdout is not None and process.stdout.readline()
     process.send_signal(signal.SIGSTOP)
     time.sleep(2.0)

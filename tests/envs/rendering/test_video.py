@@ -1,4 +1,4 @@
-"""Films: whole or not at all, and a clear word where nothing can be drawn."""
+"""Films: whole or not at all, and a clear word where nothing can be rendered."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def test_a_failing_policy_leaves_no_film(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_drawing_leaves_the_simulation_alone() -> None:
+def test_mjr_context_leaves_the_simulation_alone() -> None:
     """Stock's render would move PickAndPlace by millimetres."""
-    drawn, plain = (envs.make_env("FetchPickAndPlace-v4", render_mode=mode) for mode in ("rgb_array", None))
-    assert same(drawn.reset(seed=0), plain.reset(seed=0))
+    rendered, plain = (envs.make_env("FetchPickAndPlace-v4", render_mode=mode) for mode in ("rgb_array", None))
+    assert same(rendered.reset(seed=0), plain.reset(seed=0))
     for action in np.random.default_rng(0).uniform(-1, 1, (8, 4)).astype(np.float32):
-        drawn.render()
-        assert same(drawn.step(action), plain.step(action))
-    drawn.close()
+        rendered.render()
+        assert same(rendered.step(action), plain.step(action))
+    rendered.close()
 
 
 def test_without_gl_the_mend_is_named(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_without_gl_the_mend_is_named(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
     )
-    assert "Nothing can be drawn with MUJOCO_GL=glfw" in done.stdout
+    assert "Nothing can be rendered with MUJOCO_GL=glfw" in done.stdout
     assert "take MUJOCO_GL out of the environment" in done.stdout
     assert done.stdout.count("\n") == 1
     assert os.listdir(tmp_path) == []

@@ -1,0 +1,61 @@
+"""Whether this working tree learns what another commit does, bit for bit: `python scripts/same_numbers.py COMMIT`.
+
+Both run the first steps of `push` and `push-pixels` (one thread, seed 0) with the packages installed here. Every column
+of metrics.csv that both have is compared as text, clocks aside. Exit code 1 if a number differs.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parents[1]
+STEPS = {"push": 3000, "push-pixels": 2500}
+FLAGS = ("--seed", "0", "--workers", "0", "--threads", "1", "--no-video", "--buffer-size", "4000", "--log-every", "500",
+         "--eval-every", "1250", "--eval-episodes", "8", "--final-episodes", "2")  # fmt: skip
+CLOCKS = ("seconds", "steps_per_second", "updates_per_second", "time_frac_", "share_")
+
+
+def rows_of(tree: Path, preset: str, run: Path) -> list[dict[str, str]]:
+    """The rows of a run of the code in `tree`."""
+    command = [sys.executable, "train.py", preset, "--total-steps", str(STEPS[preset]), "--run-dir", str(run), *FLAGS]
+    subprocess.run(command, cwd=tree, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    with (run / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def differences(ours: list[dict[str, str]], theirs: list[dict[str, str]]) -> list[str]:
+    """What differs, a line for each number."""
+    columns = [name for name in ours[0] if name in theirs[0] and not name.startswith(CLOCKS)]
+    return [
+        f"step {mine['step']}: {name} is {mine[name]} here and {other[name]} there"
+        for mine, other in zip(ours, theirs, strict=True)
+        for name in columns
+        if mine[name] != other[name]
+    ]
+
+
+def main(commit: str) -> int:
+    found: list[str] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder, tree = Path(name), Path(name) / "tree"
+        subprocess.run(["git", "worktree", "add", "--detach", str(tree), commit], cwd=HERE, check=True)
+        try:
+            for preset in STEPS:
+                ours, theirs = (rows_of(code, preset, folder / f"{preset}-{code.name}") for code in (HERE, tree))
+                found += differences(ours, theirs)
+                print(f"{preset}: {STEPS[preset]} steps, {len(ours)} rows compared", flush=True)
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=HERE, check=True)
+    print("\n".join(found) or "the same numbers, bit for bit")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(f"give one commit. {__doc__}")
+    sys.exit(main(sys.argv[1]))

@@ -75,7 +75,7 @@ def run(arguments: Arguments) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    return command("cameras", __doc__, Arguments, run, arguments)
+    return command("analysis.cameras", __doc__, Arguments, run, arguments)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ def command(
     run: Callable[[Arguments], None],
     arguments: Sequence[str],
 ) -> int:
-    """Parse `arguments` into `flags` and run; returns the exit code."""
+    """Parse `arguments` into `flags` and run `name`, a module; returns the exit code."""
 
     def work() -> int:
         check_text(arguments)
-        run(tyro.cli(flags, args=arguments, prog=f"python -m experiments.{name}", description=description))
+        run(tyro.cli(flags, args=arguments, prog=f"python -m {name}", description=description))
         return 0
 
-    return guarded(f"experiments.{name}", work)
+    return guarded(name, work)

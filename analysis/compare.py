@@ -91,7 +91,7 @@ def run(arguments: Arguments) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    return command("compare", __doc__, Arguments, run, arguments)
+    return command("analysis.compare", __doc__, Arguments, run, arguments)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def run(arguments: Arguments) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    return command("feature_stats", __doc__, Arguments, run, arguments)
+    return command("analysis.feature_stats", __doc__, Arguments, run, arguments)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def strip(arguments: Arguments) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    return command("filmstrip", __doc__, Arguments, strip, arguments)
+    return command("analysis.filmstrip", __doc__, Arguments, strip, arguments)
 
 
 if __name__ == "__main__":

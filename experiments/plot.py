@@ -120,7 +120,9 @@ def run(given: Arguments) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    return command("plot", "Draw experiments' curves, and write and print their tables.", Arguments, run, arguments)
+    return command(
+        "experiments.plot", "Plot experiments' curves, and write and print their tables.", Arguments, run, arguments
+    )
 
 
 if __name__ == "__main__":

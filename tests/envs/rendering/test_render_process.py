@@ -68,7 +68,7 @@ def test_a_driver_that_hangs_in_this_process_ends_it() -> None:
     hangs = """
 import time, numpy, mujoco, envs
 from envs.rendering import watchdog
-vector = envs.make_vec("FetchReach-v4", 1, view=envs.View(), workers=0, seed=0)
+vector = envs.make_vec("FetchReach-v4", 1, view=envs.CameraConfig(), workers=0, seed=0)
 vector.reset()
 watchdog.SECONDS, mujoco.mjr_readPixels = 1.0, lambda *_: time.sleep(60)
 vector.step(numpy.zeros((1, 4), numpy.float32))

@@ -120,7 +120,9 @@ class Homebody(unruly.Unruly):
 
 def test_environments_that_a_worker_cannot_build(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
-    gym.register("Homebody-v0", "tests.envs.test_workers:Homebody", kwargs={"home": os.getpid()}, max_episode_steps=5)
+    gym.register(
+        "Homebody-v0", "tests.envs.workers.test_workers:Homebody", kwargs={"home": os.getpid()}, max_episode_steps=5
+    )
     with pytest.raises(envs.WorkerError, match=r"Worker 0 .* could not build its .*:\n(.*\n)*OSError: not at"):
         envs.make_vec("Homebody-v0", 2, workers=1)
     gym.register("Local-v0", lambda **kwargs: unruly.Unruly(**kwargs), max_episode_steps=5)

@@ -225,7 +225,7 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
         (["push", "--no-proprio"], "--obs state has no images, without which --no-proprio means nothing"),
         (["push-pixels", "--obs", "pixels-only", "--no-proprio"], "has no proprioception to leave out"),
         (["push-pixels", "--shared-shift"], "give --shift-pad, by how much"),
-        (["push-pixels", "--routing", "critic"], "say --routing goal too, or take beside"),
+        (["push-pixels", "--routing", "critic"], "say --routing goal too, or take concat"),
         (["push-pixels", "--routing", "separate", "--goal-input", "off"], "--routing separate has two"),
         (["push-pixels", "--goal-loss", "0"], "--goal-input needs an estimate to show"),
         (["push-pixels", "--cameras", "close", "behind"], "no camera 'behind'"),

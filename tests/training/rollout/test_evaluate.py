@@ -57,10 +57,10 @@ class Script:
 class Repeats:
     """A policy that says what it sees, and that each achieved goal lies 3 cm higher than it does."""
 
-    def watch(self) -> None:
+    def new_frames(self) -> None:
         """It has no memory of images."""
 
-    def see(self, obs: dict[str, np.ndarray], _: None, opens: np.ndarray, blindfold: str | None) -> Any:
+    def observe(self, obs: dict[str, np.ndarray], _: None, opens: np.ndarray, blindfold: str | None) -> Any:
         assert (opens == (obs["observation"][:, 0] == 0)).all(), "the policy is told where an episode begins"
         return obs
 

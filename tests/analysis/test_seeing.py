@@ -61,7 +61,7 @@ def test_what_sees_nothing_is_refused_in_a_sentence(capsys: pytest.CaptureFixtur
     for command, name in ((cameras, "cameras"), (feature_stats, "feature_stats")):
         assert command.main(["push"]) == 2
         said = capsys.readouterr()
-        assert said.out == "" and said.err.startswith(f"experiments.{name}: push sees no images (--obs state)")
+        assert said.out == "" and said.err.startswith(f"analysis.{name}: push sees no images (--obs state)")
         assert said.err.count("\n") == 1
 
 

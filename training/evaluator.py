@@ -58,7 +58,7 @@ class Evaluator:
         self.eval_envs = self._make_eval_envs(part, config.workers if workers is None else workers)
         actions: Any = self.eval_envs.single_action_space
         observations = self.eval_envs.single_observation_space
-        self.goal_space = goal_space or make_goal_space(config, observations)
+        self.goal_space = make_goal_space(config, observations) if goal_space is None else goal_space
         networks = network_config(config, observations, actions, self.goal_space.size)
         self.vector_size, self.goal_size = networks.vector_size, networks.goal_size
         self.action_size = networks.action_size

@@ -234,6 +234,8 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
         """Raises ValueError if the text is no configuration."""
         try:
             values: dict[str, Any] = json.loads(text)
+            if not isinstance(values, dict):
+                raise TypeError("no object")
             values = {RENAMED.get(name, name): value for name, value in values.items()}
             if "cameras" in values:
                 values["cameras"] = tuple(values["cameras"])

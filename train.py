@@ -27,7 +27,7 @@ from training.config.validation import check
 from training.errors import guarded
 from training.progress import Progress
 from training.ranks import Ranks
-from training.resume import open_run, restore
+from training.resume import begin, open_run
 from training.run import Run
 from training.run_info import log_run_info
 from training.smoke import smoke
@@ -50,7 +50,8 @@ def learn(trainer: Trainer, state: TrainingState, run: Run) -> None:
             with state.clock("sample"):
                 batches = updates.batches(due)
             with state.clock("update"):
-                state.count_updates(map(updates.update, batches))
+                for batch in batches:
+                    state.count_update(updates.update(batch))
 
         with state.clock("env"):
             collector.end_step()
@@ -60,7 +61,8 @@ def learn(trainer: Trainer, state: TrainingState, run: Run) -> None:
 
 def train(config: Config, ranks: Ranks, console: Console) -> int:
     """Run a configuration to its end, or to a signal; returns the exit code."""
-    note = check(config)
+    if note := check(config):
+        console.print(note, soft_wrap=True)
     ranks.local_config(config)  # raises if it cannot be divided
     ranks.join()
     if (opened := open_run(config, ranks)) is None:
@@ -68,8 +70,7 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
     with Trainer(dataclasses.replace(config, run_dir=str(opened.folder)), ranks) as trainer:
         state = TrainingState()
         opened.lock_for(ranks)
-        notes = restore(trainer, state, opened) if opened.states else trainer.start()
-        for sentence in [note, *notes] if note else notes:
+        for sentence in begin(trainer, state, opened):
             console.print(sentence, soft_wrap=True)
         logger = None if ranks.rank else log_run_info(trainer, opened.folder, state.step, console)
         with Progress(trainer.config, console) as progress, Run(trainer, state, opened.folder, logger, progress) as run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -44,8 +44,8 @@ class Agent(nn.Module):
         target_encoder: give the target critic a copy of the encoder that moves by polyak (as in SB3).
         auxiliaries: other losses that train the encoder, by name. "goal_regression", a `GoalRegression`, also estimates
             the achieved goal for actor and critic.
-        goal_input: whether the estimate stands "concat" the features that actor and critic read, "replace" of those
-            that the images gave, or not among them ("off").
+        goal_input: what actor and critic read: "concat", features and estimate; "replace", the estimate in place of
+            the features of the images; "off", features alone.
         goal_from_estimate: show actor and critic the goal as seen from the estimate.
         device, seed: where it lives; the seed of initial weights and action noise.
     """
@@ -90,9 +90,7 @@ class Agent(nn.Module):
     @property
     def goal_regression(self) -> GoalRegression | None:
         """The auxiliary loss that estimates the achieved goal, if there is one."""
-        return (
-            cast(GoalRegression, self.auxiliaries["goal_regression"]) if "goal_regression" in self.auxiliaries else None
-        )
+        return next((one for one in self.auxiliaries.values() if isinstance(one, GoalRegression)), None)
 
     # ------------------------------------------------------------------ what the networks read
 
@@ -151,9 +149,13 @@ class Agent(nn.Module):
     def act(self, obs: Observation, goal: Tensor, *, deterministic: bool = False) -> Acted:
         """Actions for N observations and goals (N, G): a sample, or the tanh of the mean."""
         features = self.encode(obs, self.actor_encoder)
-        state, estimate = self.state(self.inputs(features), goal), self.estimate(features)
-        if estimate is not None and self.goal_regression is not None:
-            estimate = self.goal_regression.metres(estimate)
+        inputs, estimate = self.inputs(features), None
+        state = self.state(inputs, goal)
+        if (
+            regression := self.goal_regression
+        ) is not None:  # its estimate is the last of the inputs, or not among them
+            read = regression(features) if self.goal_input == "off" else inputs[:, -self.config.goal_size :]
+            estimate = regression.metres(read)
         if deterministic:
             return Acted(self.actor(state)[0].tanh(), estimate)
         return Acted(self.actor.sample(state, self.noise(len(goal)))[0], estimate)

@@ -14,7 +14,7 @@ from replay.batch import Batch
 class Features(NamedTuple):
     """What is made of P observations; the critic's and the actor's are the same tensors where they share an encoder."""
 
-    encoded: Tensor  # (P, F), by the critic's encoder, with gradient
+    encoded: Tensor | None  # (P, F), by the critic's encoder, for the losses that train it; None for further updates
     critic: Tensor  # (P, I), what the critic reads of it
     actor: Tensor
     next_critic: Tensor  # for the target critic: by the target encoder, where there is one
@@ -22,8 +22,7 @@ class Features(NamedTuple):
 
     def detach(self) -> Features:
         """For further updates, which leave the encoder as it is."""
-        encoded, critic, actor = (one.detach() for one in self[:3])
-        return Features(encoded, critic, actor, self.next_critic, self.next_actor)
+        return Features(None, self.critic.detach(), self.actor.detach(), self.next_critic, self.next_actor)
 
 
 def encode(agent: Agent, batch: Batch) -> Features:

@@ -89,6 +89,8 @@ def frozen(parameters: Sequence[Tensor]) -> Iterator[None]:
     """Give `parameters` no gradient inside."""
     for one in parameters:
         one.requires_grad_(False)
-    yield
-    for one in parameters:
-        one.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for one in parameters:
+            one.requires_grad_(True)

@@ -72,8 +72,8 @@ class SAC:
 
         Args:
             batch: transitions.
-            features: what an update on the same transitions with other goals returned. Then nothing is encoded, and the
-                encoder stays as it is.
+            features: of these transitions, from an earlier update with other goals. Where they are given, nothing is
+                encoded and the encoder stays as it is.
 
         Returns:
             metrics, and the features, detached.
@@ -84,7 +84,7 @@ class SAC:
         state = self.agent.state(features.critic, batch.goal)  # (B, S)
         metrics = self.update_critic(batch, state, features.encoded, self.target(batch, features))
         actor_inputs = features.actor
-        if self.routing.shared and features.encoded.requires_grad:  # both train the encoder, which has just been moved
+        if self.routing.shared and features.encoded is not None:  # the critic's step has just moved the encoder
             actor_inputs = self.agent.inputs(self.agent.encode(batch.obs))
             state = self.agent.state(actor_inputs, batch.goal)
         metrics |= self.update_actor(batch, state, actor_inputs)
@@ -104,14 +104,14 @@ class SAC:
         soft_value = q.clamp(min=lowest).minimum(highest) - self.log_alpha.exp() * log_prob
         return batch.reward + batch.discount * soft_value
 
-    def update_critic(self, batch: Batch, state: Tensor, encoded: Tensor, target: Tensor) -> Metrics:
+    def update_critic(self, batch: Batch, state: Tensor, encoded: Tensor | None, target: Tensor) -> Metrics:
         """J_Q = E[(Q1(s, a) - y)^2 + (Q2(s, a) - y)^2] / 2, with the auxiliary losses, into critic and encoder."""
         if not self.routing.critic_trains:
             state = state.detach()
         q1, q2 = self.agent.critic(state, batch.action)
         loss = (F.mse_loss(q1, target) + F.mse_loss(q2, target)) / 2
         metrics = {"critic_loss": loss.detach(), "q": q1.detach().mean(), "target_q": target.mean()}
-        if encoded.requires_grad:  # else it is an earlier update's
+        if encoded is not None:
             for auxiliary in self.auxiliaries:
                 other, reported = auxiliary.loss(encoded, batch)
                 loss, metrics = loss + other, metrics | reported

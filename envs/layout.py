@@ -103,12 +103,6 @@ def vector_of(observation: Mapping[str, np.ndarray], layout: Layout) -> np.ndarr
     return np.concatenate(parts, axis=-1, dtype=np.float32, casting="same_kind")
 
 
-def goals_of(observation: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Achieved and desired goals (N, G) of a batch of observations, float64 whatever their spaces' dtypes are: in
-    those, a difference of small integers may wrap around."""
-    return observation["achieved_goal"].astype(np.float64), observation["desired_goal"].astype(np.float64)
-
-
 def _part(observation: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     return take(observation["observation"], PROPRIOCEPTION) if name == "proprioception" else observation[name]
 

@@ -15,6 +15,7 @@ import envs
 import pixel_push
 from agent import accelerate
 from replay import Ring
+from replay.storage import Storage
 from tests.envs import unruly
 from tests.training.runs import TINY, tiny
 from training import checkpoint, run_folder
@@ -22,6 +23,7 @@ from training import evaluator as evaluator
 from training.config import cli
 from training.evaluator import Evaluator
 from training.rollout.evaluate import evaluate
+from training.trainer import Trainer
 
 STACKED = ("push-pixels", "--num-envs", "2", "--frame-stack", "2")
 
@@ -185,7 +187,7 @@ def test_loading_builds_nothing_that_learns_steps_or_renders(saved: Evaluator, m
     def no_gl() -> None:
         raise envs.RenderError("Nothing can be rendered: apt-get install libegl1")
 
-    for part in (torch.optim.Optimizer, Ring, envs.GoalVectorEnv, Evaluator):
+    for part in (torch.optim.Optimizer, Ring, Storage, envs.GoalVectorEnv, Evaluator, Trainer):
         monkeypatch.setattr(part, "__init__", built)
     monkeypatch.setattr(envs, "check_gl", no_gl)
     policy = pixel_push.load("run")

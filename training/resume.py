@@ -58,8 +58,16 @@ def open_run(config: Config, ranks: Ranks) -> Opened | None:
     return Opened(Path(name), lock, states, count)
 
 
+def begin(trainer: Trainer, training_state: TrainingState, opened: Opened) -> list[str]:
+    """Go on from what was saved, or open the first episodes. Returns what does not go on as it was, in sentences."""
+    if opened.states:
+        return restore(trainer, training_state, opened)
+    trainer.start()
+    return []
+
+
 def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> list[str]:
-    """Returns what does not go on as it was, in sentences; raises UserError if the states are not of this session."""
+    """Returns what does not go on as it was, in sentences; raises UserError if the states are not of this run."""
     ranks, config, notes = trainer.ranks, trainer.config, []
     try:
         training_state.load_state_dict(opened.states[0]["training_state"], trainer.device)

@@ -99,8 +99,12 @@ class Run:
         """Nothing broken is saved, and nothing good overwritten by it: losses are looked at only once a row."""
         learner = self.trainer.learner.sac
         weights = learner.agent.state_dict() | {"log_alpha": learner.log_alpha}
-        broken = {name.split(".")[0] for name, tensor in weights.items() if not tensor.isfinite().all()}
-        self._check_finite(sorted(broken))
+        broken = {
+            name.removeprefix("auxiliaries.").split(".")[0]
+            for name, tensor in weights.items()
+            if not tensor.isfinite().all()
+        }
+        self._check_finite(sorted({name.split(".")[0] for name in broken}))
 
     def _check_finite(self, broken: list[str]) -> None:
         if broken:

@@ -32,7 +32,7 @@ REPLAY = "replay.pixels"  # in the run's folder
 
 
 class Trainer:
-    """All that a run learns with: an evaluator, whose agent it is, and replay, collector and learner.
+    """All that a run learns with: an evaluator, which has the agent; replay, collector and learner.
 
     Args:
         config: of the run.
@@ -162,12 +162,11 @@ class Trainer:
         yield self.eval_envs
         self.train_envs.set_states(states)
 
-    def start(self) -> list[str]:
-        """Open the first episodes. Returns what is to be said of it: nothing."""
+    def start(self) -> None:
+        """Open the first episodes, with rank 0's weights on all ranks."""
         self.ranks.sync_parameters(self.learner.sac)
         self.collector.reset()
         self.statistics.merge()
-        return []
 
     def state_dict(self) -> dict[str, Any]:
         return {

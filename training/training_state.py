@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
@@ -44,14 +44,13 @@ class TrainingState:
         yield
         self.spent[part] += time.perf_counter() - begun
 
-    def count_updates(self, metrics: Iterable[dict[str, Tensor]]) -> None:
-        """Add up what each of the updates returns, on the device, before the next; nothing waits."""
-        for values in metrics:
-            self.updates += 1
-            if not self.sums:
-                self.names, self.sums = list(values), [value.clone() for value in values.values()]
-            else:
-                torch._foreach_add_(self.sums, list(values.values()))
+    def count_update(self, metrics: dict[str, Tensor]) -> None:
+        """Add up what an update returns, on the device, before the next overwrites it; nothing waits."""
+        self.updates += 1
+        if not self.sums:
+            self.names, self.sums = list(metrics), [value.clone() for value in metrics.values()]
+        else:
+            torch._foreach_add_(self.sums, list(metrics.values()))
 
     def updates_due(self, updates_per_step: float) -> int:
         """Updates that are missing at `learning_steps`. The ratio is taken as written in decimals: sums of floats would

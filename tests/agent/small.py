@@ -32,7 +32,10 @@ def small_sac(routing: str = "critic", *, seed: int = 0, **options: Any) -> SAC:
     built = {n: options.pop(n) for n in ("goal_input", "goal_from_estimate", "target_encoder") if n in options}
     sizes: dict[str, Any] = {"vector_size": VECTOR, "width": 16}
     sizes |= {n: options.pop(n) for n in ("vector_size", "width", "layer_norm", "normalize") if n in options}
-    encoders = [small_encoder(seed + 50 * n, sizes["vector_size"]) for n in range(ROUTINGS[routing].encoders)]
+    pooling = options.pop("pooling", "flat")
+    encoders = [
+        small_encoder(seed + 50 * n, sizes["vector_size"], pooling=pooling) for n in range(ROUTINGS[routing].encoders)
+    ]
     auxiliaries = dict(options.pop("auxiliaries", {}))
     if weight:
         with torch.random.fork_rng(devices=[]):
@@ -117,6 +120,12 @@ def gradients(module: nn.Module) -> list[Tensor]:
 def same(left: list[Tensor], right: list[Tensor]) -> bool:
     """Bit for bit."""
     return all(one.equal(other) for one, other in zip(left, right, strict=True))
+
+
+def same_tensor(left: Tensor | None, right: Tensor | None) -> bool:
+    """Bit for bit; both have to be there."""
+    assert left is not None and right is not None
+    return left.equal(right)
 
 
 def owners(sac: SAC) -> dict[str, list[int]]:

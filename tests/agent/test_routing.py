@@ -31,6 +31,7 @@ from tests.agent.small import (
     parameters,
     random_batch,
     same,
+    same_tensor,
     small_sac,
     update,
 )
@@ -52,6 +53,7 @@ MOVES = {
     "goal": ({"encoder", "critic"}, {"actor"}),
 }
 every_routing = pytest.mark.parametrize("routing", list(OWNERS))
+every_pooling = pytest.mark.parametrize("pooling", ["flat", "spatial-softmax"])
 
 
 def assert_ownership(sac: SAC, routing: str) -> None:
@@ -86,10 +88,15 @@ def all_gradients(sac: SAC, modules: set[str]) -> list[Tensor]:
 
 
 @every_routing
+@every_pooling
 @pytest.mark.parametrize("alpha", [0.05, "auto"])
 @pytest.mark.parametrize("target_encoder", [False, True])
-def test_each_parameter_belongs_to_exactly_one_optimizer(routing: str, alpha: Any, target_encoder: bool) -> None:
-    sac = small_sac(routing, alpha=alpha, target_encoder=target_encoder)
+def test_each_parameter_belongs_to_exactly_one_optimizer(
+    routing: str, pooling: str, alpha: Any, target_encoder: bool
+) -> None:
+    sac = small_sac(routing, pooling=pooling, alpha=alpha, target_encoder=target_encoder)
+    temperatures = [name for name, _ in sac.agent.encoder.named_parameters() if "temperature" in name]
+    assert temperatures == (["pooling.log_temperature"] if pooling == "spatial-softmax" else [])
     assert_ownership(sac, routing)
     targets = [one for name, some in parameters(sac).items() if name.startswith("target") for one in some]
     assert targets and not any(one.requires_grad for one in targets)
@@ -99,8 +106,9 @@ def test_each_parameter_belongs_to_exactly_one_optimizer(routing: str, alpha: An
 
 
 @every_routing
-def test_the_critic_step_moves_what_the_routing_says(routing: str) -> None:
-    sac, batch, moved = small_sac(routing, alpha="auto"), random_batch(), MOVES[routing][0]
+@every_pooling
+def test_the_critic_step_moves_what_the_routing_says(routing: str, pooling: str) -> None:
+    sac, batch, moved = small_sac(routing, pooling=pooling, alpha="auto"), random_batch(), MOVES[routing][0]
     critic_step(sac, batch)
     assert_only_these_have_gradients(sac, moved)
 
@@ -116,8 +124,9 @@ def test_the_critic_step_moves_what_the_routing_says(routing: str) -> None:
 
 
 @every_routing
-def test_the_actor_step_moves_what_the_routing_says(routing: str) -> None:
-    sac, batch, moved = small_sac(routing, alpha="auto"), random_batch(), MOVES[routing][1]
+@every_pooling
+def test_the_actor_step_moves_what_the_routing_says(routing: str, pooling: str) -> None:
+    sac, batch, moved = small_sac(routing, pooling=pooling, alpha="auto"), random_batch(), MOVES[routing][1]
     actor_step(sac, batch)
     assert_only_these_have_gradients(sac, moved)
 
@@ -254,7 +263,7 @@ def test_the_target_critic_reads_the_target_encoder_and_nothing_else_does() -> N
         for one in sac.agent.target_encoder.parameters():
             one.zero_()
     after = encode(sac.agent, batch)
-    changed = {name for name, a, b in zip(Features._fields, after, before, strict=True) if not a.equal(b)}
+    changed = {name for name, a, b in zip(Features._fields, after, before, strict=True) if not same_tensor(a, b)}
     assert changed == {"next_critic"}
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from agent import saving
+from agent import Agent, saving
 from auxiliary import Auxiliary
 from replay import Batch, Future
 from tests.agent.small import ACTION, VECTOR, owners, random_batch, small_sac
+from tests.training.runs import tiny_config
+from training.model import make_agent
+from training.trainer import Trainer
 
 HORIZON = 2
 
@@ -22,13 +26,13 @@ class NextActions(Auxiliary):
 
     horizon = HORIZON
 
-    def __init__(self, feature_size: int) -> None:
+    def __init__(self, feature_size: int, action_size: int = ACTION) -> None:
         super().__init__()
-        self.linear = nn.Linear(feature_size, HORIZON * ACTION)
+        self.linear = nn.Linear(feature_size, HORIZON * action_size)
 
     def loss(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         assert batch.future is not None
-        error = self.linear(features).unflatten(1, (HORIZON, ACTION)) - batch.future.action
+        error = self.linear(features).unflatten(1, (HORIZON, -1)) - batch.future.action
         loss = error.square().mean(-1)[batch.future.mask].mean()
         return loss, {"next_actions_loss": loss.detach()}
 
@@ -62,6 +66,33 @@ def test_its_gradient_reaches_encoder_and_itself_and_it_is_saved_with_the_agent(
     saved = saving.state_dict(sac)["agent"]
     assert saved["auxiliaries.made_up.linear.weight"].equal(made_up.linear.weight)
     assert not any("made_up" in name for name in sac.agent.policy_state())  # acting does not need it
+
+
+@pytest.mark.parametrize("flags", ["", "--obs pixels-only --updates-per-encoding 2 --buffer-size 400"])
+def test_a_run_samples_what_it_reads_and_trains_it_from_state_too(flags: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There nothing is learned by an encoder, but the loss has parameters of its own. Further updates leave it out."""
+    made: list[NextActions] = []
+
+    def with_made_up(*arguments: Any) -> Agent:
+        agent = make_agent(*arguments)
+        made.append(NextActions(agent.encoder.feature_size, agent.config.action_size))
+        agent.auxiliaries["made_up"] = made[0]
+        return agent
+
+    monkeypatch.setattr("training.evaluator.make_agent", with_made_up)
+    config = tiny_config("--env-id", "FetchReach-v4", *flags.split())
+    with Trainer(config) as trainer:
+        trainer.start()
+        for _ in range(12):
+            trainer.collector.begin_step(explore_only=True)
+            trainer.collector.end_step()
+        before = made[0].linear.weight.detach().clone()
+        computed: list[Tensor] = []
+        made[0].linear.register_forward_hook(lambda _, __, predicted: computed.append(predicted))
+        for batches in trainer.updates.batches(3):
+            metrics = trainer.updates.update(batches)
+            assert torch.isfinite(metrics["next_actions_loss"])
+        assert len(computed) == 3 and not made[0].linear.weight.equal(before)
 
 
 def test_where_the_actor_alone_trains_the_encoder_it_is_refused() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from agent.features import Features, encode
-from tests.agent.small import GOAL, VECTOR, random_batch, small_sac, update
+from tests.agent.small import GOAL, VECTOR, random_batch, same_tensor, small_sac, update
 
 
 @pytest.mark.parametrize(("goal_input", "before"), [("concat", 50 + VECTOR), ("replace", VECTOR)])
@@ -47,5 +47,5 @@ def test_a_target_encoders_estimate_moves_with_it() -> None:
         for one in agent.target_regression.parameters():
             one.zero_()
     second = encode(agent, batch)
-    changed = {name for name, a, b in zip(Features._fields, first, second, strict=True) if not a.equal(b)}
+    changed = {name for name, a, b in zip(Features._fields, first, second, strict=True) if not same_tensor(a, b)}
     assert changed == {"next_critic"}

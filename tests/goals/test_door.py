@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from tests.training.runs import tiny_config
+from training.rollout.evaluate import evaluate
 from training.trainer import Trainer
 
 
@@ -44,7 +47,28 @@ def test_collecting_relabelling_learning_and_acting_are_in_its_goals() -> None:
     distance = (2 * batch.next_obs["vector"][:, :2] - batch.goal).norm(dim=-1)
     sure = (distance - 0.2).abs() > 1e-5
     assert batch.reward[sure].equal((distance[sure] < 0.2).to(torch.float32) - 1) and 0 < -batch.reward.mean() < 1
+    assert trainer.agent.config.goal_size == 2
     trainer.updates.update([trainer.ring.sample(32)])
-    trainer.collector.begin_step(explore_only=False)
-    trainer.collector.end_step()
+    assert len(evaluate(trainer.eval_envs, trainer.policy, episodes=2, seed=0).success) == 2
     trainer.close()
+
+
+def test_errors_of_estimates_are_told_in_its_goals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An estimate that always says (0, 0), against the doubled numbers of Reach's own achieved goals."""
+    flags = "--env-id FetchReach-v4 --obs pixels-only --goal-loss 1 --goal-input concat --buffer-size 400"
+    with Trainer(tiny_config(*flags.split()), goal_space=Doubled()) as trainer:
+        regression = trainer.agent.goal_regression
+        assert regression is not None
+        monkeypatch.setattr(regression, "metres", torch.zeros_like)
+        achieved: list[NDArray[Any]] = []
+        reset, step = trainer.eval_envs.reset, trainer.eval_envs.step
+
+        def noted(returned: Any) -> Any:
+            achieved.append(returned[0]["achieved_goal"].copy())
+            return returned
+
+        monkeypatch.setattr(trainer.eval_envs, "reset", lambda **how: noted(reset(**how)))
+        monkeypatch.setattr(trainer.eval_envs, "step", lambda actions: noted(step(actions)))
+        errors = evaluate(trainer.eval_envs, trainer.policy, trainer.eval_envs.num_envs, seed=0).errors
+    expected = np.concatenate([np.linalg.norm(2 * goals[:, :2], axis=1) for goals in achieved[:-1]])
+    assert errors == pytest.approx(expected, rel=1e-5)

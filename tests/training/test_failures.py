@@ -193,9 +193,9 @@ def test_without_a_gl_library_the_video_is_skipped_and_the_table_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     def record(*_: object, **__: object) -> None:
-        raise envs.RenderError("Nothing can be drawn")
+        raise envs.RenderError("Nothing can be rendered: install it")
 
     monkeypatch.setattr(envs, "record", record)
     assert tiny(RUN, "--total-steps", "160", "--video") == 0
-    assert "skipped: Nothing can be drawn" in capsys.readouterr().out
+    assert "skipped: Nothing can be rendered: install it" in capsys.readouterr().out
     assert (RUN / finish.EVAL).exists()

@@ -82,7 +82,8 @@ class Collector:
         obs, reward, terminated, truncated, infos = self.vec.step_wait()  # type: ignore[attr-defined]
         done = terminated | truncated
         last = _last_observations(obs, infos, done)
-        shown = self.policy.without_images(last)
+        self.shown = self._show(obs, done)
+        shown = self.policy.without_images(last) if done.any() else self.shown
         device = self.storage.device
         self.storage.add(
             self.action.to(device),
@@ -92,7 +93,6 @@ class Collector:
         )
         self._observe_statistics(shown)
         self.episode_return += reward
-        self.shown = self._show(obs, done)
         if done.any():
             self._finish(done, terminated, infos["final_info"])
             env_indices = torch.from_numpy(np.flatnonzero(done)).to(device)

@@ -98,12 +98,14 @@ def evaluate(
     errors, fallen, height = [], [], np.zeros(vec.num_envs)
     has_object = envs.has_object(obs["observation"].shape[-1])  # in Reach the achieved goal is where the hand is
     while played.min() < per_env:
-        acted = policy.act(policy.observe(obs, frames, opens, blindfold), deterministic=True)
+        shown = policy.observe(obs, frames, opens, blindfold)
+        acted = policy.act(shown, deterministic=True)
         if acted.goal_estimate is not None:
-            achieved = obs["achieved_goal"].astype(np.float64)
-            height = np.where(opens, achieved[:, 2], height)
-            errors.append(np.linalg.norm(acted.goal_estimate.cpu().numpy() - achieved, axis=1)[played < per_env])
-            fallen.append((has_object & (achieved[:, 2] < height - FALL))[played < per_env])
+            error = (acted.goal_estimate - shown.achieved_goal).norm(dim=1)  # of the goal space's numbers
+            object_height = obs["achieved_goal"][:, 2] if has_object else height
+            height = np.where(opens, object_height, height)
+            errors.append(error.cpu().numpy()[played < per_env])
+            fallen.append((object_height < height - FALL)[played < per_env])
         obs, reward, terminated, truncated, infos = vec.step(policy.scale(acted.action))
         opens = terminated | truncated
         episode = np.minimum(played, per_env), env_indices

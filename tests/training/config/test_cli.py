@@ -25,6 +25,11 @@ REFUSED = {
     "unknown preset": ("psuh", "there is no preset psuh: did you mean push?"),
     "preset in the wrong place": ("--seed 1 push", "push"),
     "unknown flag": ("--learning-rat 0.1", "--learning-rat"),
+    "an old name": ("push-pixels --head flat", "--head is called --pooling now."),
+    "an old name, written otherwise": ("--head_updates=2", "--head-updates is called --updates-per-encoding now."),
+    "an old value": ("push-pixels --goal-input beside", "--goal-input beside is called concat now."),
+    "an old value, written otherwise": ("push-pixels --goal-input=instead", "--goal-input instead is called replace"),
+    "a configuration that is no object": ("--resume list", "list is not the folder of a run (not a saved"),
     "no number": ("--total-steps many", "many"),
     "no choice": ("--her-strategy past", "past"),
     "unknown environment": ("--env-id FetchPsuh-v4", "There is no environment 'FetchPsuh-v4': did you mean FetchPush"),
@@ -83,11 +88,12 @@ def flat(text: str) -> str:
 @pytest.fixture
 def folders(own_folder: Path) -> Path:
     """Folders as they may lie about: of a run, of a live one, and others'."""
-    for name in ("run", "alive", "other", "foreign"):
+    for name in ("run", "alive", "other", "foreign", "list"):
         Path(name).mkdir()
     Path("file").touch()
     Path("other", "letter.txt").write_text("dear")
     Path("foreign", run_folder.CONFIG).write_text('{"model": "resnet"}')
+    Path("list", run_folder.CONFIG).write_text("[]")
     for name in ("run", "alive"):
         Path(name, run_folder.CONFIG).write_text(tiny_config().to_json())
         Path(name, run_folder.LOCK).touch()
@@ -158,6 +164,12 @@ def test_a_saved_configuration_with_a_choice_that_there_is_not_is_none(name: str
     assert config.Config.from_json(json.dumps(saved)) == PRESETS["push-pixels"]
     with pytest.raises(ValueError, match=f"{name} is nonsense"):
         config.Config.from_json(json.dumps(saved | {name: "nonsense"}))
+
+
+def test_a_configuration_with_old_names_is_read() -> None:
+    saved = json.loads(PRESETS["push-pixels"].to_json())
+    saved |= {"head": saved.pop("pooling"), "head_updates": saved.pop("updates_per_encoding"), "goal_input": "instead"}
+    assert config.Config.from_json(json.dumps(saved)) == PRESETS["push-pixels"]
 
 
 def test_flags_replace_the_presets_values_and_nothing_else() -> None:

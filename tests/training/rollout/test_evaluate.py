@@ -12,7 +12,7 @@ from gymnasium.vector import VectorEnv
 from agent.agent import Acted
 from training.finish import first_of_two
 from training.rollout.evaluate import Evaluation, evaluate, staying, wilson_interval
-from training.rollout.policy import Policy
+from training.rollout.policy import Policy, PolicyInput
 
 
 class Script:
@@ -60,13 +60,13 @@ class Repeats:
     def new_frames(self) -> None:
         """It has no memory of images."""
 
-    def observe(self, obs: dict[str, np.ndarray], _: None, opens: np.ndarray, blindfold: str | None) -> Any:
+    def observe(self, obs: dict[str, np.ndarray], _: None, opens: np.ndarray, blindfold: str | None) -> PolicyInput:
         assert (opens == (obs["observation"][:, 0] == 0)).all(), "the policy is told where an episode begins"
-        return obs
+        achieved = torch.from_numpy(obs["achieved_goal"])
+        return PolicyInput({"vector": torch.from_numpy(obs["observation"])}, achieved, achieved)
 
-    def act(self, obs: dict[str, np.ndarray], deterministic: bool) -> Acted:
-        estimate = torch.from_numpy(obs["achieved_goal"] + [0.0, 0.0, 0.03])
-        return Acted(torch.from_numpy(obs["observation"]), estimate)
+    def act(self, shown: PolicyInput, deterministic: bool) -> Acted:
+        return Acted(shown.obs["vector"], shown.achieved_goal + torch.tensor([0.0, 0.0, 0.03], dtype=torch.float64))
 
     def scale(self, action: torch.Tensor) -> np.ndarray:
         return action.numpy()

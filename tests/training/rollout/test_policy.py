@@ -75,7 +75,7 @@ def test_goals_are_subtracted_in_float64_by_all_who_do_it(goals: str, monkeypatc
     """The policy while it collects and while it is evaluated, the ring, and the goals' normaliser: the same numbers."""
     trainer = Trainer(Config(env_id=f"Typed-{goals}-v0", num_envs=3, buffer_size=300, workers=0, device="cpu",
                              her_strategy="none"))  # fmt: skip
-    Typed.told.clear()  # also of what the reward function's own environment said
+    Typed.told.clear()
     shown: dict[float, list[float]] = {}
     act = trainer.agent.act
 
@@ -89,11 +89,12 @@ def test_goals_are_subtracted_in_float64_by_all_who_do_it(goals: str, monkeypatc
         trainer.collector.begin_step(explore_only=False)
         trainer.collector.end_step()
     assert len(shown) == 36 and all(goal == right(number) for number, goal in shown.items())
+    told = len(Typed.told)  # what follows makes the reward function's own environment, which tells something too
     batch = trainer.ring.sample(1000)
     assert {number for number, *_ in batch.obs["vector"].tolist()} == shown.keys()
     assert batch.goal.tolist() == [right(number) for number, *_ in batch.obs["vector"].tolist()]
     assert batch.next_goal.tolist() == [right(number) for number, *_ in batch.next_obs["vector"].tolist()]
-    seen = torch.tensor([right(number) for number in range(len(Typed.told))], dtype=torch.float64)
+    seen = torch.tensor([right(number) for number in range(told)], dtype=torch.float64)
     torch.testing.assert_close(trainer.agent.goal_normalizer.running_mean, seen.mean(0))
     shown.clear()
     evaluate(trainer.eval_envs, trainer.policy, episodes=2, seed=0)

@@ -84,7 +84,7 @@ def measured_rates(device: torch.device, bfloat16: bool) -> Rates:
 
 
 class Learner:
-    """A session with a few episodes in its replay, and the parts of its update."""
+    """A trainer with a few episodes in its replay, and the parts of its update."""
 
     def __init__(self, config: Config) -> None:
         observations = max(STEPS * 2 * config.num_envs, 2 * FILLED if config.view is None else 0)
@@ -163,7 +163,7 @@ def flops_of(work: Callable[[], Any]) -> tuple[float, float]:
 
 
 def bytes_of(batches: Sequence[Batch]) -> int:
-    """Operations of minibatches; those after the first share its observations."""
+    """Bytes of minibatches; those after the first share its observations."""
     first, *more = batches
     goals = ("action", "reward", "discount", "goal", "next_goal")
     apart = [getattr(batch, name).nbytes for batch in more for name in goals]

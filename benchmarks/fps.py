@@ -10,9 +10,9 @@ From pixels (`--obs chapter`) both sides see four 84x84 images, proprioception, 
 the book's encoder (four 3x3 convolutions, SpatialSoftmax, LayerNorm, Tanh), batches of 256 pairs of images and one
 update of actor and critic for each pass of the encoder. SB3 has an encoder each for actor, critic and target critic,
 which is its default, and the book's wrapper: 480x480, resized with PIL, in DummyVecEnv; or, apart from that
-(`sb3_recommended`), images drawn at 84x84 in SubprocVecEnv. We have one encoder, trained by
-the critic, and draw at 84x84. A line for our own recipe, with other cameras, another encoder and eight updates of actor
-and critic for each of its passes, is marked so.
+(`sb3_recommended`), images rendered at 84x84 in SubprocVecEnv. We have one encoder, trained by
+the critic, and render at 84x84. A line for our own recipe, with other cameras, another encoder and eight updates of
+actor and critic for each of its passes, is marked so.
 
 - end to end: `train.learn` against `SAC.learn`, with what a run does but evaluations, log rows and checkpoints. SB3
   runs with DummyVecEnv and with SubprocVecEnv, and the faster is the peer.
@@ -148,7 +148,7 @@ def machine_problems(options: Options) -> str | None:
     try:
         torch_device(options.device)
         if options.obs != "state":
-            envs.check_gl()  # which also settles what every process draws with
+            envs.check_gl()  # which also settles what every process renders with
     except (UserError, envs.RenderError) as error:
         return str(error)
     if options.obs == "state":  # held at once: two runs of SB3, 650 bytes a transition, and two of ours

@@ -82,10 +82,10 @@ class Book(gym.Wrapper[Any, Any, Any, Any]):
 
 def rendered(settings: Settings, msaa: bool) -> Callable[[], gym.Env[Any, Any]]:
     """Makes a stock environment that is rendered at SIZE."""
-    return functools.partial(_sampled, stock_id(settings), msaa)
+    return functools.partial(_rendered, stock_id(settings), msaa)
 
 
-def _sampled(name: str, msaa: bool) -> gym.Env[Any, Any]:
+def _rendered(name: str, msaa: bool) -> gym.Env[Any, Any]:
     return Rendered(gym.make(name, render_mode="rgb_array", width=SIZE, height=SIZE), msaa)
 
 

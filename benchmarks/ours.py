@@ -34,8 +34,8 @@ def config_of(settings: Settings, mode: str, preset: str | None = None) -> Confi
     """The book's preset, which is SB3's algorithm with SB3's defaults; or another one, with its own update ratio.
 
     Its encoder reads pixels in SB3's scale and computes what SB3's does on the same weights (a test compares). Its
-    images are drawn as we draw them: small to begin with, without a goal in them. And as everywhere here but in the
-    book's presets, there is no target encoder.
+    images are rendered small to begin with, without a goal in them. And as everywhere here but in the book's
+    presets, there is no target encoder.
     """
     if settings.obs == "state":
         config = PRESETS["book-state"]
@@ -116,7 +116,7 @@ class Sampling:
 
     Args:
         settings: of the run.
-        together: minibatches drawn in one call and then cut, as the loop does when it owes several updates.
+        together: minibatches sampled in one call and then cut, as the loop does when it owes several updates.
     """
 
     def __init__(self, settings: Settings, together: int) -> None:

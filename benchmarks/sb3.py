@@ -32,7 +32,7 @@ CHUNK = 8  # vector steps a call of `learn`, which cannot be given a deadline; t
 
 
 def make_envs(settings: Settings, subprocesses: bool, size: int = BOOK_SIZE) -> VecEnv:
-    """With images drawn at `size`, where there are any."""
+    """With images rendered at `size`, where there are any."""
     name = stock_id(settings) if settings.obs == "state" else book(settings, size)
     if not subprocesses:
         return make_vec_env(name, settings.num_envs, seed=settings.seed, vec_env_cls=DummyVecEnv)
@@ -81,7 +81,7 @@ class Training:
     Args:
         settings: of the run.
         subprocesses: SubprocVecEnv instead of DummyVecEnv.
-        size: that images are drawn at, before they are resized.
+        size: that images are rendered at, before they are resized.
     """
 
     def __init__(self, settings: Settings, subprocesses: bool, size: int = BOOK_SIZE) -> None:
@@ -128,7 +128,7 @@ class Memory(Training):
 
 
 class Stepping:
-    """A vector environment of SB3's, with actions drawn beforehand (rounds, N, A)."""
+    """A vector environment of SB3's, with actions sampled beforehand (rounds, N, A)."""
 
     def __init__(self, settings: Settings, actions: np.ndarray, subprocesses: bool) -> None:
         self.vec, self.actions, self.next = make_envs(settings, subprocesses), actions, 0

@@ -53,7 +53,7 @@ def _end_to_end(run: dict[str, Any]) -> Table:
         table.add_row(title, *(_times(one) for one in pair), "", "")
         if "sb3_recommended" in run:
             steps = _times(run["sb3_recommended"][f"env_steps_per_second{suffix}"])
-            table.add_row(f"{title}, drawn at 84x84", steps, "", "", "")
+            table.add_row(f"{title}, rendered at 84x84", steps, "", "", "")
     return table
 
 

@@ -1,5 +1,4 @@
-"""Where the ring keeps what happened: preallocated tables of single observations, a column for each
-environment.
+"""Where the ring keeps what happened: preallocated tables of single observations, of each environment in turn.
 
 Every observation is stored once: the next observation of time t is the observation of time t + 1. An episode of T
 steps takes T + 1 slots, for its last observation is stored too, and is the one slot that holds no transition. So each

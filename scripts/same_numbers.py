@@ -1,7 +1,7 @@
 """Whether this working tree learns what another commit does, bit for bit: `python scripts/same_numbers.py COMMIT`.
 
 Both run the first steps of `push` and `push-pixels` (one thread, seed 0) with the packages installed here. Every column
-of metrics.csv that both have is compared as text, clocks aside. Exit code 1 if a number differs.
+of metrics.csv is compared as text, clocks aside. Exit code 1 if a number differs, or one side lacks a column or a row.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def rows_of(tree: Path, preset: str, run: Path) -> list[dict[str, str]]:
 
 def differences(ours: list[dict[str, str]], theirs: list[dict[str, str]]) -> list[str]:
     """What differs, a line for each number."""
-    columns = [name for name in ours[0] if name in theirs[0] and not name.startswith(CLOCKS)]
+    columns, others = ([name for name in rows[0] if not name.startswith(CLOCKS)] for rows in (ours, theirs))
+    if columns != others or len(ours) != len(theirs):
+        return [f"here {len(ours)} rows of {', '.join(columns)}; there {len(theirs)} of {', '.join(others)}"]
     return [
         f"step {mine['step']}: {name} is {mine[name]} here and {other[name]} there"
         for mine, other in zip(ours, theirs, strict=True)
@@ -46,7 +48,8 @@ def main(commit: str) -> int:
         subprocess.run(["git", "worktree", "add", "--detach", str(tree), commit], cwd=HERE, check=True)
         try:
             for preset in STEPS:
-                ours, theirs = (rows_of(code, preset, folder / f"{preset}-{code.name}") for code in (HERE, tree))
+                ours = rows_of(HERE, preset, folder / f"{preset}-here")
+                theirs = rows_of(tree, preset, folder / f"{preset}-there")
                 found += differences(ours, theirs)
                 print(f"{preset}: {STEPS[preset]} steps, {len(ours)} rows compared", flush=True)
         finally:

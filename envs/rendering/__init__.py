@@ -1,1 +1,1 @@
-"""Images of Fetch tasks. Nothing here is imported where none are rendered, but the names of cameras."""
+"""Images of Fetch tasks. Where none are rendered, only `cameras`, `gl` and `watchdog` are imported."""

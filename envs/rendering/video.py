@@ -49,7 +49,7 @@ def record(
         episodes: how many.
         seed: of the first episode; the others follow from it.
         view: what the observation's "pixels" show, which stands beside the film; None for a policy that sees none.
-        look: renders that from the pixels (84, 84, 3 C), and whether they open an episode, as (H, W, 3); None enlarges
+        overlay: makes that from the pixels (84, 84, 3 C), and whether they open an episode, as (H, W, 3); None enlarges
             them as they are.
         size: height and width in pixels, of Fetch tasks; others come in their own.
 

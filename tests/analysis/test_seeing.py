@@ -37,7 +37,7 @@ def test_scenes_are_the_stacked_images_of_their_poses(stacked: Evaluator) -> Non
     stacked.eval_envs.close()
 
 
-def test_the_object_is_where_a_image_without_it_differs(stacked: Evaluator) -> None:
+def test_the_object_is_where_an_image_without_it_differs(stacked: Evaluator) -> None:
     """Without it: where it has been taken far away, rather than made invisible."""
     stock = stacked.eval_envs.get_attr("stock")[0]
     poses = scenes.scenes(stacked, steps=2).poses

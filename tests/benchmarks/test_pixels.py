@@ -63,7 +63,7 @@ SPACE = spaces.Dict(
 
 
 def observations() -> dict[str, Tensor]:
-    """Features of 8 random images, as SB3 has them: names in order, channels first."""
+    """Observations of 8 random images, as SB3 has them: names in order, channels first."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (8, 12, 84, 84), dtype=torch.uint8, generator=generator)
     return {"achieved_goal": torch.zeros(8, 3), "observation": torch.ones(8, 10), envs.PIXELS: pixels}

@@ -62,7 +62,7 @@ def test_the_learner_shifts_as_the_flags_say() -> None:
     first, second, third = (batch.obs["pixels"] for batch in (still, shared, own))
     next_first, next_second, next_third = (batch.next_obs["pixels"] for batch in (still, shared, own))
     assert not third.equal(first) and not next_third.equal(next_first)
-    assert second.equal(third)  # by the same offsets, rendered first
+    assert second.equal(third)  # by the same offsets, sampled first
     assert not next_second.equal(next_third) and not next_second.equal(next_first)
 
 

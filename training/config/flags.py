@@ -120,7 +120,8 @@ class Pixels:
     shared_shift: bool = False
     """Use the same random shift for an observation and the next one; otherwise each has its own."""
     goal_loss: float = 0.0
-    """Weight of a regression of the achieved goal from the encoder's features. Training only."""
+    """Weight of the loss of a regression of the achieved goal on the encoder's features. The loss is used in training
+    only; with --goal-input the estimate is also an input when acting."""
     goal_input: GoalInput = "off"
     """How actor and critic read that regression's estimate: concat (with the features), replace (them), or off."""
     goals_per_image: int = 1

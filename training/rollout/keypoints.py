@@ -1,4 +1,4 @@
-"""The points of a SpatialSoftmax, rendered on the images that the agent sees."""
+"""The points of a SpatialSoftmax, drawn on the images that the agent sees."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def keypoints(agent: Agent, frame_stack: int) -> Overlay:
     """Raises UserError if the agent's encoder has no SpatialSoftmax."""
     encoder = agent.encoder if agent.actor_encoder is None else agent.actor_encoder
     if not isinstance(encoder, PixelEncoder) or not isinstance(encoder.pooling, SpatialSoftmax):
-        raise UserError("--keypoints renders the points of a SpatialSoftmax, and this run has none (--pooling).")
+        raise UserError("--keypoints draws the points of a SpatialSoftmax, and this run has none (--pooling).")
     pooling, convolutions, frames = encoder.pooling, encoder.convolutions, FrameStack(frame_stack)
 
     @torch.no_grad()

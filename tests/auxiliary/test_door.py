@@ -28,7 +28,9 @@ class NextActions(Auxiliary):
 
     def __init__(self, feature_size: int, action_size: int = ACTION) -> None:
         super().__init__()
-        self.linear = nn.Linear(feature_size, HORIZON * action_size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.linear = nn.Linear(feature_size, HORIZON * action_size)
 
     def loss(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         assert batch.future is not None

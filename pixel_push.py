@@ -72,7 +72,15 @@ class TrainedPolicy:
         agent = make_agent(config, networks, torch.device("cpu"), seed, seed)
         accelerate_networks(agent, config)
         self.env_steps = load_policy(agent, file)
-        self._policy = Policy(agent, config.layout, goal_space, config.goals_from_achieved, config.frame_stack, actions)
+        self._policy = Policy(
+            agent,
+            config.layout,
+            goal_space,
+            config.goals_from_achieved,
+            config.frame_stack,
+            actions,
+            config.keeps_estimates,
+        )
 
     def predict(
         self,

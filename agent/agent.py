@@ -114,6 +114,17 @@ class Agent(nn.Module):
         images = features.shape[1] - self.config.vector_size  # features of the images come first
         return torch.cat([features if self.goal_input == "concat" else features[:, images:], estimate], dim=-1)
 
+    def inputs_from_estimate(self, obs: Observation) -> Tensor:
+        """The same, (P, I), of observations that have an estimate in the place of their images: nothing is encoded."""
+        assert self.goal_regression is not None and self.goal_input == "replace"
+        vector, estimate = self.vector_normalizer(obs["vector"]), self.goal_regression.normalized(obs["estimate"])
+        return torch.cat([vector, estimate], dim=-1)
+
+    def estimate_in(self, inputs: Tensor) -> Tensor:
+        """The estimate that inputs (P, I) end with, (P, G), in the achieved goal's own units."""
+        assert self.goal_regression is not None and self.goal_input != "off"
+        return self.goal_regression.metres(inputs[:, -self.config.goal_size :])
+
     def state(self, inputs: Tensor, goal: Tensor) -> Tensor:
         """All that actor and critic read, (B, S), of inputs (P, I) and goals (B, G): goal b belongs to row b mod P.
 
@@ -148,17 +159,28 @@ class Agent(nn.Module):
     @torch.no_grad()
     def act(self, obs: Observation, goal: Tensor, *, deterministic: bool = False) -> Acted:
         """Actions for N observations and goals (N, G): a sample, or the tanh of the mean."""
-        features = self.encode(obs, self.actor_encoder)
-        inputs, estimate = self.inputs(features), None
+        inputs, estimate = self._read(obs)
         state = self.state(inputs, goal)
-        if (
-            regression := self.goal_regression
-        ) is not None:  # its estimate is the last of the inputs, or not among them
-            read = regression(features) if self.goal_input == "off" else inputs[:, -self.config.goal_size :]
-            estimate = regression.metres(read)
         if deterministic:
             return Acted(self.actor(state)[0].tanh(), estimate)
         return Acted(self.actor.sample(state, self.noise(len(goal)))[0], estimate)
+
+    @torch.no_grad()
+    def estimate_goal(self, obs: Observation) -> Tensor:
+        """The achieved goals of N observations as estimated from their images, (N, G), in their own units."""
+        return self.estimate_in(self.inputs(self.encode(obs)))
+
+    def _read(self, obs: Observation) -> tuple[Tensor, Tensor | None]:
+        """What the actor reads of observations, (N, I), and the achieved goal as estimated from them, (N, G)."""
+        if "estimate" in obs:
+            return self.inputs_from_estimate(obs), obs["estimate"]
+        features = self.encode(obs, self.actor_encoder)
+        inputs = self.inputs(features)
+        if self.goal_regression is None:
+            return inputs, None
+        if self.goal_input == "off":
+            return inputs, self.goal_regression.metres(self.goal_regression(features))
+        return inputs, self.estimate_in(inputs)
 
     @property
     def normalizers(self) -> list[Normalizer]:

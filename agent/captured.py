@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
 
 WARMUP = 5  # updates that run as they are: what is made at first use must not be made within the recording
 
@@ -18,14 +18,14 @@ class CudaGraphUpdate:
     samples other numbers, also from episodes that were stored after the capture. Nothing in it may wait for the device.
 
     Args:
-        step: updates, on a minibatch that it samples or finds in its place; returns metrics, 0-d tensors.
+        step: updates, on a minibatch that it samples or finds in its place; returns metrics and other tensors.
         generators: those that it samples from, on the device.
         optimizers: those that it steps.
     """
 
     def __init__(
         self,
-        step: Callable[[], dict[str, Tensor]],
+        step: Callable[[], Any],
         generators: Sequence[torch.Generator],
         optimizers: Iterable[torch.optim.Optimizer],
     ) -> None:
@@ -33,9 +33,9 @@ class CudaGraphUpdate:
         self.done = 0
         self.aside = torch.cuda.Stream()
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.metrics: dict[str, Tensor] = {}
+        self.result: Any = None
 
-    def __call__(self) -> dict[str, Tensor]:
+    def __call__(self) -> Any:
         """One update; the tensors that it returns are overwritten by the next."""
         if self.graph is None and self.done < WARMUP:
             self.done += 1
@@ -49,14 +49,14 @@ class CudaGraphUpdate:
                     group["capturable"] = True  # not before: torch warns of steps that are not captured
                     group["lr"] = torch.tensor(group["lr"], device="cuda")  # a number would be the same in all replays
             with torch.cuda.graph(self.graph):
-                self.metrics = self.step()
+                self.result = self.step()
         self.graph.replay()
-        return self.metrics
+        return self.result
 
-    def _aside(self) -> dict[str, Tensor]:
+    def _aside(self) -> Any:
         """On a stream other than the default one, as it will be captured."""
         self.aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.aside):
-            metrics = self.step()
+            result = self.step()
         torch.cuda.current_stream().wait_stream(self.aside)
-        return metrics
+        return result

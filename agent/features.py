@@ -26,7 +26,10 @@ class Features(NamedTuple):
 
 
 def encode(agent: Agent, batch: Batch) -> Features:
-    """Encode observations with gradient, the next ones without."""
+    """Encode observations with gradient, the next ones without; nothing where an estimate stands for the images."""
+    if "estimate" in batch.obs:
+        inputs, next_inputs = agent.inputs_from_estimate(batch.obs), agent.inputs_from_estimate(batch.next_obs)
+        return Features(None, inputs, inputs, next_inputs, next_inputs)
     encoded = agent.encode(batch.obs)
     critic = actor = agent.inputs(encoded)
     if agent.actor_encoder is not None:

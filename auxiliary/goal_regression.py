@@ -46,6 +46,10 @@ class GoalRegression(Auxiliary):
         """An estimate (P, G) in the achieved goal's own units."""
         return estimate / self.normalizer.scale + self.normalizer.shift
 
+    def normalized(self, metres: Tensor) -> Tensor:
+        """The inverse of `metres`; unlike the normaliser it does not clip, for no estimate is clipped."""
+        return (metres - self.normalizer.shift) * self.normalizer.scale
+
     def loss(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Huber loss of the estimate, into encoder and regression; also reports the mean error in centimetres.
 

@@ -191,7 +191,7 @@ class Updating:
         )
 
     def _eager(self) -> dict[str, torch.Tensor]:
-        return self.learner.update([self.batch] * self.updates)
+        return self.learner.update([self.batch] * self.updates)[0]
 
     def run(self, seconds: float) -> Counts:
         count, elapsed = repeat(self.update, seconds, lambda: synchronize(self.evaluator.agent.device))

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 Observation = dict[str, Tensor]
-"""What the networks see besides the goal, by name: "vector" (P, V) float32, "pixels" (P, H, W, C) uint8."""
+"""What the networks see besides the goal, by name: "vector" (P, V) float32, "pixels" (P, H, W, C) uint8; and what may
+stand for the pixels, "estimate" (P, G) float32, the achieved goal as it was estimated from them. From the replay, also
+"row" (P,) int64: where it keeps the observation."""
 
 
 class Future(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import torch
@@ -16,28 +17,28 @@ class Prefetcher:
     saved with a run.
 
     Args:
-        sample: gives the next minibatch, in the host's memory.
+        sample: gives the next minibatch, in the host's memory, in one or several parts.
         device: where it is wanted.
     """
 
-    def __init__(self, sample: Callable[[], Batch], device: torch.device) -> None:
+    def __init__(self, sample: Callable[[], list[Batch]], device: torch.device) -> None:
         self._sample, self._device = sample, device
         # Copies on the device's own stream would begin when what was launched before them is done.
         self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self._next: Batch | None = None
+        self._next: list[Batch] | None = None
 
-    def take(self, count: int) -> Iterator[Batch]:
+    def take(self, count: int) -> Iterator[list[Batch]]:
         """`count` minibatches, each to be launched to the device before the next is taken."""
         for _ in range(count):
-            batch, self._next = self._next or self._send(), None
+            parts, self._next = self._next or self._send(), None
             if self._copies is not None:
                 here = torch.cuda.current_stream(self._device)
                 here.wait_stream(self._copies)
-                for part in batch.tensors():
-                    part.record_stream(here)  # its memory is not free before this stream is done with it
-            yield batch
+                for tensor in itertools.chain.from_iterable(part.tensors() for part in parts):
+                    tensor.record_stream(here)  # its memory is not free before this stream is done with it
+            yield parts
             self._next = self._send()
 
-    def _send(self) -> Batch:
+    def _send(self) -> list[Batch]:
         with torch.cuda.stream(self._copies):  # of None: this changes nothing
-            return self._sample().to(self._device)
+            return [part.to(self._device) for part in self._sample()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -63,7 +64,7 @@ class Ring:
         """Transitions that can be sampled. Waits for the device: not for the hot path."""
         return len(self.storage)
 
-    def sample(self, batch_size: int, goals: int = 1, horizon: int = 0) -> Batch:
+    def sample(self, batch_size: int, goals: int = 1, horizon: int = 0, names: Collection[str] | None = None) -> Batch:
         """Sample transitions uniformly, with replacement, and relabel them; with `goal_tries` above 1, those that are
         relabelled lean toward episodes in which something was moved.
 
@@ -71,6 +72,7 @@ class Ring:
             batch_size: transitions, P.
             goals: for each of them, so that the batch has B = goals * P.
             horizon: K, of `Batch.future`; 0 for none.
+            names: of the observations' parts to hand out, "row" among them where wanted; None for all that are stored.
 
         Raises nothing and waits for nothing: the caller sees to it that something is stored.
         """
@@ -92,8 +94,9 @@ class Ring:
         if self.goal_noise:
             desired = self.storage.gather("desired_goal", self.storage.row(time, env_index)).repeat(goals, 1)
             new_goal = near(new_goal, desired, self._uniform(len(desired)), self.goal_noise)
-        batch = self._transitions(env_index, time, new_goal, relabelled)
-        return replace(batch, future=self._future(env_index, time, horizon)) if horizon else batch
+        names = self.storage.observations if names is None else names
+        batch = self._transitions(env_index, time, new_goal, relabelled, names)
+        return replace(batch, future=self._future(env_index, time, horizon, names)) if horizon else batch
 
     def _more_goals(self, env_index: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         """Other goals (R, G) for the transitions of `env_index` at `time`, (R,) each, and which of them to use."""
@@ -116,7 +119,9 @@ class Ring:
         achieved = self.storage.gather("achieved_goal", self.storage.row(begun, env_index))
         return self.goal_space.reached(achieved, goal).view(-1, rows)
 
-    def _transitions(self, env_index: Tensor, time: Tensor, new_goal: Tensor, relabelled: Tensor) -> Batch:
+    def _transitions(
+        self, env_index: Tensor, time: Tensor, new_goal: Tensor, relabelled: Tensor, names: Collection[str]
+    ) -> Batch:
         """Gather transitions, `env_index` (P,) at `time` (P,), with `new_goal` (B, G) where `relabelled` (B,)."""
         here, following = self.storage.row(time, env_index), self.storage.row(time + 1, env_index)
         achieved, next_achieved = (
@@ -137,8 +142,8 @@ class Ring:
         if self.relative_goals:  # in float64, before rounding
             goal, next_goal = goal - achieved.repeat(tiles, 1), goal - next_achieved.repeat(tiles, 1)
         return Batch(
-            obs=self._observation(env_index, time),
-            next_obs=self._observation(env_index, time + 1),
+            obs=self._observation(env_index, time, names),
+            next_obs=self._observation(env_index, time + 1, names),
             action=self.storage.gather("action", each),
             reward=reward,
             discount=self.gamma * (1 - self.storage.gather("terminated", each)),
@@ -147,21 +152,21 @@ class Ring:
             achieved_goal=achieved.to(torch.float32),
         )
 
-    def _observation(self, env_index: Tensor, time: Tensor) -> Observation:
+    def _observation(self, env_index: Tensor, time: Tensor, names: Collection[str]) -> Observation:
         """What is stored of `env_index` at `time`, (P,) each; images with the ones before them, the latest last."""
-        here = self.storage.row(time, env_index)
-        return {
-            name: self._images(env_index, time) if name == "pixels" else self.storage.gather(name, here)
-            for name in self.storage.observations
-        }
+        row = self.storage.row(time, env_index)
+        obs = {name: self.storage.gather(name, row) for name in names if name not in ("pixels", "row")}
+        if "pixels" in names:
+            obs["pixels"] = self._images(env_index, time)
+        return obs | {"row": row} if "row" in names else obs
 
-    def _future(self, env_index: Tensor, time: Tensor, horizon: int) -> Future:
+    def _future(self, env_index: Tensor, time: Tensor, horizon: int, names: Collection[str]) -> Future:
         """The `horizon` observations and actions that follow `time` (P,) of `env_index` (P,) in its episode."""
         ahead = torch.arange(1, horizon + 1, device=self.device)
         end = self._end(env_index, time)[:, None]
         times = torch.minimum(time[:, None] + ahead, end).flatten()  # (P K,)
         each = env_index.repeat_interleave(horizon)
-        obs = {name: part.unflatten(0, (-1, horizon)) for name, part in self._observation(each, times).items()}
+        obs = {name: part.unflatten(0, (-1, horizon)) for name, part in self._observation(each, times, names).items()}
         action = self.storage.gather("action", self.storage.row(times - 1, each))
         return Future(obs, action.unflatten(0, (-1, horizon)), time[:, None] + ahead <= end)
 

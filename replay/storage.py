@@ -184,6 +184,10 @@ class Storage:
                 times = torch.arange(start, end + 1, device=self.device)
                 self.tables["end"][self.row(times, torch.as_tensor(env_index, device=self.device))] = end
 
+    def rewrite(self, name: str, rows: Tensor, values: Tensor) -> None:
+        """Put `values` (R, ...) into the table `name` at `rows` (R,). Waits for another device's values."""
+        self.tables[name].index_copy_(0, rows.to(self.device), values.to(self.device))
+
     def gather(self, name: str, rows: Tensor) -> Tensor:
         """What the table `name` holds at `rows` (B,), (B, ...)."""
         return self.tables[name].index_select(0, rows)

@@ -65,7 +65,13 @@ class Evaluator:
         self.agent = make_agent(config, networks, self.device, self.seeds["encoder"], self.seeds["agent"])
         accelerate_networks(self.agent, config)
         self.policy = Policy(
-            self.agent, config.layout, self.goal_space, config.goals_from_achieved, config.frame_stack, actions
+            self.agent,
+            config.layout,
+            self.goal_space,
+            config.goals_from_achieved,
+            config.frame_stack,
+            actions,
+            config.keeps_estimates,
         )
 
     def _make_eval_envs(self, part: int, workers: int | None) -> GoalVectorEnv:

@@ -10,6 +10,7 @@ import torch
 
 import envs
 from agent import SAC, Agent, accelerate
+from agent.features import Features
 from agent.optimizers import scale_learning_rates
 from agent.sac import Metrics
 from replay import Batch, RandomShift
@@ -48,15 +49,18 @@ class Learner:
             adam=accelerate.BareAdam if self.accelerated and device.type == "cpu" else torch.optim.Adam,
         )
 
-    def update(self, batches: Sequence[Batch]) -> Metrics:
-        """One step of everything on the first batch; and on each further one, which has other goals for the same
-        observations, one of everything behind the encoder. Returns the metrics of the first."""
+    def update(self, batches: Sequence[Batch]) -> tuple[Metrics, Features]:
+        """One step of everything on the first batch; and on each further one a step of everything behind the encoder.
+
+        The further ones have other goals for the observations of the first, whose features they read again; or other
+        transitions, with estimates in the place of images. Returns what the update on the first returned.
+        """
         first, *more = batches
         metrics, features = self.sac.update(first)
         with self._repeating():
             for batch in more:
-                self.sac.update(batch, features)
-        return metrics
+                self.sac.update(batch, None if "estimate" in batch.obs else features)
+        return metrics, features
 
     @property
     def horizon(self) -> int:

@@ -90,6 +90,8 @@ class Trainer:
         stored: dict[str, tuple[tuple[int, ...], torch.dtype]] = {"vector": ((networks.vector_size,), torch.float32)}
         if config.view is not None:
             stored["pixels"] = config.view.shape, torch.uint8
+        if config.keeps_estimates:
+            stored["estimate"] = (networks.goal_size,), torch.float32
         goals_are_real = np.issubdtype(observations["desired_goal"].dtype, np.floating)
         return Ring(
             RingSpec(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from torch import Tensor
+
 from agent.captured import CudaGraphUpdate
 from agent.sac import Metrics
 from replay import Batch, Prefetcher, Ring
@@ -31,7 +33,7 @@ class Updates:
         self.prefetcher = Prefetcher(self._sample, self.device) if on_gpu and ring.device.type == "cpu" else None
         # A graph samples its minibatches itself where it can: numpy's rewards and the host's memory stay outside of it.
         self.samples_in_graph = ring.device == self.device and rewards_on_device
-        self.static_batch: Batch | None = None  # what a graph that does not sample learns from, overwritten each time
+        self.static: list[Batch] = []  # what a graph that does not sample learns from, overwritten each time
         self.why_no_cuda_graph = "the learner is on a CPU" if not on_gpu else None
         if on_gpu and not alone:
             self.why_no_cuda_graph = "several ranks wait for one another"
@@ -42,7 +44,7 @@ class Updates:
         generators = [sac.agent.generator, self.learner.shift.generator]
         if self.samples_in_graph:
             generators.append(self.ring.generator)
-        return CudaGraphUpdate(lambda: self.learner.update(self._of_graph()), generators, sac.optimizers.values())
+        return CudaGraphUpdate(lambda: self._learn(self._of_graph()), generators, sac.optimizers.values())
 
     def batches(self, updates: int) -> Iterable[list[Batch]]:
         """For each update the batches that it takes: one, or one for each of its steps behind the encoder.
@@ -51,18 +53,33 @@ class Updates:
         that samples by itself.
         """
         if self.cuda_graph is not None:
-            return [[]] * updates if self.samples_in_graph else ([batch] for batch in self._sampled(updates))
-        return self.minibatches(updates) if self.prefetcher is None else map(self._parts, self._sampled(updates))
+            return [[]] * updates if self.samples_in_graph else self._sampled(updates)
+        return self.minibatches(updates) if self.prefetcher is None else map(self._split, self._sampled(updates))
 
     def update(self, batches: list[Batch]) -> Metrics:
         """One update, eager or by the graph, whose metrics the next one overwrites."""
         if self.cuda_graph is None:
-            return self.learner.update(batches)
-        for batch in batches:
-            if self.static_batch is None:
-                self.static_batch = batch
-            self.static_batch.copy_(batch)
-        return self.cuda_graph()
+            metrics, estimates = self._learn(batches)
+        else:
+            self.static = self.static or batches
+            for place, batch in zip(self.static, batches, strict=True):
+                place.copy_(batch)
+            metrics, estimates = self.cuda_graph()
+        for row, estimate in estimates:
+            self.ring.storage.rewrite("estimate", row, estimate)
+        return metrics
+
+    def _learn(self, batches: list[Batch]) -> tuple[Metrics, list[tuple[Tensor, Tensor]]]:
+        """An update; returns its metrics and, where the ring keeps estimates, those that the update's images gave: rows
+        (P,) and estimates (P, G) of the observations and of the next ones."""
+        metrics, features = self.learner.update(batches)
+        if not self.config.keeps_estimates:
+            return metrics, []
+        first, estimate_in = batches[0], self.learner.agent.estimate_in
+        return metrics, [
+            (first.obs["row"], estimate_in(features.critic)),
+            (first.next_obs["row"], estimate_in(features.next_critic)),
+        ]
 
     def minibatches(self, updates: int) -> list[list[Batch]]:
         """The same, sampled now."""
@@ -70,21 +87,29 @@ class Updates:
         if not self.config.layout.pixels:  # sampled in one call
             together = self.ring.sample(updates * size, horizon=self.learner.horizon).to(self.device)
             return [[batch] for batch in together.split(size)]
-        return [self._parts(batch) for batch in self._sampled(updates)]
+        return [self._split(parts) for parts in self._sampled(updates)]
 
     def _of_graph(self) -> list[Batch]:
         """What a graph's update learns from."""
-        return self.minibatches(1)[0] if self.static_batch is None else self._parts(self.static_batch)
+        return self._split(self.static) if self.static else self.minibatches(1)[0]
 
-    def _sampled(self, updates: int) -> Iterator[Batch]:
-        """One after another, on the learner's device."""
+    def _sampled(self, updates: int) -> Iterator[list[Batch]]:
+        """What each update learns from, on the learner's device, one after another."""
         if self.prefetcher is not None:
             return self.prefetcher.take(updates)
-        return (self._sample().to(self.device) for _ in range(updates))
+        return ([part.to(self.device) for part in self._sample()] for _ in range(updates))
 
-    def _sample(self) -> Batch:
-        goals = self.config.updates_per_encoding * self.config.goals_per_image
-        return self.ring.sample(self.config.batch_size, goals, self.learner.horizon)
+    def _sample(self) -> list[Batch]:
+        """What an update learns from: transitions with images and the goals of all its steps; or, where estimates are
+        kept, those with the goals of the first step alone, and as many others for each further step without images."""
+        config, goals = self.config, self.config.goals_per_image
+        size, further, horizon = config.batch_size, config.updates_per_encoding - 1, self.learner.horizon
+        if not config.keeps_estimates:
+            return [self.ring.sample(size, goals * (1 + further), horizon)]
+        seen = self.ring.sample(size, goals, horizon, names=("vector", "pixels", "row"))
+        return [seen, self.ring.sample(size * goals * further, names=("vector", "estimate"))] if further else [seen]
 
-    def _parts(self, batch: Batch) -> list[Batch]:
-        return batch.split(self.config.goals_per_image * self.config.batch_size)
+    def _split(self, parts: list[Batch]) -> list[Batch]:
+        """A batch for each step of an update."""
+        size = self.config.goals_per_image * self.config.batch_size
+        return [batch for part in parts for batch in part.split(size)]

@@ -26,10 +26,10 @@ def test_it_hands_out_what_was_drawn_in_order_whatever_is_asked_for_at_once(devi
     """On a GPU that is behind with its work, and whose copies are late: nothing is read before it is there, and no
     memory that is still to be read is given away."""
     drawn = itertools.count()
-    ahead = Prefetcher(lambda: numbered(next(drawn)), torch.device(device))
+    ahead = Prefetcher(lambda: [numbered(next(drawn))], torch.device(device))
     right: list[torch.Tensor] = []
     for count in (1, 0, 3, 2):
-        for batch in ahead.take(count):
+        for (batch,) in ahead.take(count):
             assert batch.reward.device.type == device
             if device == "cuda":
                 torch.cuda._sleep(10_000_000)  # cycles
@@ -44,9 +44,9 @@ def test_it_hands_out_what_was_drawn_in_order_whatever_is_asked_for_at_once(devi
 def test_the_next_is_drawn_once_the_one_before_has_been_used() -> None:
     events: list[str] = []
 
-    def draw() -> Batch:
+    def draw() -> list[Batch]:
         events.append("draw")
-        return numbered(0)
+        return [numbered(0)]
 
     ahead = Prefetcher(draw, torch.device("cpu"))
     for _ in range(2):

@@ -127,7 +127,8 @@ class Pixels:
     goals_per_image: int = 1
     """Relabelled goals for each encoded transition."""
     updates_per_encoding: int = 1
-    """Updates of actor and critic on the features of one pass of the encoder, each with fresh goals."""
+    """Updates of actor and critic for each pass of the encoder. All but the first read features of that pass with
+    fresh goals; with --goal-input replace, fresh transitions, whose estimates the replay keeps."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,12 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
     def goals_from_estimate(self) -> bool:
         """Whether goals are shown as seen from the estimated achieved goal."""
         return self.relative_goals and not self.layout.shows_achieved and self.goal_input != "off"
+
+    @property
+    def keeps_estimates(self) -> bool:
+        """Whether the replay keeps each observation's estimated achieved goal, for updates that need no images: where
+        actor and critics read nothing else of an image, and all of them the same."""
+        return self.goal_input == "replace" and not self.target_encoder
 
     def learning_rate_factor(self, step: int) -> float:
         """What the learning rates are multiplied by at `step`."""

@@ -8,10 +8,10 @@ from training.config.flags import Config
 
 PUSH = Config()
 
-PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=60_000, updates_per_step=0.125,
+PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=48_000, updates_per_step=0.125,
                       updates_per_encoding=8, cameras=("close", "mirror"), encoder="fast", pooling="flat",
-                      routing="goal", goal_loss=1.0, goal_input="replace", buffer_size=64_000,
-                      save_every=30_000)  # fmt: skip
+                      routing="goal", goal_loss=1.0, goal_input="replace", buffer_size=50_000,
+                      save_every=24_000)  # fmt: skip
 
 PRESETS: dict[str, Config] = {
     "push": PUSH,
@@ -20,7 +20,8 @@ PRESETS: dict[str, Config] = {
     "slide": replace(PUSH, preset="slide", env_id="FetchSlide-v4", total_steps=1_000_000, updates_per_step=0.125,
                      eval_every=25_000, log_every=5_000, save_every=200_000),
     "pick-and-place": replace(PUSH, preset="pick-and-place", env_id="FetchPickAndPlace-v4", total_steps=80_000),
-    # The encoder learns from the regression of the block's position alone, and the networks read its estimate.
+    # The encoder learns from the regression of the block's position alone, and the networks read its estimate. So the
+    # replay keeps the estimates, and seven of eight updates of the networks sample all of it without encoding an image.
     "push-pixels": PUSH_PIXELS,
     # What the chapter shows its networks, the block's true position among it, and none of the parts that make
     # push-pixels fast: one encoder pass an update, trained by the critic. Only the inputs are the chapter's: fast

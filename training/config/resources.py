@@ -155,7 +155,7 @@ def learner_need(config: Config, ranks: int = 1) -> int:
 def observation_bytes(config: Config, vector_size: int, goal_size: int, action_size: int) -> int:
     """Bytes of one stored observation, in memory."""
     pixels = 0 if config.view is None or config.replay_on_disk else math.prod(config.view.shape)
-    return replay_bytes(1, vector_size, goal_size, action_size, pixels)
+    return replay_bytes(1, vector_size + config.keeps_estimates * goal_size, goal_size, action_size, pixels)
 
 
 def run_needs(config: Config, device: torch.device) -> dict[torch.device, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -81,9 +82,11 @@ class Collector:
         """Wait for the environments and store what they did."""
         obs, reward, terminated, truncated, infos = self.vec.step_wait()  # type: ignore[attr-defined]
         done = terminated | truncated
-        last = _last_observations(obs, infos, done)
+        last, led_to = _last_observations(obs, infos, done), None
+        if done.any():
+            led_to = self.policy.observe(last, copy.copy(self.frames), np.zeros_like(done))
         self.shown = self._show(obs, done)
-        shown = self.policy.without_images(last) if done.any() else self.shown
+        shown = led_to or self.shown
         device = self.storage.device
         self.storage.add(
             self.action.to(device),

@@ -73,6 +73,7 @@ class Policy:
         relative_goals: show the desired goal as seen from the achieved one.
         frame_stack: images that are shown together.
         action_space: of one environment; actions are scaled to its bounds.
+        estimates: estimate the achieved goal as soon as an image is shown, which actions and the replay both read.
     """
 
     def __init__(
@@ -83,8 +84,9 @@ class Policy:
         relative_goals: bool,
         frame_stack: int,
         action_space: spaces.Box,
+        estimates: bool = False,
     ) -> None:
-        self.agent, self.layout, self.goal_space = agent, layout, goal_space
+        self.agent, self.layout, self.goal_space, self.estimates = agent, layout, goal_space, estimates
         self.relative_goals, self.frame_stack, self.action_space = relative_goals, frame_stack, action_space
         low, high = (bound.astype(np.float64) / 2 for bound in (action_space.low, action_space.high))
         self.middle, self.half_range = high + low, high - low  # of halves: large bounds do not add up to infinity
@@ -101,8 +103,8 @@ class Policy:
         if not self.layout.pixels:
             return shown
         images = obs[envs.PIXELS] if blindfold is None else BLINDFOLDS[blindfold](obs[envs.PIXELS])
-        pixels = frames.push(images, opens).to(self.agent.device)
-        return shown._replace(obs=shown.obs | {"pixels": pixels})
+        seen = shown.obs | {"pixels": frames.push(images, opens).to(self.agent.device)}
+        return shown._replace(obs=seen | ({"estimate": self.agent.estimate_goal(seen)} if self.estimates else {}))
 
     def without_images(self, obs: RawObservation) -> PolicyInput:
         """The same without images: the vector and the goals."""

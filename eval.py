@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 
-if __name__ == "__main__":  # Ctrl-C while what follows is imported, which takes seconds, ends without a traceback
-    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+from training import interrupt
+
+if __name__ == "__main__":
+    interrupt.end_quietly()
 
 import dataclasses
 import json
@@ -118,5 +118,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -5,14 +5,12 @@ Build the parts, then one loop: set the environments going, update the agent whi
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 
-if __name__ == "__main__":  # Ctrl-C while what follows is imported, which takes seconds, ends without a traceback
-    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+from training import interrupt  # first: the package settles how threads wait, before torch is loaded
 
-import training  # noqa: F401  # isort: skip  (first: settles how threads wait, before torch is loaded)
+if __name__ == "__main__":
+    interrupt.end_quietly()
 
 import dataclasses
 from collections.abc import Sequence
@@ -74,7 +72,7 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
             console.print(sentence, soft_wrap=True)
         logger = None if ranks.rank else log_run_info(trainer, opened.folder, state.step, console)
         with Progress(trainer.config, console) as progress, Run(trainer, state, opened.folder, logger, progress) as run:
-            run.noted = note is not None
+            run.noted |= note is not None
             learn(trainer, state, run)
             if run.stopping:
                 run.save()
@@ -106,6 +104,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_interop_threads(1)
     sys.exit(main(sys.argv[1:]))

@@ -40,6 +40,7 @@ def guarded(name: str, work: Callable[[], int]) -> int:
         that code; 2, after a sentence on standard error, if the request cannot be met; 1, after one, if something
         failed under way; 130 on Ctrl-C.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that has no ü shows \xfc, as standard error does
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

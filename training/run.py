@@ -33,7 +33,8 @@ class Run:
         self.logger, self.progress = logger, progress
         self.signalled: signal.Signals | None = None
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
-        self.noted = False  # whether it was said that success ends episodes, where it does
+        # Whether it was said that success ends episodes, where it does: before a resume, too.
+        self.noted = trainer.collector.success_ends
 
     def __enter__(self) -> Run:
         """From here on, Ctrl-C and SIGTERM stop between two steps."""

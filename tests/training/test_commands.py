@@ -23,7 +23,8 @@ from training import checkpoint, finish, logger, run_folder
 
 
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
-    line = [sys.executable, str(ROOT / script), *arguments]
+    """A script by its file, or a module by its name."""
+    line = [sys.executable, *([str(ROOT / script)] if script.endswith(".py") else ["-m", script]), *arguments]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -109,13 +110,16 @@ def test_signals_stop_with_a_checkpoint() -> None:
     assert (code, error) == (0, "") and saved_state(Path("SIGTERM"))["training_state"]["step"] == step + 80
 
 
-@pytest.mark.parametrize(("script", "module"), [("train.py", "torch"), ("eval.py", "tyro")])
+@pytest.mark.parametrize(
+    ("script", "module"),
+    [("train.py", "torch"), ("eval.py", "tyro"), ("experiments.run", "tyro"), ("analysis.filmstrip", "torch")],
+)
 def test_ctrl_c_while_modules_are_imported_ends_quietly(
     script: str, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the place of the first heavy one stands a module whose import never ends."""
     Path(f"{module}.py").write_text("import time; print('importing', flush=True); time.sleep(100)")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
     process = start(script)
     assert process.stdout is not None and process.stdout.readline() == "importing\n"
     process.send_signal(signal.SIGINT)

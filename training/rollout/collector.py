@@ -159,6 +159,7 @@ class Collector:
             "returns": list(self.returns),
             "errors": list(self.errors),
             "episodes": self.episodes,
+            "success_ends": self.success_ends,
             "to_object": self.to_object,
             "explorer": self.explorer.state_dict(),
         }
@@ -168,7 +169,7 @@ class Collector:
         self.success.extend(state["success"])
         self.returns.extend(state["returns"])
         self.errors.extend(error.to(self.agent.device) for error in state["errors"])
-        self.episodes = state["episodes"]
+        self.episodes, self.success_ends = state["episodes"], state["success_ends"]
         self.explorer.load_state_dict(state["explorer"])
         if state["envs"] is None or not self.vec.restorable:  # type: ignore[attr-defined]
             self.reset(seed=reset_seed)

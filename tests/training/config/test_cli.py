@@ -123,6 +123,8 @@ def test_that_success_ends_episodes_is_said_once(env_id: str, own_folder: Path, 
     said = flat(capsys.readouterr().out)
     assert said.count("ends its episodes on success, but") == 1
     assert said.startswith(f"'tests.envs.odd:{env_id}' ends its") == (env_id == "Soon-v0")
+    assert run("--resume", "run", "--total-steps", "320") == 0
+    assert flat(capsys.readouterr().out).count("ends its episodes on success, but") == (env_id == "Soon-v0")
 
 
 def test_a_folder_is_free_again_when_its_run_has_died(folders: Path) -> None:

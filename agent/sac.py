@@ -35,7 +35,7 @@ class SAC:
     Args:
         agent: networks and normalisers.
         routing: which loss trains the encoder, a key of `ROUTINGS`; the agent has as many encoders as it says.
-        shift: shifts the images of a batch; None leaves them.
+        shift: shifts the images of a batch.
         gamma: discount. It bounds what is bootstrapped; the batch has each transition's own.
         tau: polyak step of the target networks.
         alpha: entropy temperature, or "auto" to learn it for a target entropy of -A.
@@ -48,7 +48,7 @@ class SAC:
         agent: Agent,
         *,
         routing: str = "critic",
-        shift: Callable[[Batch], Batch] | None = None,
+        shift: Callable[[Batch], Batch] = lambda batch: batch,
         gamma: float = 0.95,
         tau: float = 0.005,
         alpha: float | str = 0.05,
@@ -67,20 +67,18 @@ class SAC:
         self.encoder_parameters = encoder_parameters(agent)
         self.target_parameters, self.online_parameters = agent.target_pairs()
 
-    def update(self, batch: Batch, features: Features | None = None) -> tuple[Metrics, Features]:
+    def update(self, batch: Batch) -> tuple[Metrics, Features]:
         """One step of encoder, critic, actor, temperature and target. Waits for nothing.
 
-        Args:
-            batch: transitions.
-            features: of these transitions, from an earlier update with other goals. Where they are given, nothing is
-                encoded and the encoder stays as it is.
-
         Returns:
-            metrics, and the features, detached.
+            metrics, and the batch's features, detached, for further steps on them.
         """
-        if features is None:
-            batch = batch if self.shift is None else self.shift(batch)
-            features = encode(self.agent, batch)
+        batch = self.shift(batch)
+        features = encode(self.agent, batch)
+        return self.step(batch, features), features.detach()
+
+    def step(self, batch: Batch, features: Features) -> Metrics:
+        """The same from features of the batch's transitions. Detached ones leave the encoder as it is."""
         state = self.agent.state(features.critic, batch.goal)  # (B, S)
         metrics = self.update_critic(batch, state, features.encoded, self.target(batch, features))
         actor_inputs = features.actor
@@ -90,16 +88,14 @@ class SAC:
         metrics |= self.update_actor(batch, state, actor_inputs)
         metrics |= self.update_temperature(metrics["entropy"])
         self.update_target()
-        return metrics, features.detach()
+        return metrics | self.encoder_norm()
 
     @torch.no_grad()
     def target(self, batch: Batch, features: Features) -> Tensor:
         """y = r + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a' | s')), (B,). Truncation bootstraps."""
-        state = critic_state = self.agent.state(features.next_actor, batch.next_goal)
-        if features.next_critic is not features.next_actor:
-            critic_state = self.agent.state(features.next_critic, batch.next_goal)
+        state = self.agent.state(features.next_actor, batch.next_goal)
         action, log_prob = self.agent.actor.sample(state, self.agent.noise(len(state)))
-        q = torch.minimum(*self.agent.target_critic(critic_state, action))
+        q = torch.minimum(*self.agent.target_critic(self.agent.state(features.next_critic, batch.next_goal), action))
         lowest, highest = soft_q_bounds(self.reward_range, self.gamma, self.log_alpha, self.agent.config.action_size)
         soft_value = q.clamp(min=lowest).minimum(highest) - self.log_alpha.exp() * log_prob
         return batch.reward + batch.discount * soft_value
@@ -116,7 +112,7 @@ class SAC:
                 other, reported = auxiliary.loss(encoded, batch)
                 loss, metrics = loss + other, metrics | reported
         minimize(loss, self.optimizers["critic"])
-        return metrics | ({} if self.routing.actor_owns else self.encoder_norm())
+        return metrics
 
     def update_actor(self, batch: Batch, critic_state: Tensor, inputs: Tensor) -> Metrics:
         """J_pi = E[alpha log pi(a | s) - min Q(s, a)], into the actor and, where the routing says so, its encoder."""
@@ -127,8 +123,7 @@ class SAC:
             loss = (self.log_alpha.detach().exp() * log_prob - q).mean()
             owners = ("actor", "critic") if self.routing.shared else ("actor",)
             minimize(loss, *(self.optimizers[name] for name in owners))
-        norm = self.encoder_norm() if self.routing.actor_owns else {}
-        return {"actor_loss": loss.detach(), "entropy": -log_prob.detach().mean()} | norm
+        return {"actor_loss": loss.detach(), "entropy": -log_prob.detach().mean()}
 
     def update_temperature(self, entropy: Tensor) -> Metrics:
         """J_alpha = log alpha (H - H_target): the temperature rises while entropy is below its target."""
@@ -144,6 +139,6 @@ class SAC:
         torch._foreach_lerp_(self.target_parameters, self.online_parameters, self.tau)
 
     def encoder_norm(self) -> Metrics:
-        """Norm of the gradient that the latest step gave the encoder, if it gave one."""
+        """Norm of the gradient that the latest loss to reach the encoder gave it, if one did."""
         norm = gradient_norm(self.encoder_parameters)
         return {} if norm is None else {"encoder_grad_norm": norm}

@@ -107,7 +107,7 @@ class Learner:
 
         def behind() -> None:
             for batch in batches:
-                sac.update(batch, features)
+                sac.step(batch, features)
 
         def step() -> None:  # as often as in an update, by the gradients of the latest one
             for _ in batches:

@@ -35,7 +35,7 @@ def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, unif
     return first + (uniform * (end - first + 1)).long()  # in float64 the product never rounds up to the full count
 
 
-def first_open(reached: Tensor) -> Tensor:
+def first_not_reached(reached: Tensor) -> Tensor:
     """Index of the first of several candidates whose goal is still open, else 0, for each transition of a batch.
 
     Args:

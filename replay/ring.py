@@ -11,7 +11,7 @@ from torch import Tensor
 
 from goals import GoalSpace
 from replay.batch import Batch, Future, Observation
-from replay.hindsight import Strategy, first_open, goal_time, near, relabel
+from replay.hindsight import Strategy, first_not_reached, goal_time, near, relabel
 from replay.storage import OPEN, RingSpec, Storage
 
 
@@ -84,7 +84,9 @@ class Ring:
         )
         relabelled = uniform[2, :batch_size] < self.her_ratio
         if self.goal_tries > 1:
-            choice = torch.where(relabelled, first_open(self._unmoved(env_index, time, new_goal, batch_size)), 0)
+            choice = torch.where(
+                relabelled, first_not_reached(self._reached_at_start(env_index, time, new_goal, batch_size)), 0
+            )
             choice = choice * batch_size + torch.arange(batch_size, device=self.device)
             env_index, time, new_goal = env_index[choice], time[choice], new_goal[choice]
         if goals > 1:
@@ -107,11 +109,11 @@ class Ring:
             "achieved_goal", self.storage.row(self._lender(env_indices, times, uniform[0]), env_indices)
         )
         if self.goal_tries > 1:
-            choice = first_open(self._unmoved(env_indices, times, new_goal, rows))
+            choice = first_not_reached(self._reached_at_start(env_indices, times, new_goal, rows))
             new_goal = new_goal[choice * rows + torch.arange(rows, device=self.device)]
         return new_goal, uniform[1, :rows] < self.her_ratio
 
-    def _unmoved(self, env_index: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
+    def _reached_at_start(self, env_index: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
         """Which candidates had their goal reached at the oldest observation of their episode, (tries, rows) bool."""
         begun = torch.maximum(
             self.storage.gather("start", self.storage.row(time, env_index)), self.storage.oldest_time(env_index)

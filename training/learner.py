@@ -10,7 +10,7 @@ import torch
 
 import envs
 from agent import SAC, Agent, accelerate
-from agent.features import Features
+from agent.features import Features, encode
 from agent.optimizers import scale_learning_rates
 from agent.sac import Metrics
 from replay import Batch, RandomShift
@@ -57,9 +57,9 @@ class Learner:
         """
         first, *more = batches
         metrics, features = self.sac.update(first)
-        with self._repeating():
+        with self._fewer_threads():
             for batch in more:
-                self.sac.update(batch, None if "estimate" in batch.obs else features)
+                self.sac.step(batch, encode(self.agent, batch) if "estimate" in batch.obs else features)
         return metrics, features
 
     @property
@@ -71,7 +71,7 @@ class Learner:
         """Set the learning rates to what they are at `step` of the run."""
         scale_learning_rates(self.sac.optimizers, self.config.learning_rate_factor(step))
 
-    def _repeating(self) -> contextlib.AbstractContextManager[None]:
+    def _fewer_threads(self) -> contextlib.AbstractContextManager[None]:
         """Where what is computed gains little from the last core, and the environments need one, leave it to them."""
         assert self.config.threads is not None
         return accelerate.threads(self.config.threads - 1) if self.leaves_a_core else contextlib.nullcontext()

@@ -44,7 +44,7 @@ class Updates:
         generators = [sac.agent.generator, self.learner.shift.generator]
         if self.samples_in_graph:
             generators.append(self.ring.generator)
-        return CudaGraphUpdate(lambda: self._learn(self._of_graph()), generators, sac.optimizers.values())
+        return CudaGraphUpdate(lambda: self._learn(self._graph_batches()), generators, sac.optimizers.values())
 
     def batches(self, updates: int) -> Iterable[list[Batch]]:
         """For each update the batches that it takes: one, or one for each of its steps behind the encoder.
@@ -89,7 +89,7 @@ class Updates:
             return [[batch] for batch in together.split(size)]
         return [self._split(parts) for parts in self._sampled(updates)]
 
-    def _of_graph(self) -> list[Batch]:
+    def _graph_batches(self) -> list[Batch]:
         """What a graph's update learns from."""
         return self._split(self.static) if self.static else self.minibatches(1)[0]
 

@@ -54,7 +54,7 @@ def update(sac: SAC, batch: Batch, *more: Batch) -> Metrics:
     """An update on `batch`, and further ones on its features with other goals. Returns the first one's metrics."""
     metrics, features = sac.update(batch)
     for another in more:
-        sac.update(another, features)
+        sac.step(another, features)
     return metrics
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from goals import EnvironmentGoals
 from replay import Ring
-from replay.hindsight import first_open, near
+from replay.hindsight import first_not_reached, near
 from tests.replay.episodes import spec_of
 
 STILL, MOVED, LENGTH = 4, 8, 12  # the object rests, moves by 1 a step from STILL to MOVED, and rests again
@@ -46,7 +46,7 @@ def places(time: Tensor) -> Tensor:
 
 @given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=5))
 def test_the_first_open_candidate_is_taken(table: list[list[bool]]) -> None:
-    for transition, taken in enumerate(first_open(torch.tensor(table)).tolist()):
+    for transition, taken in enumerate(first_not_reached(torch.tensor(table)).tolist()):
         column = [row[transition] for row in table]
         assert taken == (column.index(False) if False in column else 0)
 

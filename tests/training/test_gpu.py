@@ -83,7 +83,7 @@ def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
 
     def step() -> object:
         places.update(part.reward.data_ptr() for part in captured.updates.static)
-        return captured.updates._learn(captured.updates._of_graph())
+        return captured.updates._learn(captured.updates._graph_batches())
 
     monkeypatch.setattr(captured.updates, "cuda_graph", step)
     monkeypatch.setattr(captured.updates, "samples_in_graph", False)

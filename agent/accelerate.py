@@ -56,8 +56,8 @@ def threads(count: int) -> Iterator[None]:
 class BareAdam(torch.optim.Adam):
     """Adam that steps by torch's fused kernel alone, on a CPU.
 
-    Networks as small as these take longer to be sorted by device and dtype, and to be noted for profilers, than to be
-    moved. What is computed is the same to the last bit; hooks after a step are not called.
+    For networks this small, what torch does around the kernel (grouping tensors, profilers' hooks) takes longer than
+    Adam itself. What is computed is the same to the last bit; hooks after a step are not called.
     """
 
     def zero_grad(self, set_to_none: bool = True) -> None:

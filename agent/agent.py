@@ -98,35 +98,31 @@ class Agent(nn.Module):
         """Features (P, F) of observations, by `encoder` or the critic's."""
         return (encoder or self.encoder)(obs | {"vector": self.vector_normalizer(obs["vector"])})
 
-    @torch.no_grad()
-    def estimate(self, features: Tensor, regression: nn.Module | None = None) -> Tensor | None:
-        """The achieved goal (P, G) as estimated from features (P, F), normalised, without gradient; by `regression`, or
-        the goal regression."""
-        regression = regression or self.goal_regression
-        return None if regression is None else regression(features)
-
     def inputs(self, features: Tensor, regression: nn.Module | None = None) -> Tensor:
-        """What actor and critic read of features, (P, I): these, with the estimate beside or instead of them."""
+        """Network input without the goal, (P, I): the features, with the goal regression's estimate beside them or in
+        the place of those of the images. No gradient goes through the estimate; `regression` replaces the agent's."""
         if self.goal_input == "off":
             return features
-        estimate = self.estimate(features, regression)
-        assert estimate is not None
+        regression = regression or self.goal_regression
+        assert regression is not None
+        with torch.no_grad():
+            estimate = regression(features)  # (P, G), normalised
         images = features.shape[1] - self.config.vector_size  # features of the images come first
         return torch.cat([features if self.goal_input == "concat" else features[:, images:], estimate], dim=-1)
 
     def inputs_from_estimate(self, obs: Observation) -> Tensor:
-        """The same, (P, I), of observations that have an estimate in the place of their images: nothing is encoded."""
+        """Network input without the goal, (P, I), from the stored `obs["estimate"]`: the encoder is not called."""
         assert self.goal_regression is not None and self.goal_input == "replace"
-        vector, estimate = self.vector_normalizer(obs["vector"]), self.goal_regression.normalized(obs["estimate"])
+        vector, estimate = self.vector_normalizer(obs["vector"]), self.goal_regression.normalize(obs["estimate"])
         return torch.cat([vector, estimate], dim=-1)
 
-    def estimate_in(self, inputs: Tensor) -> Tensor:
-        """The estimate that inputs (P, I) end with, (P, G), in the achieved goal's own units."""
+    def denormalized_estimate(self, inputs: Tensor) -> Tensor:
+        """Estimated achieved goal (P, G) in its own units: the last numbers of the network input (P, I)."""
         assert self.goal_regression is not None and self.goal_input != "off"
-        return self.goal_regression.metres(inputs[:, -self.config.goal_size :])
+        return self.goal_regression.denormalize(inputs[:, -self.config.goal_size :])
 
     def state(self, inputs: Tensor, goal: Tensor) -> Tensor:
-        """All that actor and critic read, (B, S), of inputs (P, I) and goals (B, G): goal b belongs to row b mod P.
+        """State of actor and critic, (B, S): inputs (P, I) tiled to B rows, then the goals (B, G).
 
         The goal is normalised, or seen from the estimate of the achieved goal, which is the last of the inputs.
         """
@@ -168,7 +164,7 @@ class Agent(nn.Module):
     @torch.no_grad()
     def estimate_goal(self, obs: Observation) -> Tensor:
         """The achieved goals of N observations as estimated from their images, (N, G), in their own units."""
-        return self.estimate_in(self.inputs(self.encode(obs)))
+        return self.denormalized_estimate(self.inputs(self.encode(obs)))
 
     def _read(self, obs: Observation) -> tuple[Tensor, Tensor | None]:
         """What the actor reads of observations, (N, I), and the achieved goal as estimated from them, (N, G)."""
@@ -179,8 +175,8 @@ class Agent(nn.Module):
         if self.goal_regression is None:
             return inputs, None
         if self.goal_input == "off":
-            return inputs, self.goal_regression.metres(self.goal_regression(features))
-        return inputs, self.estimate_in(inputs)
+            return inputs, self.goal_regression.denormalize(self.goal_regression(features))
+        return inputs, self.denormalized_estimate(inputs)
 
     @property
     def normalizers(self) -> list[Normalizer]:
@@ -188,8 +184,8 @@ class Agent(nn.Module):
         achieved = [] if self.goal_regression is None else [self.goal_regression.normalizer]
         return [self.vector_normalizer, self.goal_normalizer, *achieved]
 
-    def observe(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
-        """Show the normalisers what the environments showed, (N, V), (N, G) and (N, G)."""
+    def update_normalizers(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
+        """Update the running statistics with observations, (N, V), (N, G) and (N, G)."""
         for normalizer, inputs in zip(self.normalizers, (vector, goal, achieved_goal), strict=False):
             normalizer.update(inputs)
 

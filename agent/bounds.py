@@ -10,11 +10,11 @@ from torch import Tensor
 def soft_q_bounds(
     reward_range: tuple[float, float], gamma: float, log_alpha: Tensor, action_size: int
 ) -> tuple[float, Tensor]:
-    """Bounds of the optimal soft Q: the lowest reward forever; the highest one, and the most entropy from then on.
+    """Bounds of the optimal soft Q: the lowest reward forever; the highest reward and entropy bonus forever.
 
     The upper one holds for any policy in [-1, 1]^A: none has more entropy than uniform actions, A log 2. The lower one
-    holds for those at least as good as uniform actions, whose entropy adds something. They bound what is bootstrapped,
-    not the critic's targets: each of these has a sample of log pi, which no such bound holds.
+    holds for those at least as good as uniform actions, whose entropy adds something. They hold for
+    Q'(s', a'), before the entropy term of the target: log pi of a sampled action is unbounded.
     """
     low, high = reward_range
     entropy = log_alpha.detach().exp() * action_size * math.log(2)

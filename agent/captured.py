@@ -11,7 +11,7 @@ WARMUP = 5  # updates that run as they are: what is made at first use must not b
 
 
 class CudaGraphUpdate:
-    """An update, captured, and the sampling before it where that can be.
+    """CUDA graph of one update, with the sampling before it where that is possible.
 
     What differs between replays is in tensors that are changed in place (the ring's tables and cursors, or a minibatch
     that was sampled outside; normalisers, weights, the optimizers' state) and in the registered generators: each replay

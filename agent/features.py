@@ -12,10 +12,10 @@ from replay.batch import Batch
 
 
 class Features(NamedTuple):
-    """What is made of P observations; the critic's and the actor's are the same tensors where they share an encoder."""
+    """Encoder outputs of P observations. `critic` and `actor` are the same tensor where they share an encoder."""
 
-    encoded: Tensor | None  # (P, F), by the critic's encoder, for the losses that train it; None for further updates
-    critic: Tensor  # (P, I), what the critic reads of it
+    encoded: Tensor | None  # (P, F), with gradient, for auxiliary losses; None where the encoder is not trained
+    critic: Tensor  # (P, I), network input without the goal
     actor: Tensor
     next_critic: Tensor  # for the target critic: by the target encoder, where there is one
     next_actor: Tensor

@@ -72,7 +72,7 @@ def scale_learning_rates(optimizers: Optimizers, factor: float) -> None:
 
 
 def minimize(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
-    """One step of `optimizers` down the gradient of `loss`, which stays to be looked at."""
+    """zero_grad, backward, step. The gradients stay, for their norms to be logged."""
     for optimizer in optimizers:
         optimizer.zero_grad()
     loss.backward()

@@ -36,7 +36,7 @@ class SAC:
         agent: networks and normalisers.
         routing: which loss trains the encoder, a key of `ROUTINGS`; the agent has as many encoders as it says.
         shift: shifts the images of a batch.
-        gamma: discount. It bounds what is bootstrapped; the batch has each transition's own.
+        gamma: discount, for the bounds of Q. The target uses the batch's own, `Batch.discount`.
         tau: polyak step of the target networks.
         alpha: entropy temperature, or "auto" to learn it for a target entropy of -A.
         reward_range: the least and the greatest reward of a step, infinite where unknown.
@@ -71,16 +71,17 @@ class SAC:
         """One step of encoder, critic, actor, temperature and target. Waits for nothing.
 
         Returns:
-            metrics, and the batch's features, detached, for further steps on them.
+            metrics, and the batch's features, detached, for further updates from them.
         """
         batch = self.shift(batch)
         features = encode(self.agent, batch)
-        return self.step(batch, features), features.detach()
+        return self.update_from(features, batch), features.detach()
 
-    def step(self, batch: Batch, features: Features) -> Metrics:
-        """The same from features of the batch's transitions. Detached ones leave the encoder as it is."""
+    def update_from(self, features: Features, batch: Batch) -> Metrics:
+        """One step from encoded features of the batch's transitions. Detached features do not train the encoder."""
         state = self.agent.state(features.critic, batch.goal)  # (B, S)
-        metrics = self.update_critic(batch, state, features.encoded, self.target(batch, features))
+        target = self.target(batch, features)
+        metrics = self.update_critic(batch, state, features.encoded, target)
         actor_inputs = features.actor
         if self.routing.shared and features.encoded is not None:  # the critic's step has just moved the encoder
             actor_inputs = self.agent.inputs(self.agent.encode(batch.obs))
@@ -121,6 +122,7 @@ class SAC:
         with frozen(self.critic_parameters):
             q = torch.minimum(*self.agent.critic(critic_state.detach(), action))
             loss = (self.log_alpha.detach().exp() * log_prob - q).mean()
+            # Of the critic's optimizer only the encoder moves: the critic is frozen and has no gradient here.
             owners = ("actor", "critic") if self.routing.shared else ("actor",)
             minimize(loss, *(self.optimizers[name] for name in owners))
         return {"actor_loss": loss.detach(), "entropy": -log_prob.detach().mean()}
@@ -139,6 +141,6 @@ class SAC:
         torch._foreach_lerp_(self.target_parameters, self.online_parameters, self.tau)
 
     def encoder_norm(self) -> Metrics:
-        """Norm of the gradient that the latest loss to reach the encoder gave it, if one did."""
+        """Gradient norm of the encoder, of the latest loss that reached it; empty if it has no gradient."""
         norm = gradient_norm(self.encoder_parameters)
         return {} if norm is None else {"encoder_grad_norm": norm}

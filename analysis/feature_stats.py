@@ -113,7 +113,7 @@ def run(arguments: Arguments) -> None:
         explores = {} if is_run(arguments.run) else {"random_actions": 1.0, "guided_episodes": 1.0}
         found = scenes(evaluator, arguments.steps, **explores)
         if explores:
-            evaluator.agent.observe(*evaluator.policy.without_images(found.obs).vectors)
+            evaluator.agent.update_normalizers(*evaluator.policy.without_images(found.obs).vectors)
         actions = "guided and random actions of an untrained agent" if explores else "its own actions"
         console.print(f"{len(found.poses)} scenes of {evaluator.eval_envs.num_envs} environments: {actions}")
         input_report(evaluator, found, console)

@@ -42,13 +42,13 @@ class GoalRegression(Auxiliary):
     def forward(self, features: Tensor) -> Tensor:
         return self.mlp(features)
 
-    def metres(self, estimate: Tensor) -> Tensor:
+    def denormalize(self, estimate: Tensor) -> Tensor:
         """An estimate (P, G) in the achieved goal's own units."""
         return estimate / self.normalizer.scale + self.normalizer.shift
 
-    def normalized(self, metres: Tensor) -> Tensor:
-        """The inverse of `metres`; unlike the normaliser it does not clip, for no estimate is clipped."""
-        return (metres - self.normalizer.shift) * self.normalizer.scale
+    def normalize(self, estimate: Tensor) -> Tensor:
+        """Undo `denormalize`. Unlike the normaliser this does not clip: no estimate is clipped."""
+        return (estimate - self.normalizer.shift) * self.normalizer.scale
 
     def loss(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Huber loss of the estimate, into encoder and regression; also reports the mean error in centimetres.

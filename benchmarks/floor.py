@@ -107,7 +107,7 @@ class Learner:
 
         def behind() -> None:
             for batch in batches:
-                sac.step(batch, features)
+                sac.update_from(features, batch)
 
         def step() -> None:  # as often as in an update, by the gradients of the latest one
             for _ in batches:

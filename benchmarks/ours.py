@@ -178,7 +178,7 @@ class Updating:
             return obs | {"pixels": torch.randint(256, shape, dtype=torch.uint8, generator=generator).to(agent.device)}
 
         obs, goal = observation(), normal(self.evaluator.goal_size)
-        agent.observe(obs["vector"], goal, goal)
+        agent.update_normalizers(obs["vector"], goal, goal)
         self.batch = Batch(
             obs=obs,
             next_obs=observation(),

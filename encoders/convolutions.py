@@ -49,7 +49,7 @@ def shapes(family: str, channels: int, size: int) -> list[tuple[int, int, int]]:
 
 
 class PixelConv2d(nn.Conv2d):
-    """A convolution of whole numbers that gives what it would of them divided by `divisor`.
+    """Conv2d on whole-numbered pixels, equal to a Conv2d on `pixels / divisor`.
 
     The weights are divided instead, which spares a pass over the images. By 128 that is the same to the last bit
     (only exponents change). By 255 it is the same up to rounding, and in bfloat16 closer: pixels / 255 would be rounded

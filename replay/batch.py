@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 Observation = dict[str, Tensor]
-"""What the networks see besides the goal, by name: "vector" (P, V) float32, "pixels" (P, H, W, C) uint8; and what may
-stand for the pixels, "estimate" (P, G) float32, the achieved goal as it was estimated from them. From the replay, also
-"row" (P,) int64: where it keeps the observation."""
+"""What the networks see besides the goal, by name: "vector" (P, V) float32, "pixels" (P, H, W, C) uint8. Optionally
+"estimate" (P, G) float32, the achieved goal as estimated from the pixels, used in their place; and "row" (P,) int64,
+where the replay keeps the observation."""
 
 
 class Future(NamedTuple):
@@ -20,7 +20,7 @@ class Future(NamedTuple):
 
     obs: Observation  # (P, K, ...): [:, 0] is the next observation
     action: Tensor  # (P, K, A) float32: [:, 0] is the transition's own
-    mask: Tensor  # (P, K) bool, False past the episode's end, where the last observation and any action stand
+    mask: Tensor  # (P, K) bool, False after the episode's end: obs repeats the last one, actions are arbitrary
 
 
 @dataclass(frozen=True)

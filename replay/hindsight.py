@@ -36,7 +36,7 @@ def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, unif
 
 
 def first_not_reached(reached: Tensor) -> Tensor:
-    """Index of the first of several candidates whose goal is still open, else 0, for each transition of a batch.
+    """Index of the first candidate whose goal was not reached, for each transition; 0 if all were.
 
     Args:
         reached: (T, B) bool, whether the goal of candidate t of transition b was reached already.
@@ -48,7 +48,7 @@ def first_not_reached(reached: Tensor) -> Tensor:
 
 
 def near(lent: Tensor, desired: Tensor, uniform: Tensor, scale: float) -> Tensor:
-    """The lent goals, each moved a random part of the way that lies between two desired goals of the batch.
+    """Relabelled goals plus noise: each moved by a random fraction of the difference of two desired goals of the batch.
 
     Hindsight lends goals that were reached. So no transition shows an object at rest just beside its goal: the critics
     take it for arrived, and the policy leaves it there. Moved goals lie on both sides of the border between reached and

@@ -13,8 +13,8 @@ from replay.batch import Batch
 class Prefetcher:
     """Samples each minibatch, and sends it on its way, while the device still computes with the one before.
 
-    So it was sampled from what was stored a step earlier than it could have been. What is sampled and not taken is not
-    saved with a run.
+    A prefetched minibatch is therefore one environment step stale. What is sampled and not taken is not saved with a
+    run.
 
     Args:
         sample: gives the next minibatch, in the host's memory, in one or several parts.

@@ -23,13 +23,13 @@ class Ring:
         goal_space: says which goals are reached, and the rewards of relabelled transitions.
         strategy, her_ratio: whose goals are lent, and to what share of a batch.
         goal_tries: candidates for each relabelled transition; the first whose goal was not reached yet when its
-            episode began is taken. An object that nobody moves is at every later goal from the start: early on nearly
-            all relabelled transitions are of that kind, and teach only to leave it alone. (Filtered HER, Manela and
-            Biess 2021, asks whether the goal was reached when the transition acted. That leaves out the object that
-            lies where it was pushed to as well, and so never teaches to let it lie.)
+            episode began is taken. If the object never moves, every later goal is reached from the start: early in
+            training nearly all relabelled transitions are like this, and teach only to leave the object alone.
+            (Filtered HER, Manela and Biess 2021, asks whether the goal was reached when the transition acted. That also
+            rejects the object that lies where it was pushed to, and so never teaches to let it lie.)
         goal_noise: by how much the lent goals are moved (`hindsight.near`), 0 for not at all.
         gamma: discount, which `Batch.discount` has where an episode goes on.
-        relative_goals: hand out goals as seen from the achieved goal, desired - achieved.
+        subtract_achieved: hand out goals relative to the achieved goal, desired - achieved.
         frame_stack: images that are handed out together, the latest last; before an episode's first one it is
             repeated.
         seed: of the sampling.
@@ -48,7 +48,7 @@ class Ring:
         goal_tries: int = 1,
         goal_noise: float = 0.0,
         gamma: float = 0.95,
-        relative_goals: bool = False,
+        subtract_achieved: bool = False,
         frame_stack: int = 1,
         seed: int = 0,
     ) -> None:
@@ -57,7 +57,7 @@ class Ring:
         self.goal_space, self.strategy = goal_space, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries, self.goal_noise = goal_tries if self.her_ratio else 1, goal_noise
-        self.gamma, self.relative_goals, self.frame_stack = gamma, relative_goals, frame_stack
+        self.gamma, self.subtract_achieved, self.frame_stack = gamma, subtract_achieved, frame_stack
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
     def __len__(self) -> int:
@@ -78,10 +78,8 @@ class Ring:
         """
         candidates = self.goal_tries * batch_size
         uniform = self._uniform(3, candidates)
-        env_index, time = self._transition_of(uniform[0])
-        new_goal = self.storage.gather(
-            "achieved_goal", self.storage.row(self._lender(env_index, time, uniform[1]), env_index)
-        )
+        env_index, time = self._sample_transitions(uniform[0])
+        new_goal = self._hindsight_goal(env_index, time, uniform[1])
         relabelled = uniform[2, :batch_size] < self.her_ratio
         if self.goal_tries > 1:
             choice = torch.where(
@@ -105,9 +103,7 @@ class Ring:
         rows = len(env_index)
         uniform = self._uniform(2, self.goal_tries * rows)
         env_indices, times = env_index.repeat(self.goal_tries), time.repeat(self.goal_tries)
-        new_goal = self.storage.gather(
-            "achieved_goal", self.storage.row(self._lender(env_indices, times, uniform[0]), env_indices)
-        )
+        new_goal = self._hindsight_goal(env_indices, times, uniform[0])
         if self.goal_tries > 1:
             choice = first_not_reached(self._reached_at_start(env_indices, times, new_goal, rows))
             new_goal = new_goal[choice * rows + torch.arange(rows, device=self.device)]
@@ -141,7 +137,7 @@ class Ring:
             reward=self.storage.gather("reward", each),
         )
         next_goal = goal
-        if self.relative_goals:  # in float64, before rounding
+        if self.subtract_achieved:  # in float64, before rounding
             goal, next_goal = goal - achieved.repeat(tiles, 1), goal - next_achieved.repeat(tiles, 1)
         return Batch(
             obs=self._observation(env_index, time, names),
@@ -155,7 +151,7 @@ class Ring:
         )
 
     def _observation(self, env_index: Tensor, time: Tensor, names: Collection[str]) -> Observation:
-        """What is stored of `env_index` at `time`, (P,) each; images with the ones before them, the latest last."""
+        """Observations of `env_index` at `time`, (P,) each; images are stacked, the newest last."""
         row = self.storage.row(time, env_index)
         obs = {name: self.storage.gather(name, row) for name in names if name not in ("pixels", "row")}
         if "pixels" in names:
@@ -165,7 +161,7 @@ class Ring:
     def _future(self, env_index: Tensor, time: Tensor, horizon: int, names: Collection[str]) -> Future:
         """The `horizon` observations and actions that follow `time` (P,) of `env_index` (P,) in its episode."""
         ahead = torch.arange(1, horizon + 1, device=self.device)
-        end = self._end(env_index, time)[:, None]
+        end = self._episode_end(env_index, time)[:, None]
         times = torch.minimum(time[:, None] + ahead, end).flatten()  # (P K,)
         each = env_index.repeat_interleave(horizon)
         obs = {name: part.unflatten(0, (-1, horizon)) for name, part in self._observation(each, times, names).items()}
@@ -185,20 +181,21 @@ class Ring:
         rows = self.storage.row(times, env_index[:, None])
         return torch.cat([self.storage.gather("pixels", one) for one in rows.unbind(1)], dim=-1)
 
-    def _lender(self, env_index: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
-        """The time whose achieved goal is lent to the transition of `env_index` at `time`; (B,) each."""
-        end = self._end(env_index, time)
+    def _hindsight_goal(self, env_index: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
+        """Achieved goals (B, G) of the same episodes as the transitions of `env_index` at `time`, (B,) each."""
+        end = self._episode_end(env_index, time)
         # A long episode may have lost its beginning to the ring; `episode` samples from the time after it.
         begun = self.storage.gather("start", self.storage.row(time, env_index))
         start = torch.maximum(begun, self.storage.oldest_time(env_index) - 1)
-        return goal_time(self.strategy, time, start, end, uniform)
+        chosen = goal_time(self.strategy, time, start, end, uniform)
+        return self.storage.gather("achieved_goal", self.storage.row(chosen, env_index))
 
-    def _end(self, env_index: Tensor, time: Tensor) -> Tensor:
+    def _episode_end(self, env_index: Tensor, time: Tensor) -> Tensor:
         """Time of the last observation, so far, of the episode that `time` (B,) of `env_index` (B,) belongs to."""
         end = self.storage.gather("end", self.storage.row(time, env_index))
         return torch.where(end == OPEN, self.storage.cursors["newest"][env_index], end)
 
-    def _transition_of(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def _sample_transitions(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """Uniform numbers (B,) -> environment (B,) and time (B,) of a stored transition, each equally likely."""
         stored = self.storage.cursors["added"] - self.storage.cursors["lost"]  # (N,)
         upto = stored.cumsum(0)

@@ -83,7 +83,7 @@ class Storage:
             "added": cursor(0),  # transitions ever stored
             "lost": cursor(0),  # of those, the overwritten ones
             "start": cursor(0),  # time of the open episode's first observation
-            "intact": cursor(0),  # time from which on images are those that were stored; at most `newest`
+            "intact": cursor(0),  # oldest time whose image on disk has not been overwritten; at most `newest`
         }
         self.all_envs = torch.arange(self.num_envs, device=self.device)
 
@@ -248,8 +248,8 @@ class Storage:
         return [name for name in self.tables if name != "pixels" or self.on_disk is None]
 
     def _drop_overwritten(self, on_disk: OnDisk, saved: Tensor, pixels: Tensor) -> None:
-        """Give up what the file lost since the first R rows' images had the numbers `saved` (R,); not the newest ones,
-        `pixels` (N, H, W, C)."""
+        """Drop transitions whose images were overwritten since the checkpoint, when the first R rows' images had the
+        numbers `saved` (R,). The newest images, `pixels` (N, H, W, C), are put back."""
         numbers = torch.zeros_like(on_disk.numbers)
         numbers[: len(saved)] = saved
         newest, lost = self.cursors["newest"], self.cursors["lost"]

@@ -41,7 +41,7 @@ def saved(request: pytest.FixtureRequest) -> Iterator[Evaluator]:
     preset, *flags = request.param
     one = Evaluator(cli.parse([preset, *TINY, *flags]))
     seen = one.eval_envs.reset(seed=11)[0]
-    one.agent.observe(*one.policy.without_images(seen).vectors)  # means and deviations unlike 0 and 1
+    one.agent.update_normalizers(*one.policy.without_images(seen).vectors)  # means and deviations unlike 0 and 1
     Path("run").mkdir()
     Path("run", run_folder.CONFIG).write_text(one.config.to_json())
     checkpoint.save({"policy": one.agent.policy_state(), "step": 8}, Path("run", checkpoint.MODEL))

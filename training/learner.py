@@ -50,21 +50,21 @@ class Learner:
         )
 
     def update(self, batches: Sequence[Batch]) -> tuple[Metrics, Features]:
-        """One step of everything on the first batch; and on each further one a step of everything behind the encoder.
+        """A full SAC update on the first batch; on each of the others one of actor and critics alone.
 
-        The further ones have other goals for the observations of the first, whose features they read again; or other
-        transitions, with estimates in the place of images. Returns what the update on the first returned.
+        The others have other goals for the transitions of the first, whose features they read again; or other
+        transitions, with estimates in the place of images. Returns the first one's metrics and features, detached.
         """
         first, *more = batches
         metrics, features = self.sac.update(first)
         with self._fewer_threads():
             for batch in more:
-                self.sac.step(batch, encode(self.agent, batch) if "estimate" in batch.obs else features)
+                self.sac.update_from(encode(self.agent, batch) if "estimate" in batch.obs else features, batch)
         return metrics, features
 
     @property
     def horizon(self) -> int:
-        """How many of the observations that follow a transition's own the auxiliary losses read."""
+        """Number of future observations that the auxiliary losses need."""
         return max((one.horizon for one in self.sac.auxiliaries), default=0)
 
     def set_progress(self, step: int) -> None:

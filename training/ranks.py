@@ -190,10 +190,10 @@ class Statistics:
         self.agent, self.ranks = agent, ranks
         self.shown: list[tuple[Tensor, ...]] = []
 
-    def observe(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
-        """As `Agent.observe`; with other ranks, from the next `merge` on."""
+    def update_normalizers(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
+        """As `Agent.update_normalizers`; with other ranks, from the next `merge` on."""
         if self.ranks.count == 1:
-            self.agent.observe(vector, goal, achieved_goal)
+            self.agent.update_normalizers(vector, goal, achieved_goal)
         else:
             self.shown.append((vector, goal, achieved_goal)[: len(self.agent.normalizers)])
 

@@ -73,7 +73,7 @@ class Trainer:
                 device=self.device,
                 seed=self.seeds["exploration"],
             ),
-            self.statistics.observe,
+            self.statistics.update_normalizers,
         )
         # What "auto" came to is part of what the run is.
         self.config = replace(
@@ -109,7 +109,7 @@ class Trainer:
             goal_tries=config.goal_tries,
             goal_noise=config.goal_noise if goals_are_real else 0.0,  # between whole numbers there is no goal
             gamma=config.gamma,
-            relative_goals=config.goals_from_achieved,
+            subtract_achieved=config.goals_from_achieved,
             frame_stack=config.frame_stack,
             seed=self.seeds["replay"],
         )

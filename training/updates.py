@@ -47,7 +47,7 @@ class Updates:
         return CudaGraphUpdate(lambda: self._learn(self._graph_batches()), generators, sac.optimizers.values())
 
     def batches(self, updates: int) -> Iterable[list[Batch]]:
-        """For each update the batches that it takes: one, or one for each of its steps behind the encoder.
+        """Minibatches of each update: one, or one for each update of actor and critics on the same encoder pass.
 
         They are sampled while a GPU computes, where the replay is in the host's memory. There are none for a CUDA graph
         that samples by itself.
@@ -75,14 +75,14 @@ class Updates:
         metrics, features = self.learner.update(batches)
         if not self.config.keeps_estimates:
             return metrics, []
-        first, estimate_in = batches[0], self.learner.agent.estimate_in
+        first, denormalized_estimate = batches[0], self.learner.agent.denormalized_estimate
         return metrics, [
-            (first.obs["row"], estimate_in(features.critic)),
-            (first.next_obs["row"], estimate_in(features.next_critic)),
+            (first.obs["row"], denormalized_estimate(features.critic)),
+            (first.next_obs["row"], denormalized_estimate(features.next_critic)),
         ]
 
     def minibatches(self, updates: int) -> list[list[Batch]]:
-        """The same, sampled now."""
+        """The same, sampled now instead of ahead."""
         size = self.config.batch_size
         if not self.config.layout.pixels:  # sampled in one call
             together = self.ring.sample(updates * size, horizon=self.learner.horizon).to(self.device)
@@ -100,8 +100,8 @@ class Updates:
         return ([part.to(self.device) for part in self._sample()] for _ in range(updates))
 
     def _sample(self) -> list[Batch]:
-        """What an update learns from: transitions with images and the goals of all its steps; or, where estimates are
-        kept, those with the goals of the first step alone, and as many others for each further step without images."""
+        """Sample the data of one update, to be split. Without kept estimates: transitions with goals for all of its
+        steps. With them: transitions with images for the first step, and others without images for the rest."""
         config, goals = self.config, self.config.goals_per_image
         size, further, horizon = config.batch_size, config.updates_per_encoding - 1, self.learner.horizon
         if not config.keeps_estimates:

@@ -95,7 +95,7 @@ class EnvBlock:
             if terminated or truncated:
                 for key, final in self._final:
                     final[slot, row] = observation[key]
-                self._show("final_observation", slot, row, env)
+                self._render("final_observation", slot, row, env)
                 final_info = info
                 observation, info = env.reset()
             self._write(slot, row, env, observation)
@@ -143,14 +143,14 @@ class EnvBlock:
     def _write(self, slot: int, row: int, env: Any, observation: dict[str, np.ndarray]) -> None:
         for key, array in self._observation:
             array[slot, row] = observation[key]
-        self._show("observation", slot, row, env)
+        self._render("observation", slot, row, env)
 
     def _pass_on(self) -> None:
         if self._has_poses and self._turn is not None:
             with contextlib.suppress(BrokenPipeError):  # it is dead, and the trainer will say so
                 os.write(self._turn, b".")
 
-    def _show(self, which: str, slot: int, row: int, env: Any) -> None:
+    def _render(self, which: str, slot: int, row: int, env: Any) -> None:
         """Render the environment as it is now, or leave its pose for the process that will."""
         if self._renderer is not None:
             self._renderer.render(env, self._slots[which][PIXELS][slot, row])

@@ -46,7 +46,7 @@ def small_sac(routing: str = "critic", *, seed: int = 0, **options: Any) -> SAC:
     agent = Agent(encoders, networks, auxiliaries=auxiliaries, device=device, seed=seed, **built)
     sac = SAC(agent, routing=routing, **options)
     seen = random_batch(seed=99).to(agent.device)
-    agent.observe(seen.obs["vector"][:, : sizes["vector_size"]], seen.goal, seen.goal)
+    agent.update_normalizers(seen.obs["vector"][:, : sizes["vector_size"]], seen.goal, seen.goal)
     return sac
 
 
@@ -54,7 +54,7 @@ def update(sac: SAC, batch: Batch, *more: Batch) -> Metrics:
     """An update on `batch`, and further ones on its features with other goals. Returns the first one's metrics."""
     metrics, features = sac.update(batch)
     for another in more:
-        sac.step(another, features)
+        sac.update_from(features, another)
     return metrics
 
 

@@ -45,7 +45,7 @@ def test_a_loaded_agent_continues_bit_for_bit(alpha: float | str) -> None:
 
 def test_the_policys_state_is_enough_to_act() -> None:
     sac, other, batch = learn(small_sac(), 5), small_sac(seed=8), random_batch()
-    other.agent.observe(batch.obs["vector"], batch.goal, batch.goal)
+    other.agent.update_normalizers(batch.obs["vector"], batch.goal, batch.goal)
     other.agent.load_policy_state(copy.deepcopy(sac.agent.policy_state()))
     actions = [one.agent.act(batch.obs, batch.goal, deterministic=True).action for one in (sac, other)]
     assert actions[0].equal(actions[1])

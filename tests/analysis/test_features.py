@@ -47,7 +47,7 @@ def test_inputs_are_what_the_actor_is_given(words: list[str]) -> None:
     )
     found = scenes.scenes(one, steps=2, random_actions=1.0)
     shown = one.policy.without_images(found.obs)
-    one.agent.observe(*shown.vectors)
+    one.agent.update_normalizers(*shown.vectors)
     given: list[torch.Tensor] = []
     hook = one.agent.actor.mlp.register_forward_hook(lambda _, taken, __: given.append(taken[0]))
     one.agent.act(shown.obs | {"pixels": torch.from_numpy(found.obs["pixels"])}, shown.goal)

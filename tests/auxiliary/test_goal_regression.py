@@ -27,8 +27,8 @@ def test_without_a_vector_the_estimate_stands_alone() -> None:
     agent = small_sac("goal", goal_input="replace", vector_size=0).agent
     obs = random_batch().obs | {"vector": torch.zeros(32, 0)}
     features = agent.encode(obs)
-    estimate = agent.estimate(features)
-    assert features.shape == (32, 50) and estimate is not None and agent.inputs(features).equal(estimate)
+    assert features.shape == (32, 50) and agent.goal_regression is not None
+    assert agent.inputs(features).equal(agent.goal_regression(features))
 
 
 def test_a_target_encoders_estimate_moves_with_it() -> None:

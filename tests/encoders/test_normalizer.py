@@ -81,7 +81,7 @@ def test_only_observe_moves_the_agents_normalisers_never_act_or_update() -> None
         update(sac, batch)
         sac.agent.act(batch.obs, batch.goal)
     assert all(one.equal(other) for one, other in zip(statistics(), before, strict=True))
-    sac.agent.observe(batch.obs["vector"], batch.goal, batch.goal)
+    sac.agent.update_normalizers(batch.obs["vector"], batch.goal, batch.goal)
     assert float(sac.agent.vector_normalizer.count) == float(sac.agent.goal_normalizer.count) == 64
     goals = np.concatenate([random_batch(seed=99).goal.numpy(), batch.goal.numpy()])
     np.testing.assert_allclose(sac.agent.goal_normalizer.shift.numpy(), goals.mean(0), rtol=1e-5)

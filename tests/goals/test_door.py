@@ -59,7 +59,7 @@ def test_errors_of_estimates_are_told_in_its_goals(monkeypatch: pytest.MonkeyPat
     with Trainer(tiny_config(*flags.split()), goal_space=Doubled()) as trainer:
         regression = trainer.agent.goal_regression
         assert regression is not None
-        monkeypatch.setattr(regression, "metres", torch.zeros_like)
+        monkeypatch.setattr(regression, "denormalize", torch.zeros_like)
         achieved: list[NDArray[Any]] = []
         reset, step = trainer.eval_envs.reset, trainer.eval_envs.step
 

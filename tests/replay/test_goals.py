@@ -94,7 +94,7 @@ def test_relabelled_rewards_fit_the_goal_that_was_kept() -> None:
 @pytest.mark.parametrize("tries", [1, 4])
 def test_relative_goals_are_seen_from_both_ends_of_the_transition(tries: int) -> None:
     absolute = a_resting_object(goal_tries=tries).sample(500)
-    relative = a_resting_object(goal_tries=tries, relative_goals=True).sample(500)
+    relative = a_resting_object(goal_tries=tries, subtract_achieved=True).sample(500)
     assert absolute.next_goal.equal(absolute.goal)
     assert relative.reward.equal(absolute.reward) and relative.obs["vector"].equal(absolute.obs["vector"])
     for goal, vector in ((relative.goal, absolute.obs["vector"]), (relative.next_goal, absolute.next_obs["vector"])):

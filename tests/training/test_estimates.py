@@ -26,7 +26,7 @@ def trainer() -> Iterator[Trainer]:
     torch.manual_seed(0)
     for normalizer in one.agent.normalizers:
         normalizer.update(torch.randn(100, len(normalizer.shift)) * 0.1 + 1)
-    one.collector.observe = lambda *_: None
+    one.collector.update_normalizers = lambda *_: None
     one.start()
     for _ in range(STEPS):
         one.collector.begin_step(explore_only=False)
@@ -89,7 +89,7 @@ def test_actor_and_critic_read_the_same_of_an_estimate_as_of_its_images(trainer:
         final = cast(nn.Linear, agent.goal_regression.mlp[-1])
         features = agent.encode({name: obs[name] for name in ("vector", "pixels")})
         final.weight.zero_()
-        final.bias.copy_(agent.goal_regression.normalized(obs["estimate"][0]))
+        final.bias.copy_(agent.goal_regression.normalize(obs["estimate"][0]))
         expected = agent.inputs(features)
     inputs = agent.inputs_from_estimate(obs | {"estimate": obs["estimate"][:1].expand(100, -1)})
     torch.testing.assert_close(inputs, expected, rtol=1e-4, atol=1e-4)

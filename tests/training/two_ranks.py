@@ -35,10 +35,12 @@ def main(routing: str) -> None:
     statistics = Statistics(mine.agent, ranks)
     for number in range(UPDATES):
         batch, seen = random_batch(number, ROWS), random_batch(100 + number, ROWS)
-        whole.agent.observe(seen.obs["vector"], seen.goal, seen.goal)
+        whole.agent.update_normalizers(seen.obs["vector"], seen.goal, seen.goal)
         rows = half(seen, ranks.rank)
-        statistics.observe(rows.obs["vector"][:5], rows.goal[:5], rows.goal[:5])  # in two parts, as when episodes end
-        statistics.observe(rows.obs["vector"][5:], rows.goal[5:], rows.goal[5:])
+        statistics.update_normalizers(
+            rows.obs["vector"][:5], rows.goal[:5], rows.goal[:5]
+        )  # in two parts, as when episodes end
+        statistics.update_normalizers(rows.obs["vector"][5:], rows.goal[5:], rows.goal[5:])
         statistics.merge()
         noise = torch.randn(2, ROWS, ACTION, generator=torch.Generator().manual_seed(number))  # target's, then actor's
         for sac, rows_of_noise in ((whole, noise), (mine, noise.chunk(2, dim=1)[ranks.rank])):

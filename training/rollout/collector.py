@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
-from numpy.typing import NDArray
 from torch import Tensor
 
 import envs
@@ -30,7 +29,7 @@ class Collector:
         policy: chooses actions.
         storage: takes the transitions.
         explorer: replaces some of the policy's actions.
-        observe: is shown every observation, as `Agent.observe`.
+        update_normalizers: is given every observation, as `Agent.update_normalizers`.
     """
 
     def __init__(
@@ -39,11 +38,11 @@ class Collector:
         policy: Policy,
         storage: Storage,
         explorer: Explorer,
-        observe: Callable[[Tensor, Tensor, Tensor], None],
+        update_normalizers: Callable[[Tensor, Tensor, Tensor], None],
     ) -> None:
         self.vec, self.policy, self.storage = vec, policy, storage
         self.agent = policy.agent
-        self.explorer, self.observe = explorer, observe
+        self.explorer, self.update_normalizers = explorer, update_normalizers
         self.episode_return = np.zeros(vec.num_envs)
         self.success: deque[bool] = deque(maxlen=ROLLING)
         self.returns: deque[float] = deque(maxlen=ROLLING)
@@ -62,7 +61,8 @@ class Collector:
         """Open an episode everywhere; one that was open is dropped where it was."""
         obs, _ = self.vec.reset(seed=seed)
         self.episode_return[:] = 0.0
-        self.shown = self._show(obs, np.ones(self.vec.num_envs, bool))
+        self.shown = self.policy.observe(obs, self.frames, np.ones(self.vec.num_envs, bool))
+        self.to_object = self._way_to_object(obs)
         self._observe_statistics(self.shown)
         self.storage.start(*self._stored(obs, self.shown))
         self._begin(torch.arange(self.vec.num_envs, device=self.agent.device))
@@ -85,7 +85,8 @@ class Collector:
         last, led_to = _last_observations(obs, infos, done), None
         if done.any():
             led_to = self.policy.observe(last, copy.copy(self.frames), np.zeros_like(done))
-        self.shown = self._show(obs, done)
+        self.shown = self.policy.observe(obs, self.frames, done)
+        self.to_object = self._way_to_object(obs)
         shown = led_to or self.shown
         device = self.storage.device
         self.storage.add(
@@ -110,15 +111,10 @@ class Collector:
         if self.shown is not None:
             self.shown = self.shown._replace(obs={name: part.clone() for name, part in self.shown.obs.items()})
 
-    def _show(self, obs: RawObservation, opens: NDArray[np.bool_]) -> PolicyInput:
-        """Take `obs` as what the next actions depend on."""
-        self.to_object = self._way_to_object(obs)
-        return self.policy.observe(obs, self.frames, opens)
-
     def _observe_statistics(self, shown: PolicyInput, env_indices: Tensor | None = None) -> None:
         """Show the normalisers what all environments showed, or those of `env_indices` (D,)."""
         parts = shown.vectors
-        self.observe(*(part if env_indices is None else part[env_indices.to(part.device)] for part in parts))
+        self.update_normalizers(*(part if env_indices is None else part[env_indices.to(part.device)] for part in parts))
 
     def _begin(self, env_indices: Tensor) -> None:
         """Tell the explorer that episodes open in `env_indices`."""

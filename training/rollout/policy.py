@@ -70,7 +70,7 @@ class Policy:
         agent: acts in [-1, 1].
         layout: what the networks see.
         goal_space: where goals come from.
-        relative_goals: show the desired goal as seen from the achieved one.
+        subtract_achieved: show the desired goal relative to the achieved one.
         frame_stack: images that are shown together.
         action_space: of one environment; actions are scaled to its bounds.
         estimates: estimate the achieved goal as soon as an image is shown, which actions and the replay both read.
@@ -81,13 +81,13 @@ class Policy:
         agent: Agent,
         layout: envs.Layout,
         goal_space: GoalSpace,
-        relative_goals: bool,
+        subtract_achieved: bool,
         frame_stack: int,
         action_space: spaces.Box,
         estimates: bool = False,
     ) -> None:
         self.agent, self.layout, self.goal_space, self.estimates = agent, layout, goal_space, estimates
-        self.relative_goals, self.frame_stack, self.action_space = relative_goals, frame_stack, action_space
+        self.subtract_achieved, self.frame_stack, self.action_space = subtract_achieved, frame_stack, action_space
         low, high = (bound.astype(np.float64) / 2 for bound in (action_space.low, action_space.high))
         self.middle, self.half_range = high + low, high - low  # of halves: large bounds do not add up to infinity
 
@@ -110,7 +110,7 @@ class Policy:
         """The same without images: the vector and the goals."""
         vector = torch.from_numpy(envs.vector_of(obs, self.layout))
         achieved, desired = (torch.from_numpy(goal) for goal in self.goal_space.goals(obs))
-        goal = desired - achieved if self.relative_goals else desired  # in float64, before rounding, as in `Ring`
+        goal = desired - achieved if self.subtract_achieved else desired  # in float64, before rounding, as in `Ring`
         device = self.agent.device
         return PolicyInput(
             {"vector": vector.to(device)}, goal.to(device, torch.float32), achieved.to(device, torch.float32)

@@ -106,7 +106,7 @@ class TrainedPolicy:
         batch, single = self._batched(obs)
         shown = self._policy.without_images(batch)
         if self.config.layout.pixels:  # stacked already
-            shown.obs["pixels"] = torch.from_numpy(batch[envs.PIXELS])
+            shown = self._policy.with_images(shown, torch.from_numpy(batch[envs.PIXELS]))
         action = self._policy.act(shown, deterministic).action  # (N, A) in [-1, 1]
         actions = self._policy.scale(action)
         return actions[0] if single else actions, None

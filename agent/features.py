@@ -28,6 +28,7 @@ class Features(NamedTuple):
 def encode(agent: Agent, batch: Batch) -> Features:
     """Encode observations with gradient, the next ones without; nothing where an estimate stands for the images."""
     if "estimate" in batch.obs:
+        assert "pixels" not in batch.obs, "the replay was asked for both: what is to be encoded?"
         inputs, next_inputs = agent.inputs_from_estimate(batch.obs), agent.inputs_from_estimate(batch.next_obs)
         return Features(None, inputs, inputs, next_inputs, next_inputs)
     encoded = agent.encode(batch.obs)

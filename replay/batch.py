@@ -11,8 +11,8 @@ from torch import Tensor
 
 Observation = dict[str, Tensor]
 """What the networks see besides the goal, by name: "vector" (P, V) float32, "pixels" (P, H, W, C) uint8. Optionally
-"estimate" (P, G) float32, the achieved goal as estimated from the pixels, used in their place; and "row" (P,) int64,
-where the replay keeps the observation."""
+"estimate" (P, G) float32, the achieved goal as estimated from the pixels, used in their place; and "index" (P,) int64,
+the observation's number in the replay, which no other one ever gets."""
 
 
 class Future(NamedTuple):

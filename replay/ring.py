@@ -72,7 +72,7 @@ class Ring:
             batch_size: transitions, P.
             goals: for each of them, so that the batch has B = goals * P.
             horizon: K, of `Batch.future`; 0 for none.
-            names: of the observations' parts to hand out, "row" among them where wanted; None for all that are stored.
+            names: parts of the observations to hand out, perhaps "index"; None for all that are stored.
 
         Raises nothing and waits for nothing: the caller sees to it that something is stored.
         """
@@ -153,10 +153,10 @@ class Ring:
     def _observation(self, env_index: Tensor, time: Tensor, names: Collection[str]) -> Observation:
         """Observations of `env_index` at `time`, (P,) each; images are stacked, the newest last."""
         row = self.storage.row(time, env_index)
-        obs = {name: self.storage.gather(name, row) for name in names if name not in ("pixels", "row")}
+        obs = {name: self.storage.gather(name, row) for name in names if name not in ("pixels", "index")}
         if "pixels" in names:
             obs["pixels"] = self._images(env_index, time)
-        return obs | {"row": row} if "row" in names else obs
+        return obs | {"index": self.storage.index(time, env_index)} if "index" in names else obs
 
     def _future(self, env_index: Tensor, time: Tensor, horizon: int, names: Collection[str]) -> Future:
         """The `horizon` observations and actions that follow `time` (P,) of `env_index` (P,) in its episode."""

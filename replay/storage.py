@@ -184,9 +184,17 @@ class Storage:
                 times = torch.arange(start, end + 1, device=self.device)
                 self.tables["end"][self.row(times, torch.as_tensor(env_index, device=self.device))] = end
 
-    def rewrite(self, name: str, rows: Tensor, values: Tensor) -> None:
-        """Put `values` (R, ...) into the table `name` at `rows` (R,). Waits for another device's values."""
-        self.tables[name].index_copy_(0, rows.to(self.device), values.to(self.device))
+    def index(self, time: Tensor, env_indices: Tensor) -> Tensor:
+        """A number for the observation of `env_indices` at `time` that stays its own when others take its row."""
+        return time * self.num_envs + env_indices
+
+    def rewrite(self, name: str, index: Tensor, values: Tensor) -> None:
+        """Replace what the table `name` holds of the observations `index` (R,) by `values` (R, G), but for those that
+        were overwritten meanwhile. Waits for values of another device."""
+        index, values = index.to(self.device), values.to(self.device)
+        time, env_index = index // self.num_envs, index % self.num_envs
+        rows, held = self.row(time, env_index), time >= self.oldest_time(env_index)
+        self.tables[name].index_copy_(0, rows, torch.where(held[:, None], values, self.gather(name, rows)))
 
     def gather(self, name: str, rows: Tensor) -> Tensor:
         """What the table `name` holds at `rows` (B,), (B, ...)."""

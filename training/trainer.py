@@ -167,8 +167,7 @@ class Trainer:
     def start(self) -> None:
         """Open the first episodes, with rank 0's weights on all ranks."""
         self.ranks.sync_parameters(self.learner.sac)
-        self.collector.reset()
-        self.statistics.merge()
+        self.collector.reset(merge=self.statistics.merge)
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -65,20 +65,20 @@ class Updates:
             for place, batch in zip(self.static, batches, strict=True):
                 place.copy_(batch)
             metrics, estimates = self.cuda_graph()
-        for row, estimate in estimates:
-            self.ring.storage.rewrite("estimate", row, estimate)
+        for index, estimate in estimates:
+            self.ring.storage.rewrite("estimate", index, estimate)
         return metrics
 
     def _learn(self, batches: list[Batch]) -> tuple[Metrics, list[tuple[Tensor, Tensor]]]:
-        """An update; returns its metrics and, where the ring keeps estimates, those that the update's images gave: rows
-        (P,) and estimates (P, G) of the observations and of the next ones."""
+        """One update. Returns its metrics and, where the ring keeps estimates, the new ones: index (P,) and estimate
+        (P, G) of the encoded observations and of the next ones."""
         metrics, features = self.learner.update(batches)
         if not self.config.keeps_estimates:
             return metrics, []
         first, denormalized_estimate = batches[0], self.learner.agent.denormalized_estimate
         return metrics, [
-            (first.obs["row"], denormalized_estimate(features.critic)),
-            (first.next_obs["row"], denormalized_estimate(features.next_critic)),
+            (first.obs["index"], denormalized_estimate(features.critic)),
+            (first.next_obs["index"], denormalized_estimate(features.next_critic)),
         ]
 
     def minibatches(self, updates: int) -> list[list[Batch]]:
@@ -106,7 +106,7 @@ class Updates:
         size, further, horizon = config.batch_size, config.updates_per_encoding - 1, self.learner.horizon
         if not config.keeps_estimates:
             return [self.ring.sample(size, goals * (1 + further), horizon)]
-        seen = self.ring.sample(size, goals, horizon, names=("vector", "pixels", "row"))
+        seen = self.ring.sample(size, goals, horizon, names=("vector", "pixels", "index"))
         return [seen, self.ring.sample(size * goals * further, names=("vector", "estimate"))] if further else [seen]
 
     def _split(self, parts: list[Batch]) -> list[Batch]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from agent.features import Features, encode
+from agent.sac import Metrics
+from replay import Batch
 from replay.batch import Observation
 from tests.training.test_pixels import SIGHT
 from training.config import cli
@@ -60,7 +64,7 @@ def test_an_update_reads_images_once_and_kept_estimates_of_other_transitions_aft
     seen, *others = batches
     goals = 2 * len(seen.obs["pixels"])
     assert len(others) == 2 and {len(batch.reward) for batch in batches} == {goals}
-    assert set(seen.obs) == {"vector", "pixels", "row"}
+    assert set(seen.obs) == {"vector", "pixels", "index"}
     for batch in others:
         assert set(batch.obs) == {"vector", "estimate"} and len(batch.obs["estimate"]) == goals
         assert len(batch.action.unique(dim=0)) > goals // 2
@@ -72,12 +76,64 @@ def test_an_update_rewrites_the_estimates_of_its_images_and_no_others(trainer: T
     (batches,) = trainer.updates.minibatches(1)
     table.fill_(7.0)
     trainer.updates.update(batches)
-    seen = torch.cat([batches[0].obs["row"], batches[0].next_obs["row"]])
     expected = torch.full_like(table, 7.0)
     for obs in (batches[0].obs, batches[0].next_obs):
-        expected[obs["row"]] = estimated(trainer, obs)
+        expected[obs["index"] % len(table)] = estimated(trainer, obs)
     torch.testing.assert_close(table, expected, rtol=1e-5, atol=1e-5)
-    assert len(seen.unique()) < len(table)
+    assert 7.0 in expected
+
+
+def test_estimates_that_come_late_spare_what_has_taken_their_place(trainer: Trainer) -> None:
+    """Sampled, then so many steps later that the ring has gone round, as a prefetched minibatch may be."""
+    storage, (batches,) = trainer.ring.storage, trainer.updates.minibatches(1)
+    index = batches[0].obs["index"]
+    oldest = index[index.argmin()]
+    for _ in range(storage.slots - STEPS // 2):
+        trainer.collector.begin_step(explore_only=True)
+        trainer.collector.end_step()
+    before = storage.tables["estimate"].clone()
+    storage.rewrite("estimate", index, torch.full((len(index), 3), 7.0))
+    now = storage.cursors["newest"].min() - storage.slots + 1
+    kept = index // 2 >= now
+    assert oldest // 2 < now and kept.any()
+    expected = before.clone()
+    expected[index[kept] % len(before)] = 7.0
+    assert storage.tables["estimate"].equal(expected)
+
+
+def test_the_first_estimates_are_in_units_of_the_first_observations() -> None:
+    """Within some deviations of what was seen, though no statistics stood before."""
+    one = Trainer(cli.parse([*SIGHT, *FLAGS]))
+    one.start()
+    regression = one.agent.goal_regression
+    assert regression is not None
+    estimate = one.ring.storage.tables["estimate"][:2].double()
+    assert ((estimate - regression.normalizer.running_mean) * regression.normalizer.scale).abs().max() < 10
+    one.close()
+
+
+def test_further_updates_learn_from_the_kept_estimates(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoded by name, in the place that the images' own encoding would have; and nothing else stands for them."""
+    batch = trainer.ring.sample(50)
+    read = ("vector", "estimate"), ("vector", "pixels")
+    kept, seen = (
+        replace(batch, obs={n: batch.obs[n] for n in names}, next_obs={n: batch.next_obs[n] for n in names})
+        for names in read
+    )
+    for ours, theirs in zip(encode(trainer.agent, kept)[1:], encode(trainer.agent, seen)[1:], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    (batches,) = trainer.updates.minibatches(1)
+    read_by: list[float] = []
+    update_from = trainer.learner.sac.update_from
+
+    def noted(features: Features, batch: Batch) -> Metrics:
+        read_by.append(float(features.critic.detach()[:, -3:].mean()))
+        return update_from(features, batch)
+
+    monkeypatch.setattr(trainer.learner.sac, "update_from", noted)
+    trainer.learner.update(batches)
+    expected = [float(trainer.agent.inputs_from_estimate(one.obs)[:, -3:].mean()) for one in batches[1:]]
+    assert read_by[1:] == pytest.approx(expected, rel=1e-5)
 
 
 def test_actor_and_critic_read_the_same_of_an_estimate_as_of_its_images(trainer: Trainer) -> None:
@@ -89,7 +145,8 @@ def test_actor_and_critic_read_the_same_of_an_estimate_as_of_its_images(trainer:
         final = cast(nn.Linear, agent.goal_regression.mlp[-1])
         features = agent.encode({name: obs[name] for name in ("vector", "pixels")})
         final.weight.zero_()
-        final.bias.copy_(agent.goal_regression.normalize(obs["estimate"][0]))
+        normalizer = agent.goal_regression.normalizer
+        final.bias.copy_((obs["estimate"][0] - normalizer.running_mean) / normalizer.running_var.sqrt())
         expected = agent.inputs(features)
     inputs = agent.inputs_from_estimate(obs | {"estimate": obs["estimate"][:1].expand(100, -1)})
     torch.testing.assert_close(inputs, expected, rtol=1e-4, atol=1e-4)

@@ -128,7 +128,8 @@ class Pixels:
     """Relabelled goals for each encoded transition."""
     updates_per_encoding: int = 1
     """Updates of actor and critic for each pass of the encoder. All but the first read features of that pass with
-    fresh goals; with --goal-input replace, fresh transitions, whose estimates the replay keeps."""
+    fresh goals; with --goal-input replace, and no target encoder, fresh transitions, whose estimates the replay keeps
+    (with --shift-pad, those of the shifted images)."""
 
 
 @dataclass(frozen=True)

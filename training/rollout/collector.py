@@ -57,13 +57,18 @@ class Collector:
         self.shown: PolicyInput | None = None
         self.to_object: Tensor | None = None
 
-    def reset(self, seed: int | None = None) -> None:
-        """Open an episode everywhere; one that was open is dropped where it was."""
+    def reset(self, seed: int | None = None, merge: Callable[[], None] = lambda: None) -> None:
+        """Open an episode everywhere; one that was open is dropped where it was.
+
+        `merge` is called when the normalisers have been given the first observations, before anything is estimated: an
+        estimate in units of no statistics would be far off.
+        """
         obs, _ = self.vec.reset(seed=seed)
         self.episode_return[:] = 0.0
+        self._observe_statistics(self.policy.without_images(obs))
+        merge()
         self.shown = self.policy.observe(obs, self.frames, np.ones(self.vec.num_envs, bool))
         self.to_object = self._way_to_object(obs)
-        self._observe_statistics(self.shown)
         self.storage.start(*self._stored(obs, self.shown))
         self._begin(torch.arange(self.vec.num_envs, device=self.agent.device))
 
@@ -84,7 +89,9 @@ class Collector:
         done = terminated | truncated
         last, led_to = _last_observations(obs, infos, done), None
         if done.any():
-            led_to = self.policy.observe(last, copy.copy(self.frames), np.zeros_like(done))
+            led_to = self.policy.without_images(last)
+            if self.policy.estimates:
+                led_to = self.policy.observe(last, copy.copy(self.frames), np.zeros_like(done))
         self.shown = self.policy.observe(obs, self.frames, done)
         self.to_object = self._way_to_object(obs)
         shown = led_to or self.shown

@@ -103,8 +103,7 @@ class Policy:
         if not self.layout.pixels:
             return shown
         images = obs[envs.PIXELS] if blindfold is None else BLINDFOLDS[blindfold](obs[envs.PIXELS])
-        seen = shown.obs | {"pixels": frames.push(images, opens).to(self.agent.device)}
-        return shown._replace(obs=seen | ({"estimate": self.agent.estimate_goal(seen)} if self.estimates else {}))
+        return self.with_images(shown, frames.push(images, opens))
 
     def without_images(self, obs: RawObservation) -> PolicyInput:
         """The same without images: the vector and the goals."""
@@ -115,6 +114,11 @@ class Policy:
         return PolicyInput(
             {"vector": vector.to(device)}, goal.to(device, torch.float32), achieved.to(device, torch.float32)
         )
+
+    def with_images(self, shown: PolicyInput, pixels: Tensor) -> PolicyInput:
+        """The same with images, (N, H, W, stack * C) uint8, and the goals estimated from them, where they are."""
+        obs = shown.obs | {"pixels": pixels.to(self.agent.device)}
+        return shown._replace(obs=obs | ({"estimate": self.agent.estimate_goal(obs)} if self.estimates else {}))
 
     def act(self, shown: PolicyInput, deterministic: bool = False) -> Acted:
         """Actions (N, A) in [-1, 1], and where the agent takes the achieved goals to be."""

@@ -94,9 +94,11 @@ class SAC:
     @torch.no_grad()
     def target(self, batch: Batch, features: Features) -> Tensor:
         """y = r + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a' | s')), (B,). Truncation bootstraps."""
-        state = self.agent.state(features.next_actor, batch.next_goal)
+        state = critic_state = self.agent.state(features.next_actor, batch.next_goal)
+        if features.next_critic is not features.next_actor:
+            critic_state = self.agent.state(features.next_critic, batch.next_goal)
         action, log_prob = self.agent.actor.sample(state, self.agent.noise(len(state)))
-        q = torch.minimum(*self.agent.target_critic(self.agent.state(features.next_critic, batch.next_goal), action))
+        q = torch.minimum(*self.agent.target_critic(critic_state, action))
         lowest, highest = soft_q_bounds(self.reward_range, self.gamma, self.log_alpha, self.agent.config.action_size)
         soft_value = q.clamp(min=lowest).minimum(highest) - self.log_alpha.exp() * log_prob
         return batch.reward + batch.discount * soft_value

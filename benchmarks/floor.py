@@ -163,11 +163,8 @@ def flops_of(work: Callable[[], Any]) -> tuple[float, float]:
 
 
 def bytes_of(batches: Sequence[Batch]) -> int:
-    """Bytes of minibatches; those after the first share its observations."""
-    first, *more = batches
-    goals = ("action", "reward", "discount", "goal", "next_goal")
-    apart = [getattr(batch, name).nbytes for batch in more for name in goals]
-    return sum(tensor.nbytes for tensor in first.tensors()) + sum(apart)
+    """Bytes of minibatches, counting once what several of them share."""
+    return sum({tensor.data_ptr(): tensor.nbytes for batch in batches for tensor in batch.tensors()}.values())
 
 
 def images_of(batch: Batch) -> int:

@@ -50,7 +50,7 @@ def estimated(trainer: Trainer, obs: Observation) -> Tensor:
 
 
 def test_each_observation_is_stored_with_what_its_own_images_say(trainer: Trainer) -> None:
-    """Of stacked images too, and of the last one of an episode, which no action follows."""
+    """Stacked images too, and the last observation of an episode, which no action follows."""
     storage = trainer.ring.storage
     batch = trainer.ring.sample(500)
     for obs in (batch.obs, batch.next_obs):

@@ -39,7 +39,7 @@ class Moment(NamedTuple):
         return 100 * self.env + 10 * self.episode + self.time
 
     def reward(self) -> float:
-        """Of the step that led to it."""
+        """Reward of the step that led to it."""
         return -float(self.byte())
 
 

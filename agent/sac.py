@@ -38,7 +38,7 @@ class SAC:
         shift: shifts the images of a batch.
         gamma: discount, for the bounds of Q. The target uses the batch's own, `Batch.discount`.
         tau: polyak step of the target networks.
-        alpha: entropy temperature, or "auto" to learn it for a target entropy of -A.
+        alpha: entropy temperature, or "auto" to learn it for a target entropy of -A, from 0.1 on.
         reward_range: the least and the greatest reward of a step, infinite where unknown.
         options: learning rates and class of the optimizers, as of `make_optimizers`.
     """
@@ -59,7 +59,8 @@ class SAC:
         self.auxiliaries = [cast(Auxiliary, one) for one in agent.auxiliaries.values()]
         self.gamma, self.tau, self.reward_range = gamma, tau, reward_range
         self.target_entropy = -float(agent.config.action_size)
-        initial = 0.0 if alpha == "auto" else math.log(float(alpha))
+        # Learned from 0.1 on, as in pytorch_sac: from 1, SB3's start, entropy outweighs the first rewards of -1 a step.
+        initial = math.log(0.1 if alpha == "auto" else float(alpha))
         self.log_alpha = torch.tensor(initial, device=agent.device, requires_grad=alpha == "auto")
         self.optimizers = make_optimizers(agent, self.routing, log_alpha=self.log_alpha, **options)
         # Kept as lists, for walking through the modules at every update shows in a profile.

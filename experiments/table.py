@@ -41,6 +41,11 @@ EXPERIMENTS: dict[str, Experiment] = {
         "The same where hindsight lends goals only as they were reached: what near misses are worth.",
     ),
     "reach-state": Experiment("reach", "", "Reach, the easiest task, with the same recipe."),
+    "reach-auto": Experiment(
+        "reach",
+        "--alpha auto --eval-every 200",
+        "Reach with a learned temperature. It is to reach 100% in 1,000 steps.",
+    ),
     "pick-and-place-state": Experiment(
         "pick-and-place", "--final-episodes 400", "The same recipe where the block is to be lifted."
     ),

@@ -60,7 +60,7 @@ class Learning:
     tau: float = 0.01
     """Polyak step of the target critic, each update."""
     alpha: float | Literal["auto"] = 0.02
-    """Entropy temperature, or auto to learn it."""
+    """Entropy temperature, or auto to learn it, from 0.1 on."""
     clip_targets: bool = True
     """Clip the Q values in the critic's targets to what rewards and entropy allow, where the environment's reward range
     is known."""

@@ -24,6 +24,7 @@ from agent.features import encode
 from benchmarks.ours import fill, synchronize
 from replay import Batch
 from training.config.flags import Config
+from training.gpu_updates import CudaGraphUpdates
 from training.trainer import Trainer
 
 STEPS = 60  # of each environment, that fill the replay: more than an episode
@@ -97,7 +98,7 @@ class Learner:
             self.trainer.collector.begin_step(explore_only=True)
             self.trainer.collector.end_step()
         self.agent, self.device = self.trainer.agent, self.trainer.device
-        self.batches = self.trainer.updates.minibatches(1)[0]
+        self.batches = self.trainer.eager_updates.batches(1)[0]
 
     def parts(self, rates: Rates) -> list[Part]:
         """Sampling, the encoder's pass, its gradient, and everything behind it with its optimizers; then all of it."""
@@ -117,7 +118,7 @@ class Learner:
 
         whole = lambda: self.trainer.learner.update(batches)  # noqa: E731
         images = lambda: encode(agent, batches[0])  # noqa: E731
-        sample = lambda: self.trainer.updates.minibatches(1)  # noqa: E731
+        sample = lambda: self.trainer.eager_updates.batches(1)  # noqa: E731
         seconds = seconds_of(sample, images, whole, behind, step, device=self.device)
         flops = [flops_of(work) for work in (images, behind, whole)]
         owned = sum(p.numel() for name in ("critic", "actor") for p in getattr(agent, name).parameters())
@@ -142,10 +143,11 @@ class Learner:
             del found[1:3]
         totals = [sum(one[column] for one in found) for column in range(1, 5)]  # type: ignore[misc]
         found.append(Part("all of it", totals[0], totals[1], totals[2], 1e3 * (seconds[0] + seconds[2])))
-        if self.trainer.updates.prefetcher is not None or self.trainer.updates.cuda_graph is not None:
-            loop = lambda: [self.trainer.updates.update(sampled) for sampled in self.trainer.updates.batches(1)]  # noqa: E731
+        updates = self.trainer.updates
+        if updates is not self.trainer.eager_updates:
+            loop = lambda: [updates.update(sampled) for sampled in updates.batches(1)]  # noqa: E731
             (taken,) = seconds_of(loop, device=self.device)
-            how = "minibatches sampled ahead" if self.trainer.updates.cuda_graph is None else "as a CUDA graph"
+            how = "as a CUDA graph" if isinstance(updates, CudaGraphUpdates) else "minibatches sampled ahead"
             found.append(found[-1]._replace(name=f"all of it, {how}", measured=1e3 * taken))
         return found
 

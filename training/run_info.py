@@ -17,6 +17,7 @@ import envs
 from agent.accelerate import has_bfloat16
 from training import run_folder
 from training.config.flags import Config
+from training.gpu_updates import CudaGraphUpdates
 from training.logger import Logger
 from training.trainer import Trainer
 
@@ -28,10 +29,8 @@ def log_run_info(trainer: Trainer, folder: Path, step: int, console: Console) ->
     config = dataclasses.replace(trainer.config, run_dir=str(folder), resume=None, resume_without_replay=False)
     console.print(trainer.memory_report, soft_wrap=True)
     versions = write_run_info(folder, config, trainer)
-    if config.accelerate == "max" and trainer.updates.cuda_graph is None:
-        message = (
-            f"--accelerate max is auto here, without a CUDA graph of the update: {trainer.updates.why_no_cuda_graph}."
-        )
+    if config.accelerate == "max" and trainer.why_no_cuda_graph is not None:
+        message = f"--accelerate max is auto here, without a CUDA graph of the update: {trainer.why_no_cuda_graph}."
         console.print(message, soft_wrap=True)
     if trainer.gl_renderer is not None and trainer.device.type == "cuda" and envs.is_software(trainer.gl_renderer):
         message = f"The learner is on {trainer.device}, but images are rendered on the CPU ({trainer.gl_renderer})."
@@ -46,7 +45,7 @@ def write_run_info(folder: Path, config: Config, trainer: Trainer) -> dict[str, 
         **{name: _version(name) for name in PACKAGES},
         **run_folder.commit(),
         "cores": os.cpu_count(),
-        "cuda_graph": trainer.updates.cuda_graph is not None,  # the update as a CUDA graph
+        "cuda_graph": isinstance(trainer.updates, CudaGraphUpdates),  # the update as a CUDA graph
         "ranks": trainer.ranks.count,  # processes that learned as one
         "threads": torch.get_num_threads(),
         "has_bfloat16": has_bfloat16(trainer.device),  # what --accelerate auto goes by

@@ -21,6 +21,7 @@ from training.config.flags import Config
 from training.config.resources import Disk, observation_bytes, place_replay
 from training.errors import UserError
 from training.evaluator import Evaluator, make_vec
+from training.gpu_updates import fastest
 from training.learner import Learner
 from training.ranks import ALONE, Ranks, Statistics
 from training.rollout.collector import Collector
@@ -82,7 +83,10 @@ class Trainer:
             device=str(self.device) if ranks.count == 1 else self.device.type,  # each rank has one of its own
             accelerate="off" if config.accelerate == "auto" and not self.learner.accelerated else config.accelerate,
         )
-        self.updates = Updates(config, self.learner, self.ring, self.train_envs.restorable, alone=ranks.count == 1)
+        self.eager_updates = Updates(config, self.learner, self.ring)
+        self.updates, self.why_no_cuda_graph = fastest(
+            self.eager_updates, rewards_on_device=self.train_envs.restorable, alone=ranks.count == 1
+        )
 
     def _make_ring(self) -> Ring:
         config, networks = self.part, self.agent.config

@@ -60,7 +60,7 @@ def test_each_observation_is_stored_with_what_its_own_images_say(trainer: Traine
 
 
 def test_an_update_reads_images_once_and_kept_estimates_of_other_transitions_after_it(trainer: Trainer) -> None:
-    (batches,) = trainer.updates.minibatches(1)
+    (batches,) = trainer.updates.batches(1)
     seen, *others = batches
     goals = 2 * len(seen.obs["pixels"])
     assert len(others) == 2 and {len(batch.reward) for batch in batches} == {goals}
@@ -73,7 +73,7 @@ def test_an_update_reads_images_once_and_kept_estimates_of_other_transitions_aft
 
 def test_an_update_rewrites_the_estimates_of_its_images_and_no_others(trainer: Trainer) -> None:
     table = trainer.ring.storage.tables["estimate"]
-    (batches,) = trainer.updates.minibatches(1)
+    (batches,) = trainer.updates.batches(1)
     table.fill_(7.0)
     trainer.updates.update(batches)
     expected = torch.full_like(table, 7.0)
@@ -85,7 +85,7 @@ def test_an_update_rewrites_the_estimates_of_its_images_and_no_others(trainer: T
 
 def test_estimates_that_come_late_spare_what_has_taken_their_place(trainer: Trainer) -> None:
     """Sampled, then so many steps later that the ring has gone round, as a prefetched minibatch may be."""
-    storage, (batches,) = trainer.ring.storage, trainer.updates.minibatches(1)
+    storage, (batches,) = trainer.ring.storage, trainer.updates.batches(1)
     index = batches[0].obs["index"]
     oldest = index[index.argmin()]
     for _ in range(storage.slots - STEPS // 2):
@@ -122,7 +122,7 @@ def test_further_updates_learn_from_the_kept_estimates(trainer: Trainer, monkeyp
     )
     for ours, theirs in zip(encode(trainer.agent, kept)[1:], encode(trainer.agent, seen)[1:], strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
-    (batches,) = trainer.updates.minibatches(1)
+    (batches,) = trainer.updates.batches(1)
     read_by: list[float] = []
     update_from = trainer.learner.sac.update_from
 

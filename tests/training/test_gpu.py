@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from tests.agent.small import state_tensors
 from tests.training.runs import TINY, metrics, run
-from training import run_folder
+from training import gpu_updates, run_folder
 from training.config import cli
 from training.trainer import Trainer
 
@@ -57,7 +58,7 @@ def test_sampling_and_update_in_a_graph_are_those_of_the_eager_loop(
     explore(captured, eager)
     for _ in range(100):
         (metrics,) = map(captured.updates.update, captured.updates.batches(1))
-        expected = eager.updates.update(eager.updates.minibatches(1)[0])
+        expected = eager.eager_updates.update(eager.eager_updates.batches(1)[0])
         torch.testing.assert_close(metrics["q"], expected["q"], rtol=2e-2, atol=2e-2)
     captured.close()
     eager.close()
@@ -81,16 +82,20 @@ def test_a_graph_that_does_not_draw_learns_from_each_minibatch_in_one_place(
     explore(captured, eager)
     places: set[int] = set()
 
-    def step() -> object:
-        places.update(part.reward.data_ptr() for part in captured.updates.static)
-        return captured.updates._learn(captured.updates._graph_batches())
+    def recorded(learn: Callable[[], object], *_: object) -> Callable[[], object]:
+        def step() -> object:
+            places.update(part.reward.data_ptr() for part in updates.static)
+            return learn()
 
-    monkeypatch.setattr(captured.updates, "cuda_graph", step)
-    monkeypatch.setattr(captured.updates, "samples_in_graph", False)
-    assert len(list(map(captured.updates.update, captured.updates.batches(3)))) == 3
-    assert len(places) == len(captured.updates.static) == (2 if captured.config.keeps_estimates else 1)
+        return step
+
+    monkeypatch.setattr(gpu_updates, "CudaGraphUpdate", recorded)
+    updates = gpu_updates.CudaGraphUpdates(captured.eager_updates, rewards_on_device=False)
+    updates.prefetcher = None  # which samples before the update that comes before
+    assert len(list(map(updates.update, updates.batches(3)))) == 3
+    assert len(places) == len(updates.static) == (2 if captured.config.keeps_estimates else 1)
     for _ in range(3):
-        eager.updates.update(eager.updates.minibatches(1)[0])
+        eager.updates.update(*eager.updates.batches(1))
     for one, two in zip(state_tensors(captured.learner.sac), state_tensors(eager.learner.sac), strict=True):
         assert one.equal(two)
     for trainer in trainers:

@@ -117,10 +117,10 @@ def test_networks_see_what_the_layout_names_and_nothing_else(trainer: Trainer) -
 def test_a_batchs_inputs_do_not_depend_on_a_hidden_achieved_goal(trainer: Trainer) -> None:
     """Without relabelling, for a relabelled goal is an achieved one by definition."""
     generator = trainer.ring.generator.get_state()
-    (before,) = trainer.updates.minibatches(1)[0][:1]
+    (before,) = trainer.eager_updates.batches(1)[0][:1]
     trainer.ring.storage.tables["achieved_goal"] += 0.017
     trainer.ring.generator.set_state(generator)
-    (after,) = trainer.updates.minibatches(1)[0][:1]
+    (after,) = trainer.eager_updates.batches(1)[0][:1]
     same = before.goal.equal(after.goal) and before.next_goal.equal(after.next_goal)
     shown = SHOWS[trainer.config.obs][2]
     assert same != shown  # goals are handed out as seen from the achieved goal, where the layout shows that

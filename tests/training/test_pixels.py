@@ -39,7 +39,7 @@ def sampled(*flags: str) -> list[Batch]:
     for _ in range(30):
         trainer.collector.begin_step(explore_only=True)
         trainer.collector.end_step()
-    (batches,) = trainer.updates.minibatches(1)
+    (batches,) = trainer.updates.batches(1)
     trainer.close()
     return [trainer.learner.shift(batch) for batch in batches]
 

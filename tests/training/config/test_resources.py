@@ -81,7 +81,7 @@ def test_workers_give_way_and_threads_are_as_asked_for_around_each_update(monkey
             return update_from(*arguments)
 
         monkeypatch.setattr(leaving.learner.sac, "update_from", watched)
-        leaving.learner.update(leaving.updates.minibatches(1)[0])
+        leaving.learner.update(leaving.eager_updates.batches(1)[0])
         assert seen == [2, 1, 1] and torch.get_num_threads() == 2
     finally:
         for trainer in trainers:

@@ -92,7 +92,7 @@ class Ring:
             new_goal = torch.cat([new_goal, more_goals])
             relabelled = torch.cat([relabelled, more_relabelled])
         if self.goal_noise:
-            desired = self.storage.gather("desired_goal", self.storage.row(time, env_index)).repeat(goals, 1)
+            desired = self.storage.read("desired_goal", env_index, time).repeat(goals, 1)
             new_goal = near(new_goal, desired, self._uniform(len(desired)), self.goal_noise)
         names = self.storage.observations if names is None else names
         batch = self._transitions(env_index, time, new_goal, relabelled, names)
@@ -111,10 +111,8 @@ class Ring:
 
     def _reached_at_start(self, env_index: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
         """Which candidates had their goal reached at the oldest observation of their episode, (tries, rows) bool."""
-        begun = torch.maximum(
-            self.storage.gather("start", self.storage.row(time, env_index)), self.storage.oldest_time(env_index)
-        )
-        achieved = self.storage.gather("achieved_goal", self.storage.row(begun, env_index))
+        begun = torch.maximum(self.storage.read("start", env_index, time), self.storage.oldest_time(env_index))
+        achieved = self.storage.read("achieved_goal", env_index, begun)
         return self.goal_space.reached(achieved, goal).view(-1, rows)
 
     def _transitions(
@@ -122,10 +120,7 @@ class Ring:
     ) -> Batch:
         """Gather transitions, `env_index` (P,) at `time` (P,), with `new_goal` (B, G) where `relabelled` (B,)."""
         here, following = self.storage.row(time, env_index), self.storage.row(time + 1, env_index)
-        achieved, next_achieved = (
-            self.storage.gather("achieved_goal", here),
-            self.storage.gather("achieved_goal", following),
-        )
+        achieved, next_achieved = (self.storage.gather("achieved_goal", rows) for rows in (here, following))
         tiles = len(new_goal) // len(here)
         each = here.repeat(tiles)  # (B,)
         goal, reward = relabel(
@@ -165,34 +160,31 @@ class Ring:
         times = torch.minimum(time[:, None] + ahead, end).flatten()  # (P K,)
         each = env_index.repeat_interleave(horizon)
         obs = {name: part.unflatten(0, (-1, horizon)) for name, part in self._observation(each, times, names).items()}
-        action = self.storage.gather("action", self.storage.row(times - 1, each))
+        action = self.storage.read("action", each, times - 1)
         return Future(obs, action.unflatten(0, (-1, horizon)), time[:, None] + ahead <= end)
 
     def _images(self, env_index: Tensor, time: Tensor) -> Tensor:
         """(P, H, W, stack * C) uint8."""
         if self.frame_stack == 1:
-            return self.storage.gather("pixels", self.storage.row(time, env_index))
+            return self.storage.read("pixels", env_index, time)
         # Neither before the episode's first observation nor before the oldest one that is still stored.
-        first = torch.maximum(
-            self.storage.gather("start", self.storage.row(time, env_index)), self.storage.oldest_image(env_index)
-        )
+        first = torch.maximum(self.storage.read("start", env_index, time), self.storage.oldest_image(env_index))
         back = torch.arange(self.frame_stack - 1, -1, -1, device=self.device)
         times = torch.maximum(time[:, None] - back, first[:, None])  # (P, stack)
-        rows = self.storage.row(times, env_index[:, None])
-        return torch.cat([self.storage.gather("pixels", one) for one in rows.unbind(1)], dim=-1)
+        return torch.cat([self.storage.read("pixels", env_index, one) for one in times.unbind(1)], dim=-1)
 
     def _hindsight_goal(self, env_index: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
         """Achieved goals (B, G) of the same episodes as the transitions of `env_index` at `time`, (B,) each."""
         end = self._episode_end(env_index, time)
         # A long episode may have lost its beginning to the ring; `episode` samples from the time after it.
-        begun = self.storage.gather("start", self.storage.row(time, env_index))
+        begun = self.storage.read("start", env_index, time)
         start = torch.maximum(begun, self.storage.oldest_time(env_index) - 1)
         chosen = goal_time(self.strategy, time, start, end, uniform)
-        return self.storage.gather("achieved_goal", self.storage.row(chosen, env_index))
+        return self.storage.read("achieved_goal", env_index, chosen)
 
     def _episode_end(self, env_index: Tensor, time: Tensor) -> Tensor:
         """Time of the last observation, so far, of the episode that `time` (B,) of `env_index` (B,) belongs to."""
-        end = self.storage.gather("end", self.storage.row(time, env_index))
+        end = self.storage.read("end", env_index, time)
         return torch.where(end == OPEN, self.storage.cursors["newest"][env_index], end)
 
     def _sample_transitions(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
@@ -202,7 +194,7 @@ class Ring:
         pick = (uniform * upto[-1]).long()
         env_index = torch.searchsorted(upto, pick, right=True)
         nth = self.storage.cursors["lost"][env_index] + pick - (upto - stored)[env_index]
-        return env_index, self.storage.gather("transition", self.storage.row(nth, env_index))
+        return env_index, self.storage.read("transition", env_index, nth)
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(*shape, dtype=torch.float64, device=self.device, generator=self.generator)

@@ -200,6 +200,10 @@ class Storage:
         """What the table `name` holds at `rows` (B,), (B, ...)."""
         return self.tables[name].index_select(0, rows)
 
+    def read(self, name: str, env_index: Tensor, time: Tensor) -> Tensor:
+        """What the table `name` holds of `env_index` (B,) at `time` (B,), (B, ...); of "transition", at that number."""
+        return self.gather(name, self.row(time, env_index))
+
     def oldest_time(self, env_index: Tensor) -> Tensor:
         """Time of the oldest observation that is still held of each `env_index` (B,), its image aside."""
         return self.cursors["newest"][env_index] - self.slots + 1

@@ -1,0 +1,66 @@
+"""What a row of the log leaves on disk, and what a resume leaves of it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+
+from training.logger import COLUMNS, CSV, Logger, read_rows
+
+
+def logged(folder: Path, resume_step: int, *rows: dict[str, float]) -> None:
+    logger = Logger(folder, resume_step, {"seed": 0})
+    for row in rows:
+        logger.write(row)
+    logger.close()
+
+
+def scalars(folder: Path, name: str) -> list[tuple[int, float]]:
+    board = EventAccumulator(str(folder / "tensorboard")).Reload()
+    return [(event.step, event.value) for event in board.Scalars(name)]
+
+
+def test_a_number_comes_back_as_the_float32_that_it_was(tmp_path: Path) -> None:
+    values = [float(value) for value in np.random.default_rng(0).standard_normal(50).astype(np.float32)]
+    logged(tmp_path, 0, *({"step": step, "q": value} for step, value in enumerate(values)))
+    assert [np.float32(row["q"]) for row in read_rows(tmp_path)] == [np.float32(value) for value in values]
+    assert scalars(tmp_path, "q") == list(enumerate(values))
+
+
+def test_a_row_is_on_disk_when_it_was_written_and_empty_where_it_says_nothing(tmp_path: Path) -> None:
+    logger = Logger(tmp_path, 0, {})
+    logger.write({"step": 400, "q": -1.5})
+    header, line = (tmp_path / CSV).read_text().splitlines()
+    logger.close()
+    assert header.split(",") == list(COLUMNS)
+    assert {name: cell for name, cell in zip(COLUMNS, line.split(","), strict=True) if cell} == {
+        "step": "400",
+        "q": "-1.5",
+    }
+
+
+def test_what_lies_past_the_step_of_a_resume_is_cut_from_both_records(tmp_path: Path) -> None:
+    logged(tmp_path, 0, *({"step": step, "q": step / 8} for step in (400, 800, 1200)))
+    logged(tmp_path, 800, {"step": 1200, "q": 7.0}, {"step": 1600, "q": 8.0})
+    expected = [(400, 50.0), (800, 100.0), (1200, 7.0), (1600, 8.0)]
+    assert [(row["step"], row["q"]) for row in read_rows(tmp_path)] == expected
+    assert scalars(tmp_path, "q") == expected
+
+
+def test_a_line_that_was_torn_is_no_row(tmp_path: Path) -> None:
+    logged(tmp_path, 0, {"step": 400, "q": 1.25})
+    with open(tmp_path / CSV, "a") as file:
+        file.write("800,20,1")
+    assert [row["step"] for row in read_rows(tmp_path)] == [400]
+    logged(tmp_path, 800)
+    with open(tmp_path / CSV, newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["400"]
+
+
+def test_a_column_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="sucess"):
+        logged(tmp_path, 0, {"step": 400, "sucess": 1.0})

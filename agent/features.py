@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 
 from agent.agent import Agent
+from agent.routing import Routing
 from replay.batch import Batch
 
 
 class Features(NamedTuple):
-    """Encoder outputs of P observations. `critic` and `actor` are the same tensor where they share an encoder."""
+    """What the networks read of P observations, without the goals. Networks with one encoder have the same tensor."""
 
-    encoded: Tensor | None  # (P, F), with gradient, for auxiliary losses; None where the encoder is not trained
-    critic: Tensor  # (P, I), network input without the goal
-    actor: Tensor
-    next_critic: Tensor  # for the target critic: by the target encoder, where there is one
-    next_actor: Tensor
+    encoded: Tensor | None  # (P, F), the encoder's output with gradient, for auxiliary losses; None: it is not trained
+    critic: Tensor  # (P, I)
+    actor: Tensor  # (P, I)
+    next_critic: Tensor  # (P, I), for the target critic: by the target encoder, where there is one
+    next_actor: Tensor  # (P, I)
 
     def detach(self) -> Features:
         """For further updates, which leave the encoder as it is."""
@@ -40,3 +41,21 @@ def encode(agent: Agent, batch: Batch) -> Features:
         if agent.actor_encoder is not None or agent.target_encoder is not None:
             next_critic = agent.inputs(agent.encode(batch.next_obs, agent.target_encoder), agent.target_regression)
     return Features(encoded, critic, actor, next_critic, next_actor)
+
+
+def next_states(agent: Agent, features: Features, next_goal: Tensor) -> tuple[Tensor, Tensor]:
+    """States (B, S) of the next observations, for the actor and for the target critic."""
+    state = agent.state(features.next_actor, next_goal)
+    one = features.next_critic is features.next_actor
+    return state, state if one else agent.state(features.next_critic, next_goal)
+
+
+def actor_states(
+    agent: Agent, routing: Routing, features: Features, state: Tensor, batch: Batch
+) -> tuple[Tensor, Tensor]:
+    """States (B, S) that actor and critic read in an actor's loss that trains an encoder; `state` is the critic's."""
+    inputs = features.actor
+    if routing.shared and features.encoded is not None:  # the critic's backward() has freed the graph of its pass
+        inputs = agent.inputs(agent.encode(batch.obs))
+        state = agent.state(inputs, batch.goal)
+    return agent.state(inputs, batch.goal), state

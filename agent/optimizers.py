@@ -72,7 +72,8 @@ def scale_learning_rates(optimizers: Optimizers, factor: float) -> None:
 
 
 def minimize(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
-    """zero_grad, backward, step. The gradients stay, for their norms to be logged."""
+    """zero_grad, backward, step. The gradients stay, for their norms to be logged. What the loss does not reach has
+    none, and Adam skips it: old momentum does not move it."""
     for optimizer in optimizers:
         optimizer.zero_grad()
     loss.backward()

@@ -10,8 +10,9 @@ RoutingName = Literal["critic", "actor", "both", "separate", "goal"]
 class Routing(NamedTuple):
     """One encoder or two (then the second is the actor's own), and whose loss reaches it.
 
-    The encoder's parameters are in the critic's optimizer, unless the actor's loss alone trains it. There the auxiliary
-    losses' gradient reaches them too: with `goal` that of the achieved goal's regression, and no other.
+    The encoder's parameters are in the critic's optimizer, where auxiliary losses train them too: with `goal` the
+    regression of the achieved goal, and no other loss. If the actor's loss alone trains the encoder, they are in the
+    actor's optimizer, and there are no auxiliary losses.
     """
 
     encoders: int
@@ -27,6 +28,11 @@ class Routing(NamedTuple):
     def shared(self) -> bool:
         """Whether both losses train one encoder."""
         return self.encoders == 1 and self.critic_trains and self.actor_trains
+
+    @property
+    def actor_steps(self) -> tuple[str, ...]:
+        """Optimizers that step by the actor's loss. The critic's then moves the encoder alone: the critic is frozen."""
+        return ("actor", "critic") if self.shared else ("actor",)
 
 
 ROUTINGS: dict[str, Routing] = {

@@ -17,13 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from agent.agent import Agent, gradient_norm
+from agent.agent import Agent
 from agent.bounds import soft_q_bounds
-from agent.features import Features, encode
+from agent.features import Features, actor_states, encode, next_states
 from agent.networks import frozen
-from agent.optimizers import encoder_parameters, make_optimizers, minimize
+from agent.optimizers import make_optimizers, minimize
 from agent.routing import ROUTINGS
-from auxiliary import Auxiliary
+from auxiliary import Auxiliary, auxiliary_losses
 from replay.batch import Batch
 
 Metrics = dict[str, Tensor]  # 0-d, detached
@@ -65,41 +65,34 @@ class SAC:
         self.optimizers = make_optimizers(agent, self.routing, log_alpha=self.log_alpha, **options)
         # Kept as lists, for walking through the modules at every update shows in a profile.
         self.critic_parameters = list(agent.critic.parameters())
-        self.encoder_parameters = encoder_parameters(agent)
         self.target_parameters, self.online_parameters = agent.target_pairs()
 
-    def update(self, batch: Batch) -> tuple[Metrics, Features]:
+    def update(self, batch: Batch, features: Features | None = None) -> tuple[Metrics, Features]:
         """One step of encoder, critic, actor, temperature and target. Waits for nothing.
 
-        Returns:
-            metrics, and the batch's features, detached, for further updates from them.
-        """
-        batch = self.shift(batch)
-        features = encode(self.agent, batch)
-        return self.update_from(features, batch), features.detach()
+        Args:
+            batch: a minibatch.
+            features: of its observations, from an update before, where they are not to be encoded again.
 
-    def update_from(self, features: Features, batch: Batch) -> Metrics:
-        """One step from encoded features of the batch's transitions. Detached features do not train the encoder."""
+        Returns:
+            metrics, and the features, detached: from them an update does not train the encoder.
+        """
+        if features is None:
+            batch = self.shift(batch)
+            features = encode(self.agent, batch)
         state = self.agent.state(features.critic, batch.goal)  # (B, S)
-        target = self.target(batch, features)
-        metrics = self.update_critic(batch, state, features.encoded, target)
-        actor_inputs = features.actor
-        if self.routing.shared and features.encoded is not None:  # the critic's step has just moved the encoder
-            actor_inputs = self.agent.inputs(self.agent.encode(batch.obs))
-            state = self.agent.state(actor_inputs, batch.goal)
-        metrics |= self.update_actor(batch, state, actor_inputs)
+        metrics = self.update_critic(batch, state, features.encoded, self.target(batch, features))
+        metrics |= self.update_actor(batch, state, features)
         metrics |= self.update_temperature(metrics["entropy"])
         self.update_target()
-        return metrics | self.encoder_norm()
+        return metrics, features.detach()
 
     @torch.no_grad()
     def target(self, batch: Batch, features: Features) -> Tensor:
         """y = r + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a' | s')), (B,). Truncation bootstraps."""
-        state = critic_state = self.agent.state(features.next_actor, batch.next_goal)
-        if features.next_critic is not features.next_actor:
-            critic_state = self.agent.state(features.next_critic, batch.next_goal)
+        state, target_state = next_states(self.agent, features, batch.next_goal)  # (B, S), one and the same by default
         action, log_prob = self.agent.actor.sample(state, self.agent.noise(len(state)))
-        q = torch.minimum(*self.agent.target_critic(critic_state, action))
+        q = torch.minimum(*self.agent.target_critic(target_state, action))
         lowest, highest = soft_q_bounds(self.reward_range, self.gamma, self.log_alpha, self.agent.config.action_size)
         soft_value = q.clamp(min=lowest).minimum(highest) - self.log_alpha.exp() * log_prob
         return batch.reward + batch.discount * soft_value
@@ -111,23 +104,21 @@ class SAC:
         q1, q2 = self.agent.critic(state, batch.action)
         loss = (F.mse_loss(q1, target) + F.mse_loss(q2, target)) / 2
         metrics = {"critic_loss": loss.detach(), "q": q1.detach().mean(), "target_q": target.mean()}
-        if encoded is not None:
-            for auxiliary in self.auxiliaries:
-                other, reported = auxiliary.loss(encoded, batch)
-                loss, metrics = loss + other, metrics | reported
+        for other, reported in auxiliary_losses(self.auxiliaries, encoded, batch):
+            loss, metrics = loss + other, metrics | reported
         minimize(loss, self.optimizers["critic"])
         return metrics
 
-    def update_actor(self, batch: Batch, critic_state: Tensor, inputs: Tensor) -> Metrics:
+    def update_actor(self, batch: Batch, state: Tensor, features: Features) -> Metrics:
         """J_pi = E[alpha log pi(a | s) - min Q(s, a)], into the actor and, where the routing says so, its encoder."""
-        state = self.agent.state(inputs, batch.goal) if self.routing.actor_trains else critic_state.detach()
-        action, log_prob = self.agent.actor.sample(state, self.agent.noise(len(state)))
+        actor_state = state.detach()
+        if self.routing.actor_trains:
+            actor_state, state = actor_states(self.agent, self.routing, features, state, batch)
+        action, log_prob = self.agent.actor.sample(actor_state, self.agent.noise(len(state)))
         with frozen(self.critic_parameters):
-            q = torch.minimum(*self.agent.critic(critic_state.detach(), action))
+            q = torch.minimum(*self.agent.critic(state.detach(), action))
             loss = (self.log_alpha.detach().exp() * log_prob - q).mean()
-            # Of the critic's optimizer only the encoder moves: the critic is frozen and has no gradient here.
-            owners = ("actor", "critic") if self.routing.shared else ("actor",)
-            minimize(loss, *(self.optimizers[name] for name in owners))
+            minimize(loss, *(self.optimizers[name] for name in self.routing.actor_steps))
         return {"actor_loss": loss.detach(), "entropy": -log_prob.detach().mean()}
 
     def update_temperature(self, entropy: Tensor) -> Metrics:
@@ -142,8 +133,3 @@ class SAC:
     def update_target(self) -> None:
         """theta' <- theta' + tau (theta - theta')."""
         torch._foreach_lerp_(self.target_parameters, self.online_parameters, self.tau)
-
-    def encoder_norm(self) -> Metrics:
-        """Gradient norm of the encoder, of the latest loss that reached it; empty if it has no gradient."""
-        norm = gradient_norm(self.encoder_parameters)
-        return {} if norm is None else {"encoder_grad_norm": norm}

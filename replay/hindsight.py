@@ -36,7 +36,7 @@ def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, unif
 
 
 def first_not_reached(reached: Tensor) -> Tensor:
-    """Index of the first candidate whose goal was not reached, for each transition; 0 if all were.
+    """Index of the first of T candidates whose goal was not reached, for each row; 0 if all were.
 
     Args:
         reached: (T, B) bool, whether the goal of candidate t of transition b was reached already.
@@ -58,7 +58,7 @@ def near(lent: Tensor, desired: Tensor, uniform: Tensor, scale: float) -> Tensor
 
     Args:
         lent: (B, G) float64.
-        desired: (B, G) float64, the desired goals of the same transitions, which are in no order.
+        desired: (B, G) float64, the desired goals of the same transitions, which are in random order.
         uniform: (B,) float64 in [0, 1).
         scale: the largest part of the way.
 

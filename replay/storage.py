@@ -185,7 +185,7 @@ class Storage:
                 self.tables["end"][self.row(times, torch.as_tensor(env_index, device=self.device))] = end
 
     def index(self, time: Tensor, env_indices: Tensor) -> Tensor:
-        """A number for the observation of `env_indices` at `time` that stays its own when others take its row."""
+        """Unique number of the observation of `env_indices` at `time`: no other one gets it, whoever takes its row."""
         return time * self.num_envs + env_indices
 
     def rewrite(self, name: str, index: Tensor, values: Tensor) -> None:

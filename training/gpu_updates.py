@@ -63,12 +63,15 @@ class CudaGraphUpdates:
         for place, part in zip(self.static, parts, strict=True):
             place.copy_(part)
         metrics, estimates = self.graph()
-        self.eager.keep(estimates)
+        self.eager.overwrite(estimates)  # outside of the graph: the replay may be in the host's memory
         return metrics
 
     def learn(self) -> Any:
         """What the graph records."""
-        return self.eager.learn(self.eager.split(self.static) if self.static else self.eager.batches(1)[0])
+        batches = self.eager.split(self.static) if self.static else self.eager.batches(1)[0]
+        metrics, features = self.eager.learner.update(batches)
+        keeps = self.eager.config.keeps_estimates
+        return metrics, self.eager.new_estimates(batches[0], features) if keeps else []
 
 
 AnyUpdates = Updates | PrefetchedUpdates | CudaGraphUpdates

@@ -10,8 +10,9 @@ import torch
 
 import envs
 from agent import SAC, Agent, accelerate
-from agent.features import Features, encode
-from agent.optimizers import scale_learning_rates
+from agent.agent import gradient_norm
+from agent.features import Features
+from agent.optimizers import encoder_parameters, scale_learning_rates
 from agent.sac import Metrics
 from replay import Batch, RandomShift
 from training.config import resources
@@ -48,18 +49,21 @@ class Learner:
             reward_range=envs.reward_range(config.env_id) if config.clip_targets else (-math.inf, math.inf),
             adam=accelerate.BareAdam if self.accelerated and device.type == "cpu" else torch.optim.Adam,
         )
+        self.encoder_parameters = encoder_parameters(agent)
 
     def update(self, batches: Sequence[Batch]) -> tuple[Metrics, Features]:
-        """A full SAC update on the first batch; on each of the others one of actor and critics alone.
+        """An update of everything on the first batch, and of all but the encoder on each of the others.
 
-        The others have other goals for the transitions of the first, whose features they read again; or other
-        transitions, with estimates in the place of images. Returns the first one's metrics and features, detached.
+        The others have either new goals for the first batch's observations, whose features serve again; or
+        observations of their own, with stored estimates for the images. Returns the first one's metrics and features.
         """
         first, *more = batches
         metrics, features = self.sac.update(first)
+        if (norm := gradient_norm(self.encoder_parameters)) is not None:  # of the latest loss that reached the encoder
+            metrics["encoder_grad_norm"] = norm
         with self._fewer_threads():
             for batch in more:
-                self.sac.update_from(encode(self.agent, batch) if "estimate" in batch.obs else features, batch)
+                self.sac.update(batch, None if "estimate" in batch.obs else features)
         return metrics, features
 
     @property

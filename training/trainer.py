@@ -45,7 +45,7 @@ class Trainer:
         self.evaluator = evaluator = Evaluator(config, ranks=ranks, goal_space=goal_space)
         self.config, self.ranks, self.device, self.seeds = evaluator.config, ranks, evaluator.device, evaluator.seeds
         self.agent, self.policy, self.eval_envs = evaluator.agent, evaluator.policy, evaluator.eval_envs
-        self.part = config = ranks.local_config(self.config)  # this rank's
+        self.local_config = config = ranks.local_config(self.config)  # this rank's
         self.learner = Learner(self.config, self.agent, self.seeds["shift"])
         self.replay_device, self.memory_report = self._place_replay()
         ranks.barrier()  # before anyone takes what all have counted
@@ -89,7 +89,7 @@ class Trainer:
         )
 
     def _make_ring(self) -> Ring:
-        config, networks = self.part, self.agent.config
+        config, networks = self.local_config, self.agent.config
         observations = cast(gym.spaces.Dict, self.train_envs.single_observation_space)
         stored: dict[str, tuple[tuple[int, ...], torch.dtype]] = {"vector": ((networks.vector_size,), torch.float32)}
         if config.view is not None:
@@ -137,10 +137,10 @@ class Trainer:
     def _place_replay(self) -> tuple[torch.device, str]:
         """Where the replay goes, and in a sentence what it takes. Raises UserError if it fits nowhere."""
         networks = self.agent.config
-        one = observation_bytes(self.part, networks.vector_size, networks.goal_size, networks.action_size)
+        one = observation_bytes(self.local_config, networks.vector_size, networks.goal_size, networks.action_size)
         try:
             images = self._images_on_disk()
-            return place_replay(self.config, self.part, self.ranks, self.device, one, images)
+            return place_replay(self.config, self.local_config, self.ranks, self.device, one, images)
         except UserError:
             self.close()
             raise

@@ -53,8 +53,8 @@ class TrainingState:
             torch._foreach_add_(self.sums, list(metrics.values()))
 
     def updates_due(self, updates_per_step: float) -> int:
-        """Updates that are missing at `learning_steps`. The ratio is taken as written in decimals: sums of floats would
-        lose updates."""
+        """Number of updates due at `learning_steps`, minus those made. The ratio is taken as written in decimals: sums
+        of floats would lose updates."""
         return int(self.learning_steps * Fraction(str(updates_per_step))) - self.updates
 
     def due(self, every: int, num_envs: int) -> bool:

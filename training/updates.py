@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from agent.features import Features
 from agent.sac import Metrics
 from replay import Batch, Ring
 from training.config.flags import Config
@@ -46,24 +47,22 @@ class Updates:
         return [batch for part in parts for batch in part.split(size)]
 
     def update(self, batches: list[Batch]) -> Metrics:
-        """One update of the agent and, where the replay keeps estimates, of those that the encoder has made anew."""
-        metrics, estimates = self.learn(batches)
-        self.keep(estimates)
+        """Update the agent. Where the replay keeps estimates, those of the encoded observations are overwritten."""
+        metrics, features = self.learner.update(batches)
+        if self.config.keeps_estimates:
+            self.overwrite(self.new_estimates(batches[0], features))
         return metrics
 
-    def learn(self, batches: list[Batch]) -> tuple[Metrics, list[tuple[Tensor, Tensor]]]:
-        """Update the agent. Returns metrics and, where the replay keeps estimates, the new ones: index (P,) and
-        estimate (P, G) of the encoded observations and of the next ones."""
-        metrics, features = self.learner.update(batches)
-        if not self.config.keeps_estimates:
-            return metrics, []
-        first, denormalized_estimate = batches[0], self.learner.agent.denormalized_estimate
-        return metrics, [
-            (first.obs["index"], denormalized_estimate(features.critic)),
-            (first.next_obs["index"], denormalized_estimate(features.next_critic)),
+    def new_estimates(self, encoded: Batch, features: Features) -> list[tuple[Tensor, Tensor]]:
+        """Index (P,) and estimated achieved goal (P, G) of the observations of a batch, and of the next ones, by the
+        encoder as it was before their update."""
+        denormalized_estimate = self.learner.agent.denormalized_estimate
+        return [
+            (encoded.obs["index"], denormalized_estimate(features.critic)),
+            (encoded.next_obs["index"], denormalized_estimate(features.next_critic)),
         ]
 
-    def keep(self, estimates: list[tuple[Tensor, Tensor]]) -> None:
-        """Put new estimates, of `learn`, into the replay."""
+    def overwrite(self, estimates: list[tuple[Tensor, Tensor]]) -> None:
+        """Put new estimates into the replay."""
         for index, estimate in estimates:
             self.ring.storage.rewrite("estimate", index, estimate)

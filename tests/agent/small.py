@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from agent import SAC, Agent, NetworkConfig, saving
+from agent.optimizers import encoder_parameters
 from agent.routing import ROUTINGS
 from agent.sac import Metrics
 from auxiliary import GoalRegression
@@ -54,7 +55,7 @@ def update(sac: SAC, batch: Batch, *more: Batch) -> Metrics:
     """An update on `batch`, and further ones on its features with other goals. Returns the first one's metrics."""
     metrics, features = sac.update(batch)
     for another in more:
-        sac.update_from(features, another)
+        sac.update(another, features)
     return metrics
 
 
@@ -101,7 +102,7 @@ def parameters(sac: SAC) -> dict[str, list[Tensor]]:
     modules: dict[str, list[Tensor]] = {
         name: list(part.parameters()) for name, part in parts.items() if part is not None
     }
-    modules["encoder"] = sac.encoder_parameters
+    modules["encoder"] = encoder_parameters(sac.agent)
     return modules | {"log_alpha": [sac.log_alpha]}
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from agent import SAC, saving
 from agent.features import Features, encode
+from agent.optimizers import encoder_parameters
 from replay import Batch
 from tests.agent.small import (
     assert_only_these_have_gradients,
@@ -77,7 +78,7 @@ def critic_step(sac: SAC, batch: Batch) -> None:
 
 def actor_step(sac: SAC, batch: Batch) -> None:
     features = encode(sac.agent, batch)
-    sac.update_actor(batch, sac.agent.state(features.critic, batch.goal), features.actor)
+    sac.update_actor(batch, sac.agent.state(features.critic, batch.goal), features)
 
 
 def all_gradients(sac: SAC, modules: set[str]) -> list[Tensor]:
@@ -161,9 +162,9 @@ def test_the_goal_routing_gives_the_encoder_the_regressions_gradient_alone() -> 
     estimate, achieved = regression(sac.agent.encode(batch.obs)), regression.normalizer(batch.achieved_goal)
     error = (estimate - achieved).abs()
     huber = torch.where(error < 0.1, error**2 / 0.2, error - 0.05).mean()
-    expected = torch.autograd.grad(huber, sac.encoder_parameters)
+    expected = torch.autograd.grad(huber, encoder_parameters(sac.agent))
     update(sac, batch)
-    for ours, wanted in zip(sac.encoder_parameters, expected, strict=True):
+    for ours, wanted in zip(encoder_parameters(sac.agent), expected, strict=True):
         torch.testing.assert_close(ours.grad, wanted)
 
 

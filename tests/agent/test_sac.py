@@ -145,19 +145,13 @@ def test_the_gradients_are_those_of_the_written_equations() -> None:
              for name in ("encoder", "critic", "actor")}  # fmt: skip
     for name, norm in norms.items():
         assert float(gradient_norm(getattr(sac.agent, name).parameters())) == pytest.approx(norm, rel=1e-5)  # type: ignore[arg-type]
-    assert float(metrics["encoder_grad_norm"]) == pytest.approx(norms["encoder"], rel=1e-5)
 
 
 @pytest.mark.parametrize("routing", list(ROUTINGS))
-def test_every_update_reports_the_same_and_of_the_encoder_the_gradient_that_moved_it(routing: str) -> None:
-    """A log adds up what updates report: a first one that reports less, or a gradient of long ago, would break it."""
-    sac, reported = small_sac(routing), []
-    for seed in range(3):
-        metrics = update(sac, random_batch(seed))
-        reported.append(set(metrics))
-        if routing != "both":  # there a second step, by the actor's loss, has overwritten it
-            moved = torch.stack([one.grad.norm() for one in sac.encoder_parameters if one.grad is not None]).norm()
-            torch.testing.assert_close(metrics["encoder_grad_norm"], moved)
+def test_every_update_reports_the_same(routing: str) -> None:
+    """A log adds up what updates report: a first one that reports less would break it."""
+    sac = small_sac(routing)
+    reported = [set(update(sac, random_batch(seed))) for seed in range(3)]
     assert reported == [reported[0]] * 3
 
 

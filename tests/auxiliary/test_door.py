@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agent import Agent, saving
+from agent.optimizers import encoder_parameters
 from auxiliary import Auxiliary
 from replay import Batch, Future
 from tests.agent.small import ACTION, VECTOR, owners, random_batch, small_sac
@@ -54,13 +55,13 @@ def test_its_gradient_reaches_encoder_and_itself_and_it_is_saved_with_the_agent(
     sac = small_sac(routing, goal_loss=0.0, auxiliaries={"made_up": made_up})
     assert set(map(id, made_up.parameters())) <= set(owners(sac)["critic"])
     assert not set(map(id, made_up.parameters())) & set(owners(sac)["actor"])
-    batch, before = batch_with_future(), [one.detach().clone() for one in sac.encoder_parameters]
+    batch, before = batch_with_future(), [one.detach().clone() for one in encoder_parameters(sac.agent)]
     assert batch.future is not None
     predicted = made_up.linear(sac.agent.encode(batch.obs)).view(32, HORIZON, ACTION).detach()
     expected = F.mse_loss(predicted[batch.future.mask], batch.future.action[batch.future.mask])
     metrics, _ = sac.update(batch)
     torch.testing.assert_close(metrics["next_actions_loss"], expected)
-    assert not any(one.equal(then) for one, then in zip(sac.encoder_parameters, before, strict=True))
+    assert not any(one.equal(then) for one, then in zip(encoder_parameters(sac.agent), before, strict=True))
     for _ in range(60):
         metrics, _ = sac.update(batch)
     assert metrics["next_actions_loss"] < 0.5 * expected  # it learns

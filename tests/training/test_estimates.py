@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from agent.features import Features, encode
-from agent.sac import Metrics
 from replay import Batch
 from replay.batch import Observation
 from tests.training.test_pixels import SIGHT
@@ -124,13 +123,13 @@ def test_further_updates_learn_from_the_kept_estimates(trainer: Trainer, monkeyp
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
     (batches,) = trainer.updates.batches(1)
     read_by: list[float] = []
-    update_from = trainer.learner.sac.update_from
+    target = trainer.learner.sac.target
 
-    def noted(features: Features, batch: Batch) -> Metrics:
+    def noted(batch: Batch, features: Features) -> Tensor:
         read_by.append(float(features.critic.detach()[:, -3:].mean()))
-        return update_from(features, batch)
+        return target(batch, features)
 
-    monkeypatch.setattr(trainer.learner.sac, "update_from", noted)
+    monkeypatch.setattr(trainer.learner.sac, "target", noted)
     trainer.learner.update(batches)
     expected = [float(trainer.agent.inputs_from_estimate(one.obs)[:, -3:].mean()) for one in batches[1:]]
     assert read_by[1:] == pytest.approx(expected, rel=1e-5)

@@ -93,3 +93,16 @@ def test_further_updates_leave_the_encoder_as_the_first_left_it() -> None:
             assert one.equal(other)
     actors = (trainer.agent.actor.state_dict().values() for trainer in (whole, first))
     assert not any(one.equal(other) for one, other in zip(*actors, strict=True))
+
+
+@pytest.mark.parametrize("preset", ["push-pixels", "push-pixels-chapter"])
+def test_each_update_reports_the_gradient_that_has_moved_the_encoder(preset: str) -> None:
+    """By the first of its steps, whatever the further ones leave behind."""
+    whole, first = (explored(preset, "--accelerate", "off") for _ in range(2))
+    for _ in range(2):
+        (batches,) = whole.updates.batches(1)
+        metrics, _ = whole.learner.update(batches)
+        first.learner.update(batches[:1])
+        trained = [*first.agent.encoder.parameters(), *first.agent.auxiliaries.parameters()]
+        norm = sum(float(one.grad.double().square().sum()) for one in trained if one.grad is not None) ** 0.5
+        assert float(metrics["encoder_grad_norm"]) == pytest.approx(norm, rel=1e-4) and norm > 0  # float32 sums

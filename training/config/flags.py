@@ -127,9 +127,9 @@ class Pixels:
     goals_per_image: int = 1
     """Relabelled goals for each encoded transition."""
     updates_per_encoding: int = 1
-    """Updates of actor and critic for each pass of the encoder. All but the first read features of that pass with
-    fresh goals; with --goal-input replace, and no target encoder, fresh transitions, whose estimates the replay keeps
-    (with --shift-pad, those of the shifted images)."""
+    """Updates of actor and critic for each pass of the encoder. All but the first have new goals for the same
+    observations, whose features serve again. With --goal-input replace, and no target encoder, they have transitions of
+    their own, sampled with the first, whose estimates the replay keeps (with --shift-pad, of the shifted images)."""
 
 
 @dataclass(frozen=True)
@@ -139,11 +139,11 @@ class Replay:
     her_ratio: float = 0.8
     """Fraction of a minibatch whose goal is relabelled; 0.8 is k = 4 relabelled for each original."""
     goal_tries: int = 8
-    """Candidates for each relabelled transition: the first is taken whose goal was not reached when its episode began,
-    so that something was moved."""
+    """Candidates, transition and goal, for each relabelled row of a minibatch: the first is taken whose goal was not
+    reached when its episode began, so that something was moved."""
     goal_noise: float = 1.0
-    """Move each relabelled goal a random part of the way between two desired goals, at most this part of it, so that
-    near misses are learned from too; 0 leaves it where it was reached, as do goals of whole numbers."""
+    """Move each relabelled goal by a random fraction, at most this one, of the difference of two desired goals, so that
+    near misses are learned from too. 0 leaves it where it was reached, and so do goals of whole numbers."""
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
     replay_on_disk: bool = False

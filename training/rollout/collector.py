@@ -65,7 +65,7 @@ class Collector:
         """
         obs, _ = self.vec.reset(seed=seed)
         self.episode_return[:] = 0.0
-        self._observe_statistics(self.policy.without_images(obs))
+        self.update_normalizers(*self.policy.without_images(obs).vectors)
         merge()
         self.shown = self.policy.observe(obs, self.frames, np.ones(self.vec.num_envs, bool))
         self.to_object = self._way_to_object(obs)
@@ -87,27 +87,27 @@ class Collector:
         """Wait for the environments and store what they did."""
         obs, reward, terminated, truncated, infos = self.vec.step_wait()  # type: ignore[attr-defined]
         done = terminated | truncated
-        last, led_to = _last_observations(obs, infos, done), None
+        next_obs, final = _next_observations(obs, infos, done), None
         if done.any():
-            led_to = self.policy.without_images(last)
+            final = self.policy.without_images(next_obs)
             if self.policy.estimates:
-                led_to = self.policy.observe(last, copy.copy(self.frames), np.zeros_like(done))
+                final = self.policy.observe(next_obs, copy.copy(self.frames), np.zeros_like(done))
         self.shown = self.policy.observe(obs, self.frames, done)
         self.to_object = self._way_to_object(obs)
-        shown = led_to or self.shown
+        shown = final or self.shown  # of `next_obs`
         device = self.storage.device
         self.storage.add(
             self.action.to(device),
             torch.from_numpy(reward).to(device, torch.float32),
             torch.from_numpy(terminated).to(device),
-            *self._stored(last, shown),
+            *self._stored(next_obs, shown),
         )
-        self._observe_statistics(shown)
+        self.update_normalizers(*shown.vectors)
         self.episode_return += reward
         if done.any():
             self._finish(done, terminated, infos["final_info"])
             env_indices = torch.from_numpy(np.flatnonzero(done)).to(device)
-            self._observe_statistics(self.shown, env_indices)
+            self.update_normalizers(*(part[env_indices.to(part.device)] for part in self.shown.vectors))
             first, achieved, desired = self._stored(obs, self.shown)
             first = {name: part[env_indices] for name, part in first.items()}
             self.storage.begin(env_indices, first, achieved[env_indices], desired[env_indices])
@@ -117,11 +117,6 @@ class Collector:
         """Copy those that the next actions depend on, which lie in the environments' memory."""
         if self.shown is not None:
             self.shown = self.shown._replace(obs={name: part.clone() for name, part in self.shown.obs.items()})
-
-    def _observe_statistics(self, shown: PolicyInput, env_indices: Tensor | None = None) -> None:
-        """Show the normalisers what all environments showed, or those of `env_indices` (D,)."""
-        parts = shown.vectors
-        self.update_normalizers(*(part if env_indices is None else part[env_indices.to(part.device)] for part in parts))
 
     def _begin(self, env_indices: Tensor) -> None:
         """Tell the explorer that episodes open in `env_indices`."""
@@ -190,12 +185,12 @@ class Collector:
         return True
 
 
-def _last_observations(obs: RawObservation, infos: dict[str, Any], done: np.ndarray) -> RawObservation:
+def _next_observations(obs: RawObservation, infos: dict[str, Any], done: np.ndarray) -> RawObservation:
     """What each step led to: `final_obs` where an episode ended, `obs` elsewhere."""
     if not done.any():
         return obs
-    last = {name: values.copy() for name, values in obs.items()}
+    next_obs = {name: values.copy() for name, values in obs.items()}
     for env_index in np.flatnonzero(done):
-        for name, values in last.items():
+        for name, values in next_obs.items():
             values[env_index] = infos["final_obs"][env_index][name]
-    return last
+    return next_obs

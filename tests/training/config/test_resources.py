@@ -74,13 +74,13 @@ def test_workers_give_way_and_threads_are_as_asked_for_around_each_update(monkey
         leaving, other = trainers
         assert niceness(leaving) == min(19, own + 15) and niceness(other) == own
         seen: list[int] = []
-        update_from = leaving.learner.sac.update_from
+        update = leaving.learner.sac.update
 
         def watched(*arguments: Any) -> Any:
             seen.append(torch.get_num_threads())
-            return update_from(*arguments)
+            return update(*arguments)
 
-        monkeypatch.setattr(leaving.learner.sac, "update_from", watched)
+        monkeypatch.setattr(leaving.learner.sac, "update", watched)
         leaving.learner.update(leaving.eager_updates.batches(1)[0])
         assert seen == [2, 1, 1] and torch.get_num_threads() == 2
     finally:

@@ -33,7 +33,7 @@ from envs.workers.remote import WorkerError
 
 if TYPE_CHECKING:
     from envs.rendering.video import Overlay, enlarged, record
-    from envs.reward import reward_fn, reward_range
+    from envs.reward import reward_fn, reward_range, reward_when_needed
 
 __all__ = [
     "CAMERAS",
@@ -62,6 +62,7 @@ __all__ = [
     "record",
     "reward_fn",
     "reward_range",
+    "reward_when_needed",
     "success_ends",
     "success_of",
     "success_of_step",
@@ -73,6 +74,7 @@ __all__ = [
 _LAZY = {
     "reward_fn": "reward",
     "reward_range": "reward",
+    "reward_when_needed": "reward",
     "record": "rendering.video",
     "Overlay": "rendering.video",
     "enlarged": "rendering.video",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,13 @@ def reward_fn(env_id: str) -> RewardFn:
     threshold, sparse = env.stock.distance_threshold, env.stock.reward_type == "sparse"
     env.close()
     return fetch_sparse(threshold) if sparse else fetch_dense
+
+
+def reward_when_needed(env_id: str) -> RewardFn:
+    """`reward_fn(env_id)`, for which an environment is made with the first reward that is asked for: acting needs
+    none."""
+    made = functools.cache(reward_fn)
+    return lambda achieved, desired: made(env_id)(achieved, desired)
 
 
 def reward_range(env_id: str) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -43,7 +43,7 @@ class Batch:
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """Apply `function` to every tensor."""
-        return Batch(**{name: _map(function, part) for name, part in self._parts().items()})
+        return Batch(**{field.name: _map(function, getattr(self, field.name)) for field in fields(self)})
 
     def tensors(self) -> list[Tensor]:
         """All tensors, always in the same order."""
@@ -67,16 +67,10 @@ class Batch:
     def split(self, size: int) -> list[Batch]:
         """Cut into minibatches of `size` goals (views, no copies). With several goals for each transition, the parts
         share the observations."""
-        rows = len(self.reward)
-        shared = {} if len(self.achieved_goal) == rows else {n: getattr(self, n) for n in PER_TRANSITION}
-        bounds = [(start, min(start + size, rows)) for start in range(0, rows, size)]
-        return [
-            Batch(**{name: _map(lambda one: one[low:high], part) for name, part in self._parts().items()} | shared)  # noqa: B023
-            for low, high in bounds
-        ]
-
-    def _parts(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        goals = len(self.reward)
+        shared = {} if len(self.achieved_goal) == goals else {n: getattr(self, n) for n in PER_TRANSITION}
+        parts = (self.map(lambda one, at=at: one[at : at + size]) for at in range(0, goals, size))  # type: ignore[misc]
+        return [replace(part, **shared) for part in parts]
 
 
 PER_TRANSITION = ("obs", "next_obs", "achieved_goal", "future")

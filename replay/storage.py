@@ -100,7 +100,7 @@ class Storage:
             obs: by name, (N, ...); its images are single ones.
             achieved_goal, desired_goal: (N, G) float64.
         """
-        self._close(self.all_envs)
+        self._end_episodes(self.all_envs)
         self._push(self.all_envs, obs, achieved_goal, desired_goal, opens_episode=True)
 
     def add(
@@ -117,7 +117,7 @@ class Storage:
         Args:
             action (N, A), reward (N,), terminated (N,).
             obs, achieved_goal, desired_goal: of the next observation, as for `start`; where the episode ended, of its
-                last one (`final_obs`), to be followed by `begin`.
+                last one (`final_obs`), to be followed by `next_episodes`.
         """
         added, newest = self.cursors["added"], self.cursors["newest"]
         here = self.row(newest, self.all_envs)
@@ -128,7 +128,7 @@ class Storage:
         added += 1
         self._push(self.all_envs, obs, achieved_goal, desired_goal, opens_episode=False)
 
-    def begin(
+    def next_episodes(
         self,
         env_indices: Tensor,
         obs: Observation,
@@ -140,7 +140,7 @@ class Storage:
         Args:
             obs, achieved_goal, desired_goal: of the D first observations of the new episodes.
         """
-        self._close(env_indices)
+        self._end_episodes(env_indices)
         self._push(env_indices, obs, achieved_goal, desired_goal, opens_episode=True)
 
     def row(self, time: Tensor, env_indices: Tensor) -> Tensor:
@@ -175,7 +175,7 @@ class Storage:
         self.tables["start"][here] = self.cursors["start"][env_indices]
         self.tables["end"][here] = OPEN
 
-    def _close(self, env_indices: Tensor) -> None:
+    def _end_episodes(self, env_indices: Tensor) -> None:
         """Tell every stored observation of the environments' open episodes where the episode ended."""
         for env_index in env_indices.tolist():  # once an episode
             end = int(self.cursors["newest"][env_index])

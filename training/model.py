@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import gymnasium as gym
@@ -21,13 +20,9 @@ from training.errors import UserError
 
 
 def make_goal_space(config: Config, observations: gym.Space) -> GoalSpace:
-    """The goals of a configuration, for the observation space of one environment.
-
-    The reward takes an environment to know, which is made when the first goal is relabelled: acting never needs it.
-    """
+    """The goals of a configuration, for the observation space of one environment."""
     size = int(np.prod(observations["desired_goal"].shape))  # type: ignore[index]
-    reward = functools.cache(envs.reward_fn)
-    return EnvironmentGoals(size, lambda achieved, desired: reward(config.env_id)(achieved, desired))
+    return EnvironmentGoals(size, envs.reward_when_needed(config.env_id))
 
 
 def network_config(config: Config, observations: gym.Space, actions: gym.Space, goal_size: int) -> NetworkConfig:

@@ -39,7 +39,7 @@ def played(ring: Ring, episodes: int = len(LENGTHS)) -> Ring:
     lanes = torch.arange(LANES)
     for episode in range(episodes):
         first = observation(episode, 0)
-        ring.storage.begin(lanes, *first) if episode else ring.storage.start(*first)
+        ring.storage.next_episodes(lanes, *first) if episode else ring.storage.start(*first)
         for step in range(1, LENGTHS[episode] + 1):
             ring.storage.add(
                 torch.full((LANES, 1), float(step)), -torch.ones(LANES), torch.zeros(LANES), *observation(episode, step)

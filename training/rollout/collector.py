@@ -110,7 +110,7 @@ class Collector:
             self.update_normalizers(*(part[env_indices.to(part.device)] for part in self.shown.vectors))
             first, achieved, desired = self._stored(obs, self.shown)
             first = {name: part[env_indices] for name, part in first.items()}
-            self.storage.begin(env_indices, first, achieved[env_indices], desired[env_indices])
+            self.storage.next_episodes(env_indices, first, achieved[env_indices], desired[env_indices])
             self._begin(env_indices.to(self.agent.device))
 
     def keep_images(self) -> None:

@@ -80,6 +80,7 @@ class TrainedPolicy:
             config.frame_stack,
             actions,
             config.keeps_estimates,
+            config.reads_motion,
         )
 
     def predict(
@@ -88,17 +89,19 @@ class TrainedPolicy:
         state: tuple[NDArray[Any], ...] | None = None,
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = False,
-    ) -> tuple[NDArray[Any], None]:
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
         """Choose an action for an observation, or one for each of a batch.
 
         Args:
             obs: from `observation_space`; in a batch every array has an axis more, (N, ...). Other keys are ignored.
-            state, episode_start: ignored, as by SB3's policies without a memory: the images of a stack stand side by
-                side in "pixels".
+            state: what the last call returned; None where episodes begin. It holds what the policy remembers: where it
+                took the object to be. (The images of a stack stand side by side in "pixels".)
+            episode_start: (N,) bool, which of the batch begin an episode though there is a state; None for none.
             deterministic: take the tanh of the mean; else sample.
 
         Returns:
-            The action (A,) or actions (N, A), in the action space and of its dtype; and None, as the new state.
+            The action (A,) or actions (N, A), in the action space and of its dtype; and the new state, None of a policy
+            that remembers nothing.
 
         Raises:
             ValueError: one sentence, if `obs` does not fit the observation space.
@@ -106,10 +109,23 @@ class TrainedPolicy:
         batch, single = self._batched(obs)
         shown = self._policy.without_images(batch)
         if self.config.layout.pixels:  # stacked already
-            shown = self._policy.with_images(shown, torch.from_numpy(batch[envs.PIXELS]))
+            frames = self._policy.new_frames()
+            frames.estimate = self._remembered(state, len(shown.goal))
+            opens = np.zeros(len(shown.goal), bool) if episode_start is None else np.asarray(episode_start)
+            shown = self._policy.with_images(shown, torch.from_numpy(batch[envs.PIXELS]), frames, opens)
         action = self._policy.act(shown, deterministic).action  # (N, A) in [-1, 1]
         actions = self._policy.scale(action)
-        return actions[0] if single else actions, None
+        remembered = (shown.obs["estimate"].numpy(),) if self._policy.motion else None
+        return actions[0] if single else actions, remembered
+
+    def _remembered(self, state: tuple[NDArray[Any], ...] | None, rows: int) -> torch.Tensor | None:
+        """The estimates (N, G) of a state. Raises ValueError, one sentence, if it is not one of `rows` observations."""
+        if state is None or not self._policy.motion:
+            return None
+        shape = rows, self.observation_space["achieved_goal"].shape[0]  # type: ignore[index]
+        if len(state) != 1 or np.shape(state[0]) != shape:
+            raise ValueError(f"predict takes the state that its last call returned, for as many observations: {rows}.")
+        return torch.from_numpy(np.asarray(state[0], np.float32))
 
     def make_env(self) -> gym.Env[Any, Any]:
         """Build one environment of the run's task, whose observations are what `predict` takes.

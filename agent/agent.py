@@ -16,6 +16,9 @@ from encoders import Encoder
 from encoders.normalizer import Normalizer
 from replay.batch import Observation
 
+# In a step an object moves some tenth of the way between goals: times this, its motion is as large as other inputs.
+MOTION = 10.0
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -47,6 +50,7 @@ class Agent(nn.Module):
         goal_input: what actor and critic read: "concat", features and estimate; "replace", the estimate in place of
             the features of the images; "off", features alone.
         goal_from_estimate: show actor and critic the goal as seen from the estimate.
+        goal_motion: with `goal_input` "replace", show them how far the estimate has moved in a step, too.
         device, seed: where it lives; the seed of initial weights and action noise.
     """
 
@@ -59,6 +63,7 @@ class Agent(nn.Module):
         auxiliaries: Mapping[str, Auxiliary] | None = None,
         goal_input: GoalInput = "off",
         goal_from_estimate: bool = False,
+        goal_motion: bool = False,
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
@@ -67,11 +72,12 @@ class Agent(nn.Module):
         if goal_from_estimate and (self.goal_regression is None or goal_input == "off"):
             raise ValueError("a goal can be seen from an estimate only where the estimate is shown")
         self.config, self.goal_input, self.goal_from_estimate = config, goal_input, goal_from_estimate
+        self.goal_motion = goal_motion
         self.encoder = encoders[0]
         self.actor_encoder = encoders[1] if len(encoders) == 2 else None
         estimate = config.goal_size
         shown = {"off": self.encoder.feature_size, "concat": self.encoder.feature_size + estimate,
-                 "replace": config.vector_size + estimate}[goal_input]  # fmt: skip
+                 "replace": config.vector_size + (1 + goal_motion) * estimate}[goal_input]  # fmt: skip
         sizes = shown + config.goal_size, config.action_size, config.width, config.depth
         with torch.random.fork_rng(devices=[]):  # initial weights depend on the seed alone, and disturb nobody
             torch.manual_seed(seed)
@@ -98,23 +104,39 @@ class Agent(nn.Module):
         """Features (P, F) of observations, by `encoder` or the critic's."""
         return (encoder or self.encoder)(obs | {"vector": self.vector_normalizer(obs["vector"])})
 
-    def inputs(self, features: Tensor, regression: nn.Module | None = None) -> Tensor:
+    def inputs(self, features: Tensor, before: Tensor | None = None, regression: nn.Module | None = None) -> Tensor:
         """Network input without the goal, (P, I): the features, with the goal regression's estimate beside them or in
-        the place of those of the images. No gradient goes through the estimate; `regression` replaces the agent's."""
+        the place of those of the images. No gradient goes through the estimate.
+
+        Args:
+            features: (P, F).
+            before: estimate (P, G) of the observation before, in its own units; None for one that has not moved.
+            regression: in the place of the agent's.
+        """
         if self.goal_input == "off":
             return features
         regression = regression or self.goal_regression
         assert regression is not None
         with torch.no_grad():
             estimate = regression(features)  # (P, G), normalised
+        if self.goal_input == "concat":
+            return torch.cat([features, estimate], dim=-1)
         images = features.shape[1] - self.config.vector_size  # features of the images come first
-        return torch.cat([features if self.goal_input == "concat" else features[:, images:], estimate], dim=-1)
+        return self._replaced(features[:, images:], estimate, before)
+
+    def _replaced(self, vector: Tensor, estimate: Tensor, before: Tensor | None) -> Tensor:
+        """Network input (P, I) of a vector (P, V) and an estimate (P, G), both normalised; `before` as for `inputs`."""
+        if not self.goal_motion:
+            return torch.cat([vector, estimate], dim=-1)
+        assert self.goal_regression is not None
+        motion = torch.zeros_like(estimate) if before is None else estimate - self.goal_regression.normalize(before)
+        return torch.cat([vector, MOTION * motion, estimate], dim=-1)
 
     def inputs_from_estimate(self, obs: Observation) -> Tensor:
         """Network input without the goal, (P, I), from the stored `obs["estimate"]`: the encoder is not called."""
         assert self.goal_regression is not None and self.goal_input == "replace"
         vector, estimate = self.vector_normalizer(obs["vector"]), self.goal_regression.normalize(obs["estimate"])
-        return torch.cat([vector, estimate], dim=-1)
+        return self._replaced(vector, estimate, obs.get("estimate_before"))
 
     def denormalized_estimate(self, inputs: Tensor) -> Tensor:
         """Estimated achieved goal (P, G) in its own units: the last numbers of the network input (P, I)."""

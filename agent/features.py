@@ -33,13 +33,15 @@ def encode(agent: Agent, batch: Batch) -> Features:
         inputs, next_inputs = agent.inputs_from_estimate(batch.obs), agent.inputs_from_estimate(batch.next_obs)
         return Features(None, inputs, inputs, next_inputs, next_inputs)
     encoded = agent.encode(batch.obs)
-    critic = actor = agent.inputs(encoded)
+    before, next_before = (obs.get("estimate_before") for obs in (batch.obs, batch.next_obs))
+    critic = actor = agent.inputs(encoded, before)
     if agent.actor_encoder is not None:
         actor = agent.inputs(agent.encode(batch.obs, agent.actor_encoder))
     with torch.no_grad():
-        next_critic = next_actor = agent.inputs(agent.encode(batch.next_obs, agent.actor_encoder))
+        next_critic = next_actor = agent.inputs(agent.encode(batch.next_obs, agent.actor_encoder), next_before)
         if agent.actor_encoder is not None or agent.target_encoder is not None:
-            next_critic = agent.inputs(agent.encode(batch.next_obs, agent.target_encoder), agent.target_regression)
+            target_features = agent.encode(batch.next_obs, agent.target_encoder)
+            next_critic = agent.inputs(target_features, regression=agent.target_regression)
     return Features(encoded, critic, actor, next_critic, next_actor)
 
 

@@ -58,6 +58,8 @@ def inputs(evaluator: Evaluator, obs: RawObservation) -> dict[str, Tensor]:
     sizes = {} if config.goal_input == "replace" else {"pixels": agent.encoder.pooling.out}
     for part in config.layout.vector:
         sizes[part.replace("_", " ")] = envs.vector_size(space, config.layout._replace(vector=(part,)))
+    if config.reads_motion:  # none: each scene stands still
+        sizes["motion of the estimate"] = evaluator.goal_size
     if config.goal_input != "off":
         sizes["estimate of the achieved goal"] = evaluator.goal_size
     minus = " - estimate" if config.goals_from_estimate else " - achieved goal" if config.goals_from_achieved else ""

@@ -56,6 +56,11 @@ EXPERIMENTS: dict[str, Experiment] = {
         "--final-episodes 200",
         "Push from pixels, without the block's position among the inputs (honest observations).",
     ),
+    "push-pixels-still": Experiment(
+        "push-pixels",
+        "--no-goal-motion --final-episodes 200",
+        "The same, of the block's position alone: what it is worth to see how far it has moved in a step.",
+    ),
     "push-blind": Experiment(
         "push",
         "--obs blind",

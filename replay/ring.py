@@ -14,6 +14,8 @@ from replay.batch import Batch, Future, Observation
 from replay.hindsight import Strategy, first_not_reached, goal_time, near, relabel
 from replay.storage import OPEN, RingSpec, Storage
 
+DERIVED = ("pixels", "estimate_before", "index")  # parts of observations that are more than a table's row
+
 
 class Ring:
     """A replay buffer: transitions sampled uniformly from a storage, and goals lent by hindsight.
@@ -72,7 +74,8 @@ class Ring:
             batch_size: transitions, P.
             goals: for each of them, so that the batch has B = goals * P.
             horizon: K, of `Batch.future`; 0 for none.
-            names: parts of the observations to hand out, perhaps "index"; None for all that are stored.
+            names: parts of the observations to hand out, also "index" and "estimate_before"; None for all that are
+                stored.
 
         Raises nothing and waits for nothing: the caller sees to it that something is stored.
         """
@@ -148,9 +151,12 @@ class Ring:
     def _observation(self, env_index: Tensor, time: Tensor, names: Collection[str]) -> Observation:
         """Observations of `env_index` at `time`, (P,) each; images are stacked, the newest last."""
         row = self.storage.row(time, env_index)
-        obs = {name: self.storage.gather(name, row) for name in names if name not in ("pixels", "index")}
+        obs = {name: self.storage.gather(name, row) for name in names if name not in DERIVED}
         if "pixels" in names:
             obs["pixels"] = self._images(env_index, time)
+        if "estimate_before" in names:
+            first = torch.maximum(self.storage.read("start", env_index, time), self.storage.oldest_time(env_index))
+            obs["estimate_before"] = self.storage.read("estimate", env_index, torch.maximum(time - 1, first))
         return obs | {"index": self.storage.index(time, env_index)} if "index" in names else obs
 
     def _future(self, env_index: Tensor, time: Tensor, horizon: int, names: Collection[str]) -> Future:

@@ -77,14 +77,16 @@ def test_it_sees_and_acts_as_in_evaluations(saved: Evaluator) -> None:
         env.set_wrapper_attr("_max_episode_steps", 4)
     theirs, opens, ends = vec.reset(seed=5)[0], np.ones(2, bool), 0
     seen = [env.reset(seed=5 + i)[0] for i, env in enumerate(ours)]
+    state = first_state = None
     for _ in range(10):
         batch = {key: np.stack([one[key] for one in seen]) for key in seen[0]}
         for key, array in theirs.items():  # of stacked pixels, the newest
             assert np.array_equal(batch[key][..., -array.shape[-1] :], array), key
-        action, state = policy.predict(batch, deterministic=True)
+        action, state = policy.predict(batch, state, opens, deterministic=True)
         expected = both(theirs, opens)
-        assert np.array_equal(action, expected) and action.dtype == policy.action_space.dtype and state is None
-        alone, _ = policy.predict(seen[0], deterministic=True)
+        assert np.array_equal(action, expected) and action.dtype == policy.action_space.dtype
+        assert (state is not None) == saved.config.reads_motion
+        alone, first_state = policy.predict(seen[0], first_state, opens[:1], deterministic=True)
         assert np.array_equal(alone, first(row(theirs, 0), opens[:1])[0]) and policy.action_space.contains(alone)
         assert policy.observation_space.contains(seen[0])
         theirs, _, terminated, truncated, _ = vec.step(expected)

@@ -56,6 +56,7 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
         auxiliaries=auxiliaries,
         goal_input=config.goal_input,
         goal_from_estimate=config.goals_from_estimate,
+        goal_motion=config.reads_motion,
         device=device,
         seed=seed,
     )

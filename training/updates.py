@@ -38,8 +38,11 @@ class Updates:
         size, further, horizon = config.batch_size, config.updates_per_encoding - 1, self.learner.horizon
         if not config.keeps_estimates:
             return [self.ring.sample(size, goals * (1 + further), horizon)]
-        seen = self.ring.sample(size, goals, horizon, names=("vector", "pixels", "index"))
-        return [seen, self.ring.sample(size * goals * further, names=("vector", "estimate"))] if further else [seen]
+        motion = ("estimate_before",) if config.reads_motion else ()
+        seen = self.ring.sample(size, goals, horizon, names=("vector", "pixels", "index", *motion))
+        if not further:
+            return [seen]
+        return [seen, self.ring.sample(size * goals * further, names=("vector", "estimate", *motion))]
 
     def split(self, parts: list[Batch]) -> list[Batch]:
         """A batch for each step of an update."""

@@ -62,7 +62,7 @@ def test_inputs_are_what_the_actor_is_given(words: list[str]) -> None:
     else:
         sizes = {name: values.shape[1] for name, values in read.items()}
         estimate, goal_name = "estimate of the achieved goal", "desired goal - estimate"
-        assert sizes == {"proprioception": 10, estimate: 3, goal_name: 3}
+        assert sizes == {"proprioception": 10, "motion of the estimate": 3, estimate: 3, goal_name: 3}
         unread = features.with_pixels(one, found.obs)["(pixels)"]
         assert unread.shape == (4, 50)  # of the flat trunk
         regression: Any = one.agent.goal_regression

@@ -63,9 +63,9 @@ def test_an_update_reads_images_once_and_kept_estimates_of_other_transitions_aft
     seen, *others = batches
     goals = 2 * len(seen.obs["pixels"])
     assert len(others) == 2 and {len(batch.reward) for batch in batches} == {goals}
-    assert set(seen.obs) == {"vector", "pixels", "index"}
+    assert set(seen.obs) == {"vector", "pixels", "index", "estimate_before"}
     for batch in others:
-        assert set(batch.obs) == {"vector", "estimate"} and len(batch.obs["estimate"]) == goals
+        assert set(batch.obs) == {"vector", "estimate", "estimate_before"} and len(batch.obs["estimate"]) == goals
         assert len(batch.action.unique(dim=0)) > goals // 2
     assert not others[0].action.equal(others[1].action)
 
@@ -150,3 +150,75 @@ def test_actor_and_critic_read_the_same_of_an_estimate_as_of_its_images(trainer:
     inputs = agent.inputs_from_estimate(obs | {"estimate": obs["estimate"][:1].expand(100, -1)})
     torch.testing.assert_close(inputs, expected, rtol=1e-4, atol=1e-4)
     assert inputs[:, -3:].abs().min() > 5
+
+
+def step(trainer: Trainer, steps: int) -> None:
+    for _ in range(steps):
+        trainer.collector.begin_step(explore_only=True)
+        trainer.collector.end_step()
+
+
+@pytest.mark.parametrize("more", [0, 70])
+def test_the_estimate_before_is_that_of_the_observation_before_in_the_same_episode(trainer: Trainer, more: int) -> None:
+    """Of the first one of an episode, or of the ring's oldest after it went round, its own."""
+    step(trainer, more)
+    storage = trainer.ring.storage
+    table = storage.tables["estimate"].copy_(torch.randn(storage.tables["estimate"].shape))
+    batch = trainer.ring.sample(1_000, names=("estimate", "estimate_before", "index"))
+    oldest = max(0, int(storage.cursors["newest"].max()) - storage.slots + 1)
+    assert (oldest > 0) == (more > 0)
+    own = 0
+    for obs in (batch.obs, batch.next_obs):
+        for index, now, before in zip(obs["index"].tolist(), obs["estimate"], obs["estimate_before"], strict=True):
+            time = index // 2
+            alone = time % 51 == 0 or time == oldest
+            assert now.equal(table[index % len(table)])
+            assert before.equal(now if alone else table[(index - 2) % len(table)])
+            own += alone
+    assert own
+
+
+def test_the_agent_acts_on_the_estimates_of_this_observation_and_the_one_before(trainer: Trainer) -> None:
+    """Over the end of an episode, where the new one begins with its own."""
+    begun, collector = 0, trainer.collector
+    for _ in range(60):
+        assert collector.shown is not None
+        earlier = collector.shown.obs["estimate"]
+        step(trainer, 1)
+        opens = trainer.ring.storage.cursors["start"] == trainer.ring.storage.cursors["newest"]
+        now, before = collector.shown.obs["estimate"], collector.shown.obs["estimate_before"]
+        assert before.equal(torch.where(opens[:, None], now, earlier)) and not now.equal(earlier)
+        begun += int(opens.sum())
+    assert begun
+
+
+def test_actor_and_critic_read_the_motion_in_tenths_of_a_deviation(trainer: Trainer) -> None:
+    """From images or from kept estimates, of this observation and of the next; by default no encoder sees it."""
+    agent, config = trainer.agent, trainer.config
+    assert config.reads_motion and agent.goal_regression is not None
+    everything = ("vector", "pixels", "estimate", "estimate_before")
+    batch = trainer.ring.sample(50, names=everything)
+    kept, seen = (
+        replace(batch, obs=_only(batch.obs, names), next_obs=_only(batch.next_obs, names))
+        for names in (("vector", "estimate", "estimate_before"), ("vector", "pixels", "estimate_before"))
+    )
+    deviation = agent.goal_regression.normalizer.running_var.sqrt()
+    for obs, part in ((batch.obs, "critic"), (batch.next_obs, "next_critic")):
+        expected = 10 * (obs["estimate"] - obs["estimate_before"]).double() / deviation
+        assert expected.abs().max() > 1e-4
+        for read in (kept, seen):
+            found = getattr(encode(agent, read), part).detach()[:, 10:13]
+            torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-4)
+
+
+def _only(obs: Observation, names: tuple[str, ...]) -> Observation:
+    return {name: obs[name] for name in names}
+
+
+def test_without_motion_the_networks_read_three_numbers_less() -> None:
+    sizes = []
+    for flags in ([], ["--no-goal-motion"], ["--target-encoder"]):
+        one = Trainer(cli.parse([*SIGHT, *FLAGS, *flags]))
+        sizes.append(one.agent.actor.mlp.first[0].in_features)
+        one.close()
+    assert sizes == [10 + 3 + 3 + 3, 10 + 3 + 3, 10 + 3 + 3]  # vector, motion, estimate, goal

@@ -10,7 +10,7 @@ PUSH = Config()
 
 PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=48_000, updates_per_step=0.125,
                       updates_per_encoding=8, cameras=("close", "mirror"), encoder="fast", pooling="flat",
-                      routing="goal", goal_loss=1.0, goal_input="replace", buffer_size=50_000,
+                      routing="goal", goal_loss=1.0, goal_input="replace", goal_motion=True, buffer_size=50_000,
                       save_every=24_000)  # fmt: skip
 
 PRESETS: dict[str, Config] = {
@@ -30,7 +30,7 @@ PRESETS: dict[str, Config] = {
     "push-pixels-chapter": replace(PUSH_PIXELS, preset="push-pixels-chapter", obs="chapter", cameras=("close",),
                                    total_steps=80_000, buffer_size=110_000, save_every=50_000, updates_per_step=0.25,
                                    updates_per_encoding=1, routing="critic", goal_loss=0.0, goal_input="off",
-                                   shift_pad=4, encoder_learning_rate=2e-4),
+                                   goal_motion=False, shift_pad=4, encoder_learning_rate=2e-4),
     "reach-pixels": replace(PUSH_PIXELS, preset="reach-pixels", env_id="FetchReach-v4", obs="pixels-only",
                             total_steps=10_000, eval_every=1_000, buffer_size=15_000),
     # The chapter's own state run, with SB3's defaults where the chapter names none. Its inputs are not normalised:

@@ -131,7 +131,11 @@ class Collector:
     def _stored(self, obs: RawObservation, shown: PolicyInput) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """What the storage keeps of `obs`: the policy's input, but single images; and goals in float64."""
         device = self.storage.device
-        parts = {name: part.to(device) for name, part in shown.obs.items() if name != "pixels"}
+        parts = {
+            name: part.to(device)
+            for name, part in shown.obs.items()
+            if name in self.storage.observations and name != "pixels"
+        }
         if self.policy.layout.pixels:
             parts["pixels"] = torch.from_numpy(obs[envs.PIXELS]).to(device)
         achieved, desired = (torch.from_numpy(goal).to(device) for goal in self.policy.goal_space.goals(obs))
@@ -179,7 +183,7 @@ class Collector:
         obs = {name: part.to(device) for name, part in obs.items()}
         self.shown = PolicyInput(obs, goal.to(device), achieved.to(device))
         if "pixels" in obs:
-            self.frames.pixels = obs["pixels"].cpu()
+            self.frames.pixels, self.frames.estimate = obs["pixels"].cpu(), obs.get("estimate")
         self.to_object = None if state["to_object"] is None else state["to_object"].to(device)
         self.episode_return = state["episode_return"].numpy().copy()
         return True

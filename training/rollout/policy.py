@@ -42,7 +42,7 @@ BLINDFOLDS: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 
 
 class FrameStack:
-    """The latest images of each environment, stacked as channels, the newest last.
+    """The latest images of each environment, stacked as channels, the newest last; and the latest estimates.
 
     Before an episode's first image stands that image, as in `Ring`.
     """
@@ -50,6 +50,7 @@ class FrameStack:
     def __init__(self, stack: int) -> None:
         self.stack = stack
         self.pixels = torch.empty(0, dtype=torch.uint8)  # (N, H, W, stack * C)
+        self.estimate: Tensor | None = None  # (N, G)
 
     def push(self, images: NDArray[np.uint8], opens: NDArray[np.bool_]) -> Tensor:
         """Take the next images (N, H, W, C), the first of their episode where `opens` (N,) is true."""
@@ -61,6 +62,13 @@ class FrameStack:
             newest = torch.where(first, repeated, torch.cat([older, newest], dim=-1))
         self.pixels = newest
         return newest
+
+    def push_estimate(self, estimate: Tensor, opens: NDArray[np.bool_]) -> Tensor:
+        """Take the next estimates (N, G); returns those before them, in an episode's first observation themselves."""
+        first = torch.from_numpy(opens).to(estimate.device)[:, None]
+        before = estimate if self.estimate is None else torch.where(first, estimate, self.estimate)
+        self.estimate = estimate
+        return before
 
 
 class Policy:
@@ -74,6 +82,7 @@ class Policy:
         frame_stack: images that are shown together.
         action_space: of one environment; actions are scaled to its bounds.
         estimates: estimate the achieved goal as soon as an image is shown, which actions and the replay both read.
+        motion: show the estimate before beside it.
     """
 
     def __init__(
@@ -85,8 +94,10 @@ class Policy:
         frame_stack: int,
         action_space: spaces.Box,
         estimates: bool = False,
+        motion: bool = False,
     ) -> None:
         self.agent, self.layout, self.goal_space, self.estimates = agent, layout, goal_space, estimates
+        self.motion = motion
         self.subtract_achieved, self.frame_stack, self.action_space = subtract_achieved, frame_stack, action_space
         low, high = (bound.astype(np.float64) / 2 for bound in (action_space.low, action_space.high))
         self.middle, self.half_range = high + low, high - low  # of halves: large bounds do not add up to infinity
@@ -103,7 +114,7 @@ class Policy:
         if not self.layout.pixels:
             return shown
         images = obs[envs.PIXELS] if blindfold is None else BLINDFOLDS[blindfold](obs[envs.PIXELS])
-        return self.with_images(shown, frames.push(images, opens))
+        return self.with_images(shown, frames.push(images, opens), frames, opens)
 
     def without_images(self, obs: RawObservation) -> PolicyInput:
         """The same without images: the vector and the goals."""
@@ -115,10 +126,16 @@ class Policy:
             {"vector": vector.to(device)}, goal.to(device, torch.float32), achieved.to(device, torch.float32)
         )
 
-    def with_images(self, shown: PolicyInput, pixels: Tensor) -> PolicyInput:
+    def with_images(
+        self, shown: PolicyInput, pixels: Tensor, frames: FrameStack, opens: NDArray[np.bool_]
+    ) -> PolicyInput:
         """The same with images, (N, H, W, stack * C) uint8, and the goals estimated from them, where they are."""
         obs = shown.obs | {"pixels": pixels.to(self.agent.device)}
-        return shown._replace(obs=obs | ({"estimate": self.agent.estimate_goal(obs)} if self.estimates else {}))
+        if self.estimates:
+            obs["estimate"] = self.agent.estimate_goal(obs)
+        if self.motion:
+            obs["estimate_before"] = frames.push_estimate(obs["estimate"], opens)
+        return shown._replace(obs=obs)
 
     def act(self, shown: PolicyInput, deterministic: bool = False) -> Acted:
         """Actions (N, A) in [-1, 1], and where the agent takes the achieved goals to be."""

@@ -3,7 +3,7 @@
     import pixel_push
 
     policy = pixel_push.load("runs/NAME")
-    action, _ = policy.predict(obs, deterministic=True)
+    action, state = policy.predict(obs, state, deterministic=True)  # None is the state of an episode that begins
 
 Loading builds the networks and checks the environment: no replay, no optimizer, no process of its own.
 """
@@ -109,23 +109,27 @@ class TrainedPolicy:
         batch, single = self._batched(obs)
         shown = self._policy.without_images(batch)
         if self.config.layout.pixels:  # stacked already
-            frames = self._policy.new_frames()
-            frames.estimate = self._remembered(state, len(shown.goal))
-            opens = np.zeros(len(shown.goal), bool) if episode_start is None else np.asarray(episode_start)
+            frames, opens = self._memory(state, episode_start, len(shown.goal))
             shown = self._policy.with_images(shown, torch.from_numpy(batch[envs.PIXELS]), frames, opens)
         action = self._policy.act(shown, deterministic).action  # (N, A) in [-1, 1]
         actions = self._policy.scale(action)
         remembered = (shown.obs["estimate"].numpy(),) if self._policy.motion else None
         return actions[0] if single else actions, remembered
 
-    def _remembered(self, state: tuple[NDArray[Any], ...] | None, rows: int) -> torch.Tensor | None:
-        """The estimates (N, G) of a state. Raises ValueError, one sentence, if it is not one of `rows` observations."""
-        if state is None or not self._policy.motion:
-            return None
+    def _memory(
+        self, state: tuple[NDArray[Any], ...] | None, episode_start: NDArray[np.bool_] | None, rows: int
+    ) -> tuple[FrameStack, NDArray[np.bool_]]:
+        """What the policy remembers of `rows` observations, and which of them begin an episode (rows,)."""
+        frames = self._policy.new_frames()
+        opens = np.zeros(rows, bool) if episode_start is None else np.atleast_1d(np.asarray(episode_start, bool))
         shape = rows, self.observation_space["achieved_goal"].shape[0]  # type: ignore[index]
-        if len(state) != 1 or np.shape(state[0]) != shape:
-            raise ValueError(f"predict takes the state that its last call returned, for as many observations: {rows}.")
-        return torch.from_numpy(np.asarray(state[0], np.float32))
+        if opens.shape != (rows,) or (state is not None and [np.shape(part) for part in state] != [shape]):
+            raise ValueError(
+                f"predict was given {rows} observations: the state that its last call returned, and episode_start, "
+                "have to be of as many."
+            )
+        frames.estimate = None if state is None else torch.from_numpy(np.asarray(state[0], np.float32))
+        return frames, opens
 
     def make_env(self) -> gym.Env[Any, Any]:
         """Build one environment of the run's task, whose observations are what `predict` takes.

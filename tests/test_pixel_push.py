@@ -166,6 +166,18 @@ def test_what_is_no_observation_is_refused_in_a_sentence(saved: Evaluator) -> No
 
 
 @pytest.mark.parametrize("saved", [STACKED], indirect=True)
+def test_a_state_of_other_observations_is_refused_in_a_sentence(saved: Evaluator) -> None:
+    policy = pixel_push.load("run")
+    two = {key: np.stack([array, array]) for key, array in WHOLE.items()}
+    state = policy.predict(two)[1]
+    assert policy.predict(two, state, np.array([True, False]))[1] is not None
+    wrong_ones: list[Any] = [(policy.predict(WHOLE)[1], None), ((), None), (state, np.array([True])), ((1.0,), None)]
+    for wrong, opens in wrong_ones:
+        with pytest.raises(ValueError, match=r"^predict was given 2 observations: the state that .* of as many\.$"):
+            policy.predict(two, wrong, opens)
+
+
+@pytest.mark.parametrize("saved", [STACKED], indirect=True)
 def test_lists_and_views_will_do(saved: Evaluator) -> None:
     """Numbers in lists and float32, images that are views with negative strides: read, not warned of, not changed."""
     policy = pixel_push.load("run")
@@ -222,9 +234,9 @@ def test_a_run_is_loaded_and_played_as_the_readme_does() -> None:
     Path("run", checkpoint.BEST).write_bytes(Path("run", checkpoint.MODEL).read_bytes())
     policy = pixel_push.load("run")
     env = policy.make_env()
-    (obs, info), done, steps = env.reset(seed=0), False, 0
+    (obs, info), state, done, steps = env.reset(seed=0), None, False, 0
     while not done:
-        action, _ = policy.predict(obs, deterministic=True)
+        action, state = policy.predict(obs, state, deterministic=True)
         obs, _, terminated, truncated, info = env.step(action)
         done, steps = terminated or truncated, steps + 1
     assert info["is_success"] in (0, 1) and steps == 50

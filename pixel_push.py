@@ -80,7 +80,7 @@ class TrainedPolicy:
             config.frame_stack,
             actions,
             config.keeps_estimates,
-            config.reads_motion,
+            config.goal_motion,
         )
 
     def predict(
@@ -95,7 +95,8 @@ class TrainedPolicy:
         Args:
             obs: from `observation_space`; in a batch every array has an axis more, (N, ...). Other keys are ignored.
             state: what the last call returned; None where episodes begin. It holds what the policy remembers: where it
-                took the object to be. (The images of a stack stand side by side in "pixels".)
+                took the object to be. (The images of a stack stand side by side in "pixels".) Ignored by a policy that
+                remembers nothing, as by SB3's.
             episode_start: (N,) bool, which of the batch begin an episode though there is a state; None for none.
             deterministic: take the tanh of the mean; else sample.
 
@@ -104,7 +105,8 @@ class TrainedPolicy:
             that remembers nothing.
 
         Raises:
-            ValueError: one sentence, if `obs` does not fit the observation space.
+            ValueError: one sentence, if `obs` does not fit the observation space, or `state` and `episode_start` are of
+                another number of observations.
         """
         batch, single = self._batched(obs)
         shown = self._policy.without_images(batch)
@@ -121,6 +123,8 @@ class TrainedPolicy:
     ) -> tuple[FrameStack, NDArray[np.bool_]]:
         """What the policy remembers of `rows` observations, and which of them begin an episode (rows,)."""
         frames = self._policy.new_frames()
+        if not self._policy.motion:
+            return frames, np.ones(rows, bool)
         opens = np.zeros(rows, bool) if episode_start is None else np.atleast_1d(np.asarray(episode_start, bool))
         shape = rows, self.observation_space["achieved_goal"].shape[0]  # type: ignore[index]
         if opens.shape != (rows,) or (state is not None and [np.shape(part) for part in state] != [shape]):

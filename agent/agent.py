@@ -16,7 +16,8 @@ from encoders import Encoder
 from encoders.normalizer import Normalizer
 from replay.batch import Observation
 
-# In a step an object moves some tenth of the way between goals: times this, its motion is as large as other inputs.
+# A block that is pushed moves some 0.1 standard deviations of its position a step: times 10, that is of the size of the
+# other inputs.
 MOTION = 10.0
 
 
@@ -71,6 +72,8 @@ class Agent(nn.Module):
         self.auxiliaries = nn.ModuleDict(auxiliaries or {})
         if goal_from_estimate and (self.goal_regression is None or goal_input == "off"):
             raise ValueError("a goal can be seen from an estimate only where the estimate is shown")
+        if goal_motion and (goal_input != "replace" or target_encoder or len(encoders) == 2):
+            raise ValueError("motion is that of estimates in place of features, of one encoder, without a target")
         self.config, self.goal_input, self.goal_from_estimate = config, goal_input, goal_from_estimate
         self.goal_motion = goal_motion
         self.encoder = encoders[0]
@@ -136,7 +139,7 @@ class Agent(nn.Module):
         """Network input without the goal, (P, I), from the stored `obs["estimate"]`: the encoder is not called."""
         assert self.goal_regression is not None and self.goal_input == "replace"
         vector, estimate = self.vector_normalizer(obs["vector"]), self.goal_regression.normalize(obs["estimate"])
-        return self._replaced(vector, estimate, obs.get("estimate_before"))
+        return self._replaced(vector, estimate, obs["estimate_before"] if self.goal_motion else None)
 
     def denormalized_estimate(self, inputs: Tensor) -> Tensor:
         """Estimated achieved goal (P, G) in its own units: the last numbers of the network input (P, I)."""

@@ -33,7 +33,9 @@ def encode(agent: Agent, batch: Batch) -> Features:
         inputs, next_inputs = agent.inputs_from_estimate(batch.obs), agent.inputs_from_estimate(batch.next_obs)
         return Features(None, inputs, inputs, next_inputs, next_inputs)
     encoded = agent.encode(batch.obs)
-    before, next_before = (obs.get("estimate_before") for obs in (batch.obs, batch.next_obs))
+    before = next_before = None
+    if agent.goal_motion:
+        before, next_before = batch.obs["estimate_before"], batch.next_obs["estimate_before"]
     critic = actor = agent.inputs(encoded, before)
     if agent.actor_encoder is not None:
         actor = agent.inputs(agent.encode(batch.obs, agent.actor_encoder))

@@ -31,7 +31,8 @@ class Routing(NamedTuple):
 
     @property
     def actor_steps(self) -> tuple[str, ...]:
-        """Optimizers that step by the actor's loss. The critic's then moves the encoder alone: the critic is frozen."""
+        """Optimizers that step by the actor's loss. If both losses train one encoder, the critic's is among them: it
+        moves the encoder alone, for the critic is frozen."""
         return ("actor", "critic") if self.shared else ("actor",)
 
 

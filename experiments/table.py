@@ -71,14 +71,14 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "push-pixels-critic": Experiment(
         "push-pixels",
-        "--routing critic --goal-loss 0 --goal-input off --shift-pad 4 --encoder-learning-rate 2e-4 "
+        "--routing critic --goal-loss 0 --goal-input off --no-goal-motion --shift-pad 4 --encoder-learning-rate 2e-4 "
         "--goals-per-image 4 --updates-per-encoding 4 --total-steps 600000 --buffer-size 200000 --replay-on-disk "
         "--eval-every 20000 --save-every 50000",
         "The same without the regression of the block's position: what the critic alone teaches the eyes.",
     ),
     "push-pixels-concat": Experiment(
         "push-pixels",
-        "--routing critic --goal-input concat --total-steps 48000",
+        "--routing critic --goal-input concat --no-goal-motion --total-steps 48000",
         "The features beside the estimate of the block's position, and the critic's gradient in the encoder too.",
     ),
     "push-pixels-manipulation": Experiment(
@@ -92,7 +92,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "reach-pixels": Experiment("reach-pixels", "", "Reach from pixels and the goal alone."),
     "reach-pixels-critic": Experiment(
         "reach-pixels",
-        "--routing critic --goal-loss 0 --goal-input off --shift-pad 4 --encoder-learning-rate 2e-4 "
+        "--routing critic --goal-loss 0 --goal-input off --no-goal-motion --shift-pad 4 --encoder-learning-rate 2e-4 "
         "--goals-per-image 4 --updates-per-encoding 4",
         "The same without the regression of the gripper's position: what the critic alone teaches the eyes.",
     ),

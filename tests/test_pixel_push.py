@@ -85,7 +85,7 @@ def test_it_sees_and_acts_as_in_evaluations(saved: Evaluator) -> None:
         action, state = policy.predict(batch, state, opens, deterministic=True)
         expected = both(theirs, opens)
         assert np.array_equal(action, expected) and action.dtype == policy.action_space.dtype
-        assert (state is not None) == saved.config.reads_motion
+        assert (state is not None) == saved.config.goal_motion
         alone, first_state = policy.predict(seen[0], first_state, opens[:1], deterministic=True)
         assert np.array_equal(alone, first(row(theirs, 0), opens[:1])[0]) and policy.action_space.contains(alone)
         assert policy.observation_space.contains(seen[0])

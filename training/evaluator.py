@@ -72,7 +72,7 @@ class Evaluator:
             config.frame_stack,
             actions,
             config.keeps_estimates,
-            config.reads_motion,
+            config.goal_motion,
         )
 
     def _make_eval_envs(self, part: int, workers: int | None) -> GoalVectorEnv:

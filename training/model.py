@@ -56,7 +56,7 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
         auxiliaries=auxiliaries,
         goal_input=config.goal_input,
         goal_from_estimate=config.goals_from_estimate,
-        goal_motion=config.reads_motion,
+        goal_motion=config.goal_motion,
         device=device,
         seed=seed,
     )

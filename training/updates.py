@@ -38,7 +38,7 @@ class Updates:
         size, further, horizon = config.batch_size, config.updates_per_encoding - 1, self.learner.horizon
         if not config.keeps_estimates:
             return [self.ring.sample(size, goals * (1 + further), horizon)]
-        motion = ("estimate_before",) if config.reads_motion else ()
+        motion = ("estimate_before",) if config.goal_motion else ()
         seen = self.ring.sample(size, goals, horizon, names=("vector", "pixels", "index", *motion))
         if not further:
             return [seen]

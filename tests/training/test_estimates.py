@@ -113,12 +113,9 @@ def test_the_first_estimates_are_in_units_of_the_first_observations() -> None:
 
 def test_further_updates_learn_from_the_kept_estimates(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Encoded by name, in the place that the images' own encoding would have; and nothing else stands for them."""
-    batch = trainer.ring.sample(50)
-    read = ("vector", "estimate"), ("vector", "pixels")
-    kept, seen = (
-        replace(batch, obs={n: batch.obs[n] for n in names}, next_obs={n: batch.next_obs[n] for n in names})
-        for names in read
-    )
+    batch = trainer.ring.sample(50, names=("vector", "pixels", "estimate", "estimate_before"))
+    read = ("vector", "estimate", "estimate_before"), ("vector", "pixels", "estimate_before")
+    kept, seen = (replace(batch, obs=_only(batch.obs, names), next_obs=_only(batch.next_obs, names)) for names in read)
     for ours, theirs in zip(encode(trainer.agent, kept)[1:], encode(trainer.agent, seen)[1:], strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
     (batches,) = trainer.updates.batches(1)
@@ -147,7 +144,8 @@ def test_actor_and_critic_read_the_same_of_an_estimate_as_of_its_images(trainer:
         normalizer = agent.goal_regression.normalizer
         final.bias.copy_((obs["estimate"][0] - normalizer.running_mean) / normalizer.running_var.sqrt())
         expected = agent.inputs(features)
-    inputs = agent.inputs_from_estimate(obs | {"estimate": obs["estimate"][:1].expand(100, -1)})
+    still = obs["estimate"][:1].expand(100, -1)
+    inputs = agent.inputs_from_estimate(obs | {"estimate": still, "estimate_before": still})
     torch.testing.assert_close(inputs, expected, rtol=1e-4, atol=1e-4)
     assert inputs[:, -3:].abs().min() > 5
 
@@ -195,7 +193,7 @@ def test_the_agent_acts_on_the_estimates_of_this_observation_and_the_one_before(
 def test_actor_and_critic_read_the_motion_in_tenths_of_a_deviation(trainer: Trainer) -> None:
     """From images or from kept estimates, of this observation and of the next; by default no encoder sees it."""
     agent, config = trainer.agent, trainer.config
-    assert config.reads_motion and agent.goal_regression is not None
+    assert config.goal_motion and agent.goal_regression is not None
     everything = ("vector", "pixels", "estimate", "estimate_before")
     batch = trainer.ring.sample(50, names=everything)
     kept, seen = (
@@ -217,8 +215,8 @@ def _only(obs: Observation, names: tuple[str, ...]) -> Observation:
 
 def test_without_motion_the_networks_read_three_numbers_less() -> None:
     sizes = []
-    for flags in ([], ["--no-goal-motion"], ["--target-encoder"]):
+    for flags in ([], ["--no-goal-motion"]):
         one = Trainer(cli.parse([*SIGHT, *FLAGS, *flags]))
         sizes.append(one.agent.actor.mlp.first[0].in_features)
         one.close()
-    assert sizes == [10 + 3 + 3 + 3, 10 + 3 + 3, 10 + 3 + 3]  # vector, motion, estimate, goal
+    assert sizes == [10 + 3 + 3 + 3, 10 + 3 + 3]  # vector, motion, estimate, goal

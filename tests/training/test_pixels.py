@@ -45,7 +45,7 @@ def sampled(*flags: str) -> list[Batch]:
 
 
 def test_each_update_of_the_heads_has_goals_of_its_own_for_the_same_images() -> None:
-    first, *others = sampled("--goal-input", "concat")
+    first, *others = sampled("--goal-input", "concat", "--no-goal-motion")
     assert len(others) == 2
     for other in others:
         assert other.obs["vector"].equal(first.obs["vector"]) and other.action.equal(first.action)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agent.routing import ROUTINGS
 from replay import Batch
 from tests.training.runs import TINY
 from training import gpu_updates
@@ -41,7 +42,10 @@ def test_from_state_the_minibatches_of_several_updates_are_cut_from_one_sample()
         (("push-pixels",), [("pixels", 16, 16)] + [("estimate", 16, 16)] * 7),
         (("push-pixels", "--goals-per-image", "2"), [("pixels", 16, 32)] + [("estimate", 32, 32)] * 7),
         (("push-pixels-chapter",), [("pixels", 16, 16)]),
-        (("push-pixels", "--goal-input", "concat", "--updates-per-encoding", "3"), [("pixels", 16, 16)] * 3),
+        (
+            ("push-pixels", "--goal-input", "concat", "--no-goal-motion", "--updates-per-encoding", "3"),
+            [("pixels", 16, 16)] * 3,
+        ),
     ],
 )
 def test_from_pixels_an_update_has_a_batch_for_each_of_its_steps(
@@ -95,10 +99,11 @@ def test_further_updates_leave_the_encoder_as_the_first_left_it() -> None:
     assert not any(one.equal(other) for one, other in zip(*actors, strict=True))
 
 
-@pytest.mark.parametrize("preset", ["push-pixels", "push-pixels-chapter"])
-def test_each_update_reports_the_gradient_that_has_moved_the_encoder(preset: str) -> None:
-    """By the first of its steps, whatever the further ones leave behind."""
-    whole, first = (explored(preset, "--accelerate", "off") for _ in range(2))
+@pytest.mark.parametrize("flags", ["push-pixels", *(f"push-pixels-chapter --routing {routing}" for routing in ROUTINGS
+                                                    if routing != "goal")])  # fmt: skip
+def test_each_update_reports_the_gradient_that_has_moved_the_encoder(flags: str) -> None:
+    """By the first of its steps, whatever the further ones leave behind; with `both`, by the later of two losses."""
+    whole, first = (explored(*flags.split(), "--accelerate", "off") for _ in range(2))
     for _ in range(2):
         (batches,) = whole.updates.batches(1)
         metrics, _ = whole.learner.update(batches)

@@ -125,8 +125,8 @@ class Pixels:
     goal_input: GoalInput = "off"
     """How actor and critic read that regression's estimate: concat (with the features), replace (them), or off."""
     goal_motion: bool = False
-    """With --goal-input replace, and no target encoder, they also read how far the estimate has moved since the
-    observation before."""
+    """They also read how far the estimate has moved since the observation before: with --goal-input replace, without a
+    target encoder."""
     goals_per_image: int = 1
     """Relabelled goals for each encoded transition."""
     updates_per_encoding: int = 1
@@ -232,11 +232,6 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
         """Whether the replay keeps each observation's estimated achieved goal, for updates that need no images: where
         actor and critics read nothing else of an image, and all of them the same."""
         return self.goal_input == "replace" and not self.target_encoder
-
-    @property
-    def reads_motion(self) -> bool:
-        """Whether actor and critics read how far the estimate has moved."""
-        return self.goal_motion and self.keeps_estimates
 
     def learning_rate_factor(self, step: int) -> float:
         """What the learning rates are multiplied by at `step`."""

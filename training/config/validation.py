@@ -107,6 +107,11 @@ def _pixel_problems(config: Config) -> list[str]:
         found.append("--goal-loss needs one encoder, and --routing separate has two: choose another routing.")
     if config.goal_input == "replace" and config.routing != "goal":
         found.append("--goal-input replace leaves the encoder to --goal-loss: say --routing goal too, or take concat.")
+    if config.goal_motion and not config.keeps_estimates:
+        found.append(
+            "--goal-motion is that of estimates that the replay keeps (--goal-input replace, no target encoder): say "
+            "--no-goal-motion."
+        )
     return found
 
 

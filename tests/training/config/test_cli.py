@@ -243,6 +243,7 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
         (["push-pixels", "--routing", "critic"], "say --routing goal too, or take concat"),
         (["push-pixels", "--routing", "separate", "--goal-input", "off"], "--routing separate has two"),
         (["push-pixels", "--goal-loss", "0"], "--goal-input needs an estimate to show"),
+        (["push-pixels", "--target-encoder"], "say --no-goal-motion"),
         (["push-pixels", "--cameras", "close", "behind"], "no camera 'behind'"),
         (["push-pixels", "--env-id", "FetchReach-v4"], "in Reach that is the gripper's position"),
         (["push", "--obs", "honest-blind", "--no-proprio"], "nothing but the goal"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
@@ -15,6 +16,7 @@ from replay import Batch
 from replay.batch import Observation
 from tests.training.test_pixels import SIGHT
 from training.config import cli
+from training.resume import resharded
 from training.trainer import Trainer
 
 STEPS = 60  # of each of two environments: an episode ends within them
@@ -220,3 +222,14 @@ def test_without_motion_the_networks_read_three_numbers_less() -> None:
         sizes.append(one.agent.actor.mlp.first[0].in_features)
         one.close()
     assert sizes == [10 + 3 + 3 + 3, 10 + 3 + 3]  # vector, motion, estimate, goal
+
+
+def test_ranks_that_take_over_a_run_have_the_estimates_of_their_own_environments(trainer: Trainer) -> None:
+    step(trainer, 3)
+    state, shown = trainer.state_dict(), trainer.collector.shown
+    assert shown is not None
+    for env in range(2):
+        part = resharded([copy.deepcopy(state)], env, 2)
+        for name in ("estimate", "estimate_before"):
+            assert part["collector"]["shown"]["obs"][name].equal(shown.obs[name][env : env + 1])
+        assert part["ring"]["tables"]["estimate"].equal(state["ring"]["tables"]["estimate"][env::2])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from goals import GoalSpace
+from replay import saving
 from replay.batch import Batch, Future, Observation
 from replay.hindsight import Strategy, first_not_reached, goal_time, near, relabel
 from replay.storage import OPEN, RingSpec, Storage
@@ -209,9 +210,9 @@ class Ring:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that sampling depends on."""
-        return self.storage.state_dict() | {"generator": self.generator.get_state()}
+        return saving.state_dict(self.storage) | {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict()`. Raises ValueError if it was a ring of another shape."""
-        self.storage.load_state_dict(state)
+        saving.load_state_dict(self.storage, state)
         self.generator.set_state(state["generator"].cpu())

@@ -36,7 +36,7 @@ class RingSpec:
 
 
 class Storage:
-    """Writing and saving.
+    """Tables and cursors, and what writes them; `replay/saving.py` saves them.
 
     Time counts an environment's observations from 0 and never wraps; the slot of time t is t mod slots. All tables are
     flat, (slots * N, ...) for N environments, so that one `index_select` gathers a batch. Sizes and cursors are device
@@ -212,72 +212,7 @@ class Storage:
         """Time of the oldest image that is still held of each `env_index` (B,)."""
         return torch.maximum(self.oldest_time(env_index), self.cursors["intact"][env_index])
 
-    # ------------------------------------------------------------------ saving
-
-    def state_dict(self) -> dict[str, Any]:
-        """Only rows that were written are kept. On a CPU tables are views: save them before the next step.
-
-        Of images on disk only the newest: what is seen next continues it, though all others may be overwritten.
-        """
-        used = min(int(self.cursors["newest"].max()) + 1, self.slots) * self.num_envs
-        state: dict[str, Any] = {
-            "shape": (self.slots, self.num_envs),
-            "tables": {name: _first_rows(self.tables[name], used) for name in self._saved()},
-            "cursors": {name: cursor.clone() for name, cursor in self.cursors.items()},
-        }
-        if self.on_disk is not None:
-            self.on_disk.flush()
-            state["tables"]["number"] = _first_rows(self.on_disk.numbers, used)
-            state["cursors"]["pixels"] = self.gather("pixels", self.row(self.cursors["newest"], self.all_envs))
-        return state
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict()`, without the transitions whose images on disk were overwritten since.
-
-        Raises ValueError if it was a ring of another shape.
-        """
-        if tuple(state["shape"]) != (self.slots, self.num_envs):
-            raise ValueError(
-                f"the saved ring has {state['shape']} slots and environments, this one {self.slots, self.num_envs}"
-            )
-        saved = state["tables"]
-        if any(saved[name].shape[1:] != self.tables[name].shape[1:] for name in self._saved()):
-            raise ValueError("the saved ring holds observations, goals or actions of other sizes than this one")
-        for name in self._saved():
-            self.tables[name][: len(saved[name])] = saved[name]
-        for name, cursor in self.cursors.items():
-            cursor.copy_(state["cursors"][name])
-        if self.on_disk is not None:
-            self.number_beyond(state)
-            self._drop_overwritten(self.on_disk, saved["number"], state["cursors"]["pixels"])
-
     def number_beyond(self, state: dict[str, Any]) -> None:
         """Have no image on disk take a number that `state` knows: it may be continued yet, though not by this ring."""
         if self.on_disk is not None:
             self.on_disk.latest = max(self.on_disk.latest, int(state["tables"]["number"].max()))
-
-    def _saved(self) -> list[str]:
-        return [name for name in self.tables if name != "pixels" or self.on_disk is None]
-
-    def _drop_overwritten(self, on_disk: OnDisk, saved: Tensor, pixels: Tensor) -> None:
-        """Drop transitions whose images were overwritten since the checkpoint, when the first R rows' images had the
-        numbers `saved` (R,). The newest images, `pixels` (N, H, W, C), are put back."""
-        numbers = torch.zeros_like(on_disk.numbers)
-        numbers[: len(saved)] = saved
-        newest, lost = self.cursors["newest"], self.cursors["lost"]
-        here = self.row(newest, self.all_envs)
-        on_disk.put_back(here, pixels, numbers[here])
-        overwritten = (numbers != on_disk.numbers).view(self.slots, self.num_envs)
-        after = torch.where(overwritten, self._held(newest), -1).amax(0) + 1  # the latest that is overwritten
-        intact = self.cursors["intact"].copy_(torch.maximum(self.cursors["intact"], after))
-        transition = self.tables["transition"].view(self.slots, self.num_envs)
-        lost += ((self._held(self.cursors["added"] - 1) >= lost) & (transition < intact)).sum(0)
-
-    def _held(self, latest: Tensor) -> Tensor:
-        """Which of the numbers up to `latest` (N,) each slot holds, (slots, N); negative for none."""
-        return latest - (latest - torch.arange(self.slots, device=self.device)[:, None]) % self.slots
-
-
-def _first_rows(table: Tensor, rows: int) -> Tensor:
-    """On the CPU without a copy: torch saves the whole memory behind a slice, but numpy's slice ends where it ends."""
-    return torch.from_numpy(table.numpy()[:rows]) if table.device.type == "cpu" else table[:rows].cpu()

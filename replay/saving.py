@@ -1,0 +1,80 @@
+"""What a storage leaves in a checkpoint, and going on from it: also where its images on disk have been overwritten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from replay.on_disk import OnDisk
+from replay.storage import Storage
+
+
+def state_dict(storage: Storage) -> dict[str, Any]:
+    """Only rows that were written are kept. On a CPU tables are views: save them before the next step.
+
+    Of images on disk only the newest: what is seen next continues it, though all others may be overwritten.
+    """
+    cursors, on_disk = storage.cursors, storage.on_disk
+    used = min(int(cursors["newest"].max()) + 1, storage.slots) * storage.num_envs
+    state: dict[str, Any] = {
+        "shape": (storage.slots, storage.num_envs),
+        "tables": {name: _first_rows(storage.tables[name], used) for name in _saved(storage)},
+        "cursors": {name: cursor.clone() for name, cursor in cursors.items()},
+    }
+    if on_disk is not None:
+        on_disk.flush()
+        state["tables"]["number"] = _first_rows(on_disk.numbers, used)
+        state["cursors"]["pixels"] = storage.read("pixels", storage.all_envs, cursors["newest"])
+    return state
+
+
+def load_state_dict(storage: Storage, state: dict[str, Any]) -> None:
+    """Continue from `state_dict()`, without the transitions whose images on disk were overwritten since.
+
+    Raises ValueError if it was a ring of another shape.
+    """
+    if tuple(state["shape"]) != (storage.slots, storage.num_envs):
+        raise ValueError(
+            f"the saved ring has {state['shape']} slots and environments, this one {storage.slots, storage.num_envs}"
+        )
+    saved, names = state["tables"], _saved(storage)
+    if any(saved[name].shape[1:] != storage.tables[name].shape[1:] for name in names):
+        raise ValueError("the saved ring holds observations, goals or actions of other sizes than this one")
+    for name in names:
+        storage.tables[name][: len(saved[name])] = saved[name]
+    for name, cursor in storage.cursors.items():
+        cursor.copy_(state["cursors"][name])
+    if storage.on_disk is not None:
+        storage.number_beyond(state)
+        _drop_overwritten(storage, storage.on_disk, saved["number"], state["cursors"]["pixels"])
+
+
+def _saved(storage: Storage) -> list[str]:
+    return [name for name in storage.tables if name != "pixels" or storage.on_disk is None]
+
+
+def _drop_overwritten(storage: Storage, on_disk: OnDisk, saved: Tensor, pixels: Tensor) -> None:
+    """Drop transitions whose images were overwritten since the checkpoint, when the first R rows' images had the
+    numbers `saved` (R,). The newest images, `pixels` (N, H, W, C), are put back."""
+    numbers = torch.zeros_like(on_disk.numbers)
+    numbers[: len(saved)] = saved
+    newest, lost = storage.cursors["newest"], storage.cursors["lost"]
+    here = storage.row(newest, storage.all_envs)
+    on_disk.put_back(here, pixels, numbers[here])
+    overwritten = (numbers != on_disk.numbers).view(storage.slots, storage.num_envs)
+    after = torch.where(overwritten, _held(storage, newest), -1).amax(0) + 1  # the latest that is overwritten
+    intact = storage.cursors["intact"].copy_(torch.maximum(storage.cursors["intact"], after))
+    transition = storage.tables["transition"].view(storage.slots, storage.num_envs)
+    lost += ((_held(storage, storage.cursors["added"] - 1) >= lost) & (transition < intact)).sum(0)
+
+
+def _held(storage: Storage, latest: Tensor) -> Tensor:
+    """Which of the numbers up to `latest` (N,) each slot holds, (slots, N); negative for none."""
+    return latest - (latest - torch.arange(storage.slots, device=storage.device)[:, None]) % storage.slots
+
+
+def _first_rows(table: Tensor, rows: int) -> Tensor:
+    """On the CPU without a copy: torch saves the whole memory behind a slice, but numpy's slice ends where it ends."""
+    return torch.from_numpy(table.numpy()[:rows]) if table.device.type == "cpu" else table[:rows].cpu()

@@ -11,6 +11,7 @@ from typing import Any
 
 from training.checkpoint import MODEL
 from training.config.flags import Config
+from training.config.saved import from_json
 from training.errors import UserError
 
 CONFIG, VERSIONS = "config.json", "versions.json"
@@ -77,7 +78,7 @@ def folder_and_model(run: Path) -> tuple[Path, Path]:
 def saved_config(folder: Path) -> Config:
     """Raises UserError if `folder` is not a run's."""
     try:
-        return Config.from_json((folder / CONFIG).read_text())
+        return from_json((folder / CONFIG).read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{folder} is not the folder of a run ({error}): name one that holds {CONFIG}.") from None
 

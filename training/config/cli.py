@@ -14,8 +14,9 @@ from typing import Any
 
 import tyro
 
-from training.config.flags import RENAMED, RENAMED_GOAL_INPUTS, Compute, Config, Learning, Pixels, Replay, Run, Task
+from training.config.flags import Compute, Config, Learning, Pixels, Replay, Run, Task
 from training.config.presets import PRESETS
+from training.config.saved import RENAMED, RENAMED_GOAL_INPUTS
 from training.errors import UserError
 from training.run_folder import saved_config
 

@@ -7,8 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
 
 import tyro
 
@@ -18,10 +17,6 @@ from auxiliary import GoalInput
 from encoders.convolutions import PixelScale
 from encoders.pixels import Pooling
 from replay.hindsight import Strategy
-
-# What flags and values were called before: saved configurations are read, command lines refused with the new name.
-RENAMED = {"head": "pooling", "head_updates": "updates_per_encoding"}
-RENAMED_GOAL_INPUTS = {"beside": "concat", "instead": "replace"}
 
 
 @dataclass(frozen=True)
@@ -241,26 +236,6 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
-    @staticmethod
-    def from_json(text: str) -> Config:
-        """Raises ValueError if the text is no configuration."""
-        try:
-            values: dict[str, Any] = json.loads(text)
-            if not isinstance(values, dict):
-                raise TypeError("no object")
-            values = {RENAMED.get(name, name): value for name, value in values.items()}
-            if "cameras" in values:
-                values["cameras"] = tuple(values["cameras"])
-            if (goal_input := values.get("goal_input")) in RENAMED_GOAL_INPUTS:
-                values["goal_input"] = RENAMED_GOAL_INPUTS[goal_input]
-            config = Config(**values)
-            for name, hint in get_type_hints(Config).items():
-                if not _fits(value := getattr(config, name), hint):
-                    raise TypeError(f"{name} is {value}")
-        except (TypeError, json.JSONDecodeError) as error:
-            raise ValueError(f"not a saved configuration ({error})") from None
-        return config
-
     def digest(self) -> str:
         """Short hash of all that makes this run what it is."""
         ours = {"total_steps": self.total_steps}  # a longer run is another one, though it may be resumed into it
@@ -269,14 +244,3 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
 
     def default_run_dir(self) -> Path:
         return Path("runs") / f"{self.preset}-seed{self.seed}-{self.digest()}"
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value from JSON is of a flag's type."""
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if get_origin(hint) in (Union, UnionType):
-        return any(_fits(value, one) for one in get_args(hint))
-    if get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(isinstance(one, str) for one in value)
-    return type(value) is hint or (hint is float and type(value) is int)

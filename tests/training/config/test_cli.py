@@ -19,6 +19,7 @@ from training import run_folder
 from training.config import cli, resources
 from training.config import flags as config
 from training.config.presets import PRESETS
+from training.config.saved import from_json
 from training.config.validation import check
 
 REFUSED = {
@@ -163,16 +164,16 @@ def test_help_lists_every_flag_with_its_value(preset: str | None, capsys: pytest
 @pytest.mark.parametrize("name", ["obs", "routing", "encoder", "pooling", "goal_input", "accelerate"])
 def test_a_saved_configuration_with_a_choice_that_there_is_not_is_none(name: str) -> None:
     saved = json.loads(PRESETS["push-pixels"].to_json())
-    assert config.Config.from_json(json.dumps(saved)) == PRESETS["push-pixels"]
+    assert from_json(json.dumps(saved)) == PRESETS["push-pixels"]
     with pytest.raises(ValueError, match=f"{name} is nonsense"):
-        config.Config.from_json(json.dumps(saved | {name: "nonsense"}))
+        from_json(json.dumps(saved | {name: "nonsense"}))
 
 
 def test_a_configuration_with_old_names_is_read() -> None:
     saved = json.loads(PRESETS["push-pixels"].to_json())
     assert saved.pop("goal_motion")  # which there was not
     saved |= {"head": saved.pop("pooling"), "head_updates": saved.pop("updates_per_encoding"), "goal_input": "instead"}
-    assert config.Config.from_json(json.dumps(saved)) == dataclasses.replace(PRESETS["push-pixels"], goal_motion=False)
+    assert from_json(json.dumps(saved)) == dataclasses.replace(PRESETS["push-pixels"], goal_motion=False)
 
 
 def test_flags_replace_the_presets_values_and_nothing_else() -> None:
@@ -180,7 +181,7 @@ def test_flags_replace_the_presets_values_and_nothing_else() -> None:
     expected = dataclasses.replace(PRESETS["reach"], gamma=0.9, alpha="auto", layer_norm=False, workers=2)
     assert parsed == expected != PRESETS["reach"]
     assert cli.parse([]) == PRESETS["push"]
-    assert config.Config.from_json(parsed.to_json()) == parsed
+    assert from_json(parsed.to_json()) == parsed
 
 
 @pytest.mark.parametrize("preset", PRESETS)

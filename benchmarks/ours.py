@@ -174,6 +174,8 @@ class Updating:
             obs = {"vector": normal(self.evaluator.vector_size)}
             if config.view is None:
                 return obs
+            if config.goal_motion:
+                obs["estimate_before"] = normal(self.evaluator.goal_size)
             shape = settings.batch_size, *config.view.shape[:2], config.view.shape[2] * config.frame_stack
             return obs | {"pixels": torch.randint(256, shape, dtype=torch.uint8, generator=generator).to(agent.device)}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+
+from torch import Tensor
 
 from agent.captured import CudaGraphUpdate
 from agent.sac import Metrics
@@ -66,8 +67,8 @@ class CudaGraphUpdates:
         self.eager.overwrite(estimates)  # outside of the graph: the replay may be in the host's memory
         return metrics
 
-    def learn(self) -> Any:
-        """What the graph records."""
+    def learn(self) -> tuple[Metrics, list[tuple[Tensor, Tensor]]]:
+        """What the graph records: an update. Returns metrics and, as of `Updates.new_estimates`, what is to be kept."""
         batches = self.eager.split(self.static) if self.static else self.eager.batches(1)[0]
         metrics, features = self.eager.learner.update(batches)
         keeps = self.eager.config.keeps_estimates

@@ -160,7 +160,7 @@ def step(trainer: Trainer, steps: int) -> None:
 
 @pytest.mark.parametrize("more", [0, 70])
 def test_the_estimate_before_is_that_of_the_observation_before_in_the_same_episode(trainer: Trainer, more: int) -> None:
-    """Of the first one of an episode, or of the ring's oldest after it went round, its own."""
+    """An episode's first, and after the ring went round its oldest, have their own."""
     step(trainer, more)
     storage = trainer.ring.storage
     table = storage.tables["estimate"].copy_(torch.randn(storage.tables["estimate"].shape))

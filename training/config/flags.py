@@ -120,8 +120,8 @@ class Pixels:
     goal_input: GoalInput = "off"
     """How actor and critic read that regression's estimate: concat (with the features), replace (them), or off."""
     goal_motion: bool = False
-    """They also read how far the estimate has moved since the observation before: with --goal-input replace, without a
-    target encoder."""
+    """Actor and critic also read how far the estimate has moved since the observation before: with --goal-input
+    replace, without a target encoder."""
     goals_per_image: int = 1
     """Relabelled goals for each encoded transition."""
     updates_per_encoding: int = 1

@@ -16,8 +16,8 @@ from encoders import Encoder
 from encoders.normalizer import Normalizer
 from replay.batch import Observation
 
-# In a step an estimate moves little, measured in deviations of where objects lie: times this, it is no small input. The
-# number was chosen once and not tuned.
+# In one step an estimate moves by a small fraction of a standard deviation of object positions; times 10 it is no small
+# input. 10 was chosen once and not tuned.
 MOTION = 10.0
 
 

@@ -13,8 +13,9 @@ def soft_q_bounds(
     """Bounds of the optimal soft Q: the lowest reward forever; the highest reward and entropy bonus forever.
 
     The upper one holds for any policy in [-1, 1]^A: none has more entropy than uniform actions, A log 2. The lower one
-    holds for those at least as good as uniform actions, whose entropy adds something. They hold for
-    Q'(s', a'), before the entropy term of the target: log pi of a sampled action is unbounded.
+    holds for any policy at least as good as uniform actions: those earn at least the lowest reward, and their entropy
+    bonus, left out here, is positive. Both bound Q'(s', a') before the target's entropy term, for log pi of a sampled
+    action is unbounded.
     """
     low, high = reward_range
     entropy = log_alpha.detach().exp() * action_size * math.log(2)

@@ -47,13 +47,6 @@ def encode(agent: Agent, batch: Batch) -> Features:
     return Features(encoded, critic, actor, next_critic, next_actor)
 
 
-def next_states(agent: Agent, features: Features, next_goal: Tensor) -> tuple[Tensor, Tensor]:
-    """States (B, S) of the next observations, for the actor and for the target critic."""
-    state = agent.state(features.next_actor, next_goal)
-    one = features.next_critic is features.next_actor
-    return state, state if one else agent.state(features.next_critic, next_goal)
-
-
 def actor_states(
     agent: Agent, routing: Routing, features: Features, state: Tensor, batch: Batch
 ) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,6 @@ Which loss trains the encoder is a row of the table in `agent/routing.py`. By de
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from agent.agent import Agent
 from agent.bounds import soft_q_bounds
-from agent.features import Features, actor_states, encode, next_states
+from agent.features import Features, actor_states, encode
 from agent.networks import frozen
 from agent.optimizers import make_optimizers, minimize
 from agent.routing import ROUTINGS
@@ -35,7 +34,6 @@ class SAC:
     Args:
         agent: networks and normalisers.
         routing: which loss trains the encoder, a key of `ROUTINGS`; the agent has as many encoders as it says.
-        shift: shifts the images of a batch.
         gamma: discount, for the bounds of Q. The target uses the batch's own, `Batch.discount`.
         tau: polyak step of the target networks.
         alpha: entropy temperature, or "auto" to learn it for a target entropy of -A, from 0.1 on.
@@ -48,14 +46,13 @@ class SAC:
         agent: Agent,
         *,
         routing: str = "critic",
-        shift: Callable[[Batch], Batch] = lambda batch: batch,
         gamma: float = 0.95,
         tau: float = 0.005,
         alpha: float | str = 0.05,
         reward_range: tuple[float, float] = (-math.inf, math.inf),
         **options: Any,
     ) -> None:
-        self.agent, self.routing, self.shift = agent, ROUTINGS[routing], shift
+        self.agent, self.routing = agent, ROUTINGS[routing]
         self.auxiliaries = [cast(Auxiliary, one) for one in agent.auxiliaries.values()]
         self.gamma, self.tau, self.reward_range = gamma, tau, reward_range
         self.target_entropy = -float(agent.config.action_size)
@@ -71,14 +68,13 @@ class SAC:
         """One step of encoder, critic, actor, temperature and target. Waits for nothing.
 
         Args:
-            batch: a minibatch.
+            batch: a minibatch, its images shifted where that is wanted.
             features: of its observations, from an update before, where they are not to be encoded again.
 
         Returns:
             metrics, and the features, detached: from them an update does not train the encoder.
         """
         if features is None:
-            batch = self.shift(batch)
             features = encode(self.agent, batch)
         state = self.agent.state(features.critic, batch.goal)  # (B, S)
         metrics = self.update_critic(batch, state, features.encoded, self.target(batch, features))
@@ -90,7 +86,8 @@ class SAC:
     @torch.no_grad()
     def target(self, batch: Batch, features: Features) -> Tensor:
         """y = r + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a' | s')), (B,). Truncation bootstraps."""
-        state, target_state = next_states(self.agent, features, batch.next_goal)  # (B, S), one and the same by default
+        state = self.agent.state(features.next_actor, batch.next_goal)  # (B, S)
+        target_state = self.agent.state(features.next_critic, batch.next_goal)  # the same without a second encoder
         action, log_prob = self.agent.actor.sample(state, self.agent.noise(len(state)))
         q = torch.minimum(*self.agent.target_critic(target_state, action))
         lowest, highest = soft_q_bounds(self.reward_range, self.gamma, self.log_alpha, self.agent.config.action_size)

@@ -31,8 +31,8 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
 
     `step` is `step_async` (start) and `step_wait` (finish); in between the caller is free, and with workers the
     environments run meanwhile. Observations are float64 arrays (num_envs, n) that alias double-buffered memory: what a
-    step or reset returned is not overwritten before the next step but one begins. Rewards, flags, infos and `final_obs`
-    are the caller's own. Actions are cast to the action space's dtype.
+    step or reset returned stays valid during the next step, and the step after that overwrites it. Rewards, flags,
+    infos and `final_obs` are the caller's own. Actions are cast to the action space's dtype.
 
     After a WorkerError it is closed. Without workers, an environment's exception comes through as it is.
 

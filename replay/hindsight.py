@@ -50,11 +50,11 @@ def first_not_reached(reached: Tensor) -> Tensor:
 def near(lent: Tensor, desired: Tensor, uniform: Tensor, scale: float) -> Tensor:
     """Relabelled goals plus noise: each moved by a random fraction of the difference of two desired goals of the batch.
 
-    Hindsight lends goals that were reached. So no transition shows an object at rest just beside its goal: the critics
-    take it for arrived, and the policy leaves it there. Moved goals lie on both sides of the border between reached and
-    missed, and each gets the reward that it has. (Lin et al. 2020, goal-augmented experience replay, move goals only as
-    far as they still count as reached.) The way between two desired goals says how far apart the task's goals lie, and
-    in which of their numbers they differ.
+    Hindsight lends only goals that were reached, so no transition shows an object at rest a little beside its goal. The
+    critics then value that near miss as a success, and the policy stops there. Moved goals lie on both sides of the
+    border between reached and missed, and each gets the reward that it has. (Lin et al. 2020, goal-augmented experience
+    replay, move goals only as far as they still count as reached.) The way between two desired goals says how far apart
+    the task's goals lie, and in which of their numbers they differ.
 
     Args:
         lent: (B, G) float64.

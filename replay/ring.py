@@ -68,8 +68,8 @@ class Ring:
         return len(self.storage)
 
     def sample(self, batch_size: int, goals: int = 1, horizon: int = 0, names: Collection[str] | None = None) -> Batch:
-        """Sample transitions uniformly, with replacement, and relabel them; with `goal_tries` above 1, those that are
-        relabelled lean toward episodes in which something was moved.
+        """Sample transitions uniformly, with replacement, and relabel them. With `goal_tries` above 1 the relabelled
+        ones are not uniform: they come more often from episodes in which something was moved.
 
         Args:
             batch_size: transitions, P.
@@ -86,9 +86,7 @@ class Ring:
         new_goal = self._hindsight_goal(env_index, time, uniform[1])
         relabelled = uniform[2, :batch_size] < self.her_ratio
         if self.goal_tries > 1:
-            choice = torch.where(
-                relabelled, first_not_reached(self._reached_at_start(env_index, time, new_goal, batch_size)), 0
-            )
+            choice = torch.where(relabelled, self._first_unreached(env_index, time, new_goal, batch_size), 0)
             choice = choice * batch_size + torch.arange(batch_size, device=self.device)
             env_index, time, new_goal = env_index[choice], time[choice], new_goal[choice]
         if goals > 1:
@@ -109,15 +107,16 @@ class Ring:
         env_indices, times = env_index.repeat(self.goal_tries), time.repeat(self.goal_tries)
         new_goal = self._hindsight_goal(env_indices, times, uniform[0])
         if self.goal_tries > 1:
-            choice = first_not_reached(self._reached_at_start(env_indices, times, new_goal, rows))
+            choice = self._first_unreached(env_indices, times, new_goal, rows)
             new_goal = new_goal[choice * rows + torch.arange(rows, device=self.device)]
         return new_goal, uniform[1, :rows] < self.her_ratio
 
-    def _reached_at_start(self, env_index: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
-        """Which candidates had their goal reached at the oldest observation of their episode, (tries, rows) bool."""
+    def _first_unreached(self, env_index: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
+        """For each of `rows`, (rows,) int64: which of its candidates, (tries * rows,) in all, is the first whose goal
+        was not reached at the oldest observation of its episode."""
         begun = torch.maximum(self.storage.read("start", env_index, time), self.storage.oldest_time(env_index))
         achieved = self.storage.read("achieved_goal", env_index, begun)
-        return self.goal_space.reached(achieved, goal).view(-1, rows)
+        return first_not_reached(self.goal_space.reached(achieved, goal).view(-1, rows))
 
     def _transitions(
         self, env_index: Tensor, time: Tensor, new_goal: Tensor, relabelled: Tensor, names: Collection[str]

@@ -93,15 +93,19 @@ class Storage:
 
     # ------------------------------------------------------------------ writing
 
-    def start(self, obs: Observation, achieved_goal: Tensor, desired_goal: Tensor) -> None:
-        """Open an episode in every environment with its first observation; one that was open is cut off where it is.
+    def start(
+        self, obs: Observation, achieved_goal: Tensor, desired_goal: Tensor, env_indices: Tensor | None = None
+    ) -> None:
+        """Open episodes with their first observations. Those that were open end at their newest observation.
 
         Args:
             obs: by name, (N, ...); its images are single ones.
             achieved_goal, desired_goal: (N, G) float64.
+            env_indices: in which environments (N,); None for all of them.
         """
-        self._end_episodes(self.all_envs)
-        self._push(self.all_envs, obs, achieved_goal, desired_goal, opens_episode=True)
+        env_indices = self.all_envs if env_indices is None else env_indices
+        self._end_episodes(env_indices)
+        self._push(env_indices, obs, achieved_goal, desired_goal, opens_episode=True)
 
     def add(
         self,
@@ -117,7 +121,7 @@ class Storage:
         Args:
             action (N, A), reward (N,), terminated (N,).
             obs, achieved_goal, desired_goal: of the next observation, as for `start`; where the episode ended, of its
-                last one (`final_obs`), to be followed by `next_episodes`.
+                last one (`final_obs`), to be followed by `start`.
         """
         added, newest = self.cursors["added"], self.cursors["newest"]
         here = self.row(newest, self.all_envs)
@@ -127,21 +131,6 @@ class Storage:
         self.tables["transition"][self.row(added, self.all_envs)] = newest
         added += 1
         self._push(self.all_envs, obs, achieved_goal, desired_goal, opens_episode=False)
-
-    def next_episodes(
-        self,
-        env_indices: Tensor,
-        obs: Observation,
-        achieved_goal: Tensor,
-        desired_goal: Tensor,
-    ) -> None:
-        """End the episodes of `env_indices` (D,) at their newest observation and open the next ones.
-
-        Args:
-            obs, achieved_goal, desired_goal: of the D first observations of the new episodes.
-        """
-        self._end_episodes(env_indices)
-        self._push(env_indices, obs, achieved_goal, desired_goal, opens_episode=True)
 
     def row(self, time: Tensor, env_indices: Tensor) -> Tensor:
         """The row of the flat tables that holds `time` of `env_indices`."""

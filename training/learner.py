@@ -40,7 +40,6 @@ class Learner:
         self.sac = SAC(
             agent,
             routing=config.routing,
-            shift=self.shift,
             learning_rate=config.learning_rate,
             encoder_learning_rate=config.encoder_learning_rate,
             gamma=config.gamma,
@@ -58,7 +57,7 @@ class Learner:
         observations of their own, with stored estimates for the images. Returns the first one's metrics and features.
         """
         first, *more = batches
-        metrics, features = self.sac.update(first)
+        metrics, features = self.sac.update(self.shift(first))
         if (norm := gradient_norm(self.encoder_parameters)) is not None:  # of the latest loss that reached the encoder
             metrics["encoder_grad_norm"] = norm
         with self._fewer_threads():

@@ -57,8 +57,8 @@ class Updates:
         return metrics
 
     def new_estimates(self, encoded: Batch, features: Features) -> list[tuple[Tensor, Tensor]]:
-        """Index (P,) and estimated achieved goal (P, G) of the observations of a batch, and of the next ones, by the
-        encoder as it was before their update."""
+        """Index (P,) and estimated achieved goal (P, G) of a batch's observations, and of the next ones, as computed
+        before this update changed the encoder."""
         denormalized_estimate = self.learner.agent.denormalized_estimate
         return [
             (encoded.obs["index"], denormalized_estimate(features.critic)),

@@ -98,7 +98,9 @@ class EnvBlock:
                 self._render("final_observation", slot, row, env)
                 final_info = info
                 observation, info = env.reset()
-            self._write(slot, row, env, observation)
+            for key, array in self._observation:
+                array[slot, row] = observation[key]
+            self._render("observation", slot, row, env)
             infos.append((info, final_info))
         self._pass_on()
         return None if self._plain else infos
@@ -111,7 +113,9 @@ class EnvBlock:
         for row, env in self._each():
             if mask[row]:
                 observation, info = env.reset(seed=seeds[row], options=options)
-                self._write(slot, row, env, observation)
+                for key, array in self._observation:
+                    array[slot, row] = observation[key]
+                self._render("observation", slot, row, env)
             infos.append(info if mask[row] else None)
         self._pass_on()
         return infos
@@ -139,11 +143,6 @@ class EnvBlock:
         for row, env in zip(self.rows, self.envs, strict=True):
             self.current = row
             yield row, env
-
-    def _write(self, slot: int, row: int, env: Any, observation: dict[str, np.ndarray]) -> None:
-        for key, array in self._observation:
-            array[slot, row] = observation[key]
-        self._render("observation", slot, row, env)
 
     def _pass_on(self) -> None:
         if self._has_poses and self._turn is not None:

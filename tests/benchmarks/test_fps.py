@@ -81,7 +81,7 @@ def test_filled_ring_is_what_adding_makes() -> None:
     for step in range(2 * EPISODE):
         added.storage.add(torch.zeros(2, 4), torch.zeros(2), torch.zeros(2), *zeros)
         if step == EPISODE - 1:
-            added.storage.next_episodes(torch.arange(2), *zeros)
+            added.storage.start(*zeros)
     added.storage.start(*zeros)  # what the collector does next, to both
     filled.storage.start(*zeros)
     for name, cursor in added.storage.cursors.items():

@@ -99,7 +99,7 @@ class Story:
         ended = [lane for lane, outcome in enumerate(outcomes) if outcome != GOES_ON]
         if ended:
             self._open(ended)
-            self.ring.storage.next_episodes(torch.tensor(ended), *self._latest(ended))
+            self.ring.storage.start(*self._latest(ended), torch.tensor(ended))
 
     def _see(self, lane: int, episode: int) -> None:
         self.numbers += 1

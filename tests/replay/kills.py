@@ -83,7 +83,7 @@ class Runs:
             torch.zeros(lanes, 1), torch.zeros(lanes), torch.zeros(lanes), *self.see(self.everywhere, opens=False)
         )
         if done := [lane for lane in self.everywhere if self.random.random() < 0.2]:
-            self.ring.storage.next_episodes(torch.tensor(done), *self.see(done, opens=True))
+            self.ring.storage.start(*self.see(done, opens=True), torch.tensor(done))
 
     def save(self) -> None:
         """The checkpoint, as it lies on a disk."""

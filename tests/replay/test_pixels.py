@@ -36,10 +36,8 @@ def played(ring: Ring, episodes: int = len(LENGTHS)) -> Ring:
         pixels = torch.stack([image(lane, episode, step) for lane in range(LANES)])
         return {"vector": vector, "pixels": pixels}, goal, goal + 100
 
-    lanes = torch.arange(LANES)
     for episode in range(episodes):
-        first = observation(episode, 0)
-        ring.storage.next_episodes(lanes, *first) if episode else ring.storage.start(*first)
+        ring.storage.start(*observation(episode, 0))
         for step in range(1, LENGTHS[episode] + 1):
             ring.storage.add(
                 torch.full((LANES, 1), float(step)), -torch.ones(LANES), torch.zeros(LANES), *observation(episode, step)

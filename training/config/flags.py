@@ -125,9 +125,9 @@ class Pixels:
     goals_per_image: int = 1
     """Relabelled goals for each encoded transition."""
     updates_per_encoding: int = 1
-    """Updates of actor and critic for each pass of the encoder. All but the first have new goals for the same
-    observations, whose features serve again. With --goal-input replace, and no target encoder, they have transitions of
-    their own, sampled with the first, whose estimates the replay keeps (with --shift-pad, of the shifted images)."""
+    """Updates of actor and critic for each pass of the encoder. By default the later ones reuse its output for the same
+    observations, with new goals. With --goal-input replace and no target encoder they have other transitions, sampled
+    at the same time, and read the estimates that the replay keeps of them (with --shift-pad, of shifted images)."""
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,8 @@ def leaves_a_core(config: Config, device: torch.device) -> bool:
     """Whether updates of actor and critics that do not touch the encoder leave a core to the environments.
 
     Where the encoder takes all of a CPU, the environments had better run while the learner does what gains little from
-    the last core. By the run's configuration alone, so that the number of workers, or of cores, changes no bit of it:
-    where cores are idle anyway, or no worker waits for one, this costs a little.
+    the last core. Decided by the configuration alone, so that the numbers of workers and cores change no bit of a run;
+    the price is a little speed where cores are idle anyway.
     """
     assert config.threads is not None
     return device.type == "cpu" and config.threads > 1 and config.updates_per_encoding > 1

@@ -87,8 +87,12 @@ class Collector:
         """Wait for the environments and store what they did."""
         obs, reward, terminated, truncated, infos = self.vec.step_wait()  # type: ignore[attr-defined]
         done = terminated | truncated
-        next_obs, final = _next_observations(obs, infos, done), None
+        next_obs, final = obs, None  # what each step led to: `final_obs` where an episode ended
         if done.any():
+            next_obs = {name: values.copy() for name, values in obs.items()}
+            for env_index in np.flatnonzero(done):
+                for name, values in next_obs.items():
+                    values[env_index] = infos["final_obs"][env_index][name]
             final = self.policy.without_images(next_obs)
             if self.policy.estimates:
                 final = self.policy.observe(next_obs, copy.copy(self.frames), np.zeros_like(done))
@@ -110,7 +114,7 @@ class Collector:
             self.update_normalizers(*(part[env_indices.to(part.device)] for part in self.shown.vectors))
             first, achieved, desired = self._stored(obs, self.shown)
             first = {name: part[env_indices] for name, part in first.items()}
-            self.storage.next_episodes(env_indices, first, achieved[env_indices], desired[env_indices])
+            self.storage.start(first, achieved[env_indices], desired[env_indices], env_indices)
             self._begin(env_indices.to(self.agent.device))
 
     def keep_images(self) -> None:
@@ -187,14 +191,3 @@ class Collector:
         self.to_object = None if state["to_object"] is None else state["to_object"].to(device)
         self.episode_return = state["episode_return"].numpy().copy()
         return True
-
-
-def _next_observations(obs: RawObservation, infos: dict[str, Any], done: np.ndarray) -> RawObservation:
-    """What each step led to: `final_obs` where an episode ended, `obs` elsewhere."""
-    if not done.any():
-        return obs
-    next_obs = {name: values.copy() for name, values in obs.items()}
-    for env_index in np.flatnonzero(done):
-        for name, values in next_obs.items():
-            values[env_index] = infos["final_obs"][env_index][name]
-    return next_obs

@@ -1,7 +1,8 @@
 """Whether this working tree learns what another commit does, bit for bit: `python scripts/same_numbers.py COMMIT`.
 
 Both run the first steps of `push` and `push-pixels` (one thread, seed 0) with the packages installed here. Every column
-of metrics.csv is compared as text, clocks aside. Exit code 1 if a number differs, or one side lacks a column or a row.
+of metrics.csv is compared as text, clocks aside. Exit code 1 if a number differs, or a column or row that the commit has
+is missing. Columns that only this tree has are named.
 """
 
 from __future__ import annotations
@@ -31,12 +32,16 @@ def rows_of(tree: Path, preset: str, run: Path) -> list[dict[str, str]]:
 def differences(ours: list[dict[str, str]], theirs: list[dict[str, str]]) -> list[str]:
     """What differs, a line for each number."""
     columns, others = ([name for name in rows[0] if not name.startswith(CLOCKS)] for rows in (ours, theirs))
-    if columns != others or len(ours) != len(theirs):
-        return [f"here {len(ours)} rows of {', '.join(columns)}; there {len(theirs)} of {', '.join(others)}"]
+    if (missing := set(others) - set(columns)) or len(ours) != len(theirs):
+        return [
+            f"here {len(ours)} rows without {', '.join(sorted(missing)) or 'a column missing'}; there {len(theirs)}"
+        ]
+    if new := [name for name in columns if name not in others]:
+        print(f"not compared, for only this tree has them: {', '.join(new)}")
     return [
         f"step {mine['step']}: {name} is {mine[name]} here and {other[name]} there"
         for mine, other in zip(ours, theirs, strict=True)
-        for name in columns
+        for name in others
         if mine[name] != other[name]
     ]
 

@@ -22,6 +22,8 @@ COLUMNS = (
     "critic_loss", "actor_loss", "temperature_loss", "q", "target_q", "entropy", "alpha",
     "goal_loss", "replay_error_cm", "position_error_cm", "softmax_temperature",
     "encoder_grad_norm", "critic_grad_norm", "actor_grad_norm",
+    "td_loss_original", "td_loss_relabelled", "explained_variance", "action_gap", "goal_gap", "dormant_units",
+    "readout_cm",
     "steps_per_second", "updates_per_second", "time_frac_act", "time_frac_env", "time_frac_sample", "time_frac_update",
 )  # fmt: skip
 

@@ -14,11 +14,13 @@ import envs
 from agent.agent import gradient_norm
 from encoders.pixels import softmax_temperature
 from training import checkpoint
+from training.diagnosis import diagnose
 from training.errors import LOWER, RunFailed, ran_out_of_memory
 from training.finish import finish
 from training.logger import Logger, Row
 from training.progress import Progress
 from training.rollout.evaluate import evaluate
+from training.seeds import independent_seeds
 from training.trainer import Trainer
 from training.training_state import TrainingState
 
@@ -94,6 +96,9 @@ class Run:
         if collector.success:
             row["success_rolling"] = sum(collector.success) / len(collector.success)
             row["episode_return"] = sum(collector.returns) / len(collector.returns)
+        if self.state.updates:
+            seed = independent_seeds([self.trainer.seeds["diagnosis"], self.state.step], 1)[0]
+            row |= diagnose(self.trainer.learner.sac, self.trainer.eager_updates, seed)
         return row
 
     def _check_weights(self) -> None:

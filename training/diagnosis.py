@@ -1,0 +1,143 @@
+"""What the losses alone do not tell: how well Q explains its targets, what it depends on, and what the encoder sees.
+
+Measured with each row of the log, on transitions sampled for this alone. The random numbers of the run itself stay as
+they were: it is bit for bit the same without.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from agent import SAC, Agent
+from agent.features import Features, encode
+from replay import Batch, Ring
+from training.config.flags import Config
+from training.logger import Row
+from training.updates import Updates
+
+DORMANT = 0.025  # Sokar et al. 2023: a unit whose mean activation is at most this fraction of its layer's
+ACTIONS = 8  # random ones, for each state
+RIDGE = 1e-2  # weight of the readout's penalty, for each sample
+KINDS = {"original": 0.0, "relabelled": 1.0}  # and the fraction of goals that hindsight lends
+
+
+@torch.no_grad()
+def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
+    """The measures of an agent, on one minibatch with the goals that it was asked for and one with lent goals.
+
+    - td_loss_original, td_loss_relabelled: mean squared TD error, apart for both kinds of goals.
+    - explained_variance: 1 - E[(y - Q)^2] / Var[y], over both.
+    - action_gap: how far Q changes with the action (standard deviation over random ones), as a fraction of how far it
+      differs between transitions (its standard deviation), for original goals.
+    - goal_gap: mean absolute change of Q if the goals are shuffled, as a fraction of the same.
+    - dormant_units: fraction of the critics' hidden units that are dormant (Sokar et al. 2023).
+    - readout_cm: RMSE in centimetres of a linear readout of the achieved goal from the features of the images, fitted
+      on one minibatch and tested on the other; where there are images.
+
+    Args:
+        sac: the learner.
+        updates: samples the minibatches.
+        seed: of the random numbers.
+    """
+    with _own_noise(sac.agent, seed):
+        batches = {kind: sample(updates, ratio, seed) for kind, ratio in KINDS.items()}
+        features = {kind: encode(sac.agent, batch) for kind, batch in batches.items()}
+        row: Row = {}
+        errors, targets = [], []
+        for kind, batch in batches.items():
+            target = sac.target(batch, features[kind])
+            errors.append(target - q_of(sac.agent, features[kind], batch.goal, batch.action))
+            targets.append(target)
+            row[f"td_loss_{kind}"] = errors[-1].square().mean().item()
+        row["explained_variance"] = explained_variance(torch.cat(errors), torch.cat(targets))
+        row |= gaps(sac.agent, batches["original"], features["original"])
+        row["dormant_units"] = dormant(sac.agent, batches["original"], features["original"])
+        if "pixels" in batches["original"].obs:
+            row["readout_cm"] = 100 * readout(*(seen(sac.agent, features[kind], batches[kind]) for kind in KINDS))
+    return row
+
+
+@contextmanager
+def _own_noise(agent: Agent, seed: int) -> Iterator[None]:
+    """Inside, the agent's random numbers are those of `seed`; outside, they go on as if nothing had happened."""
+    before = agent.generator.get_state()
+    agent.generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        agent.generator.set_state(before)
+
+
+def sample(updates: Updates, her_ratio: float, seed: int) -> Batch:
+    """A minibatch as of the first step of an update, with that fraction of lent goals."""
+    ring: Ring = copy.copy(updates.ring)  # the same storage
+    ring.her_ratio = 0.0 if ring.strategy == "none" else her_ratio
+    ring.generator = torch.Generator(ring.device).manual_seed(seed)
+    apart = copy.copy(updates)
+    apart.ring = ring
+    config: Config = updates.config
+    size = config.goals_per_image * config.batch_size
+    return apart.sample()[0].to(updates.device).split(size)[0]
+
+
+def q_of(agent: Agent, features: Features, goal: Tensor, action: Tensor) -> Tensor:
+    """The smaller of both critics' Q, (B,)."""
+    return torch.minimum(*agent.critic(agent.state(features.critic, goal), action))
+
+
+def explained_variance(error: Tensor, target: Tensor) -> float:
+    """1 - E[error^2] / Var[target], of (B,) each; 0 if all targets are the same."""
+    variance = target.var(correction=0)
+    return (1 - error.square().mean() / variance).item() if variance > 0 else 0.0
+
+
+def gaps(agent: Agent, batch: Batch, features: Features) -> Row:
+    """action_gap and goal_gap, as of `diagnose`; 0 where Q is the same for all transitions."""
+    q = q_of(agent, features, batch.goal, batch.action)
+    shape = ACTIONS, *batch.action.shape
+    actions = torch.rand(shape, device=q.device, generator=agent.generator) * 2 - 1
+    over_actions = torch.stack([q_of(agent, features, batch.goal, one) for one in actions]).std(0).mean()
+    shuffled = (q_of(agent, features, batch.goal.roll(1, 0), batch.action) - q).abs().mean()
+    spread = q.std()
+    return {
+        name: (gap / spread).item() if spread > 0 else 0.0
+        for name, gap in (("action_gap", over_actions), ("goal_gap", shuffled))
+    }
+
+
+def dormant(agent: Agent, batch: Batch, features: Features) -> float:
+    """Fraction of the critics' hidden units whose mean activation is at most DORMANT times their layer's mean."""
+    activity: list[Tensor] = []
+    hooks = [
+        layer.register_forward_hook(lambda _layer, _inputs, output: activity.append(output.float().mean(0)))
+        for layer in agent.critic.modules()
+        if isinstance(layer, nn.ReLU)
+    ]
+    q_of(agent, features, batch.goal, batch.action)
+    for hook in hooks:
+        hook.remove()
+    return torch.cat([unit <= DORMANT * unit.mean() for unit in activity]).float().mean().item()
+
+
+def seen(agent: Agent, features: Features, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Features of the images (P, F) and the achieved goals (P, G), float64."""
+    encoded = features.encoded
+    assert encoded is not None
+    images = encoded.shape[1] - agent.config.vector_size  # they come first
+    return encoded[:, :images].double(), batch.achieved_goal.double()
+
+
+def readout(fitted: tuple[Tensor, Tensor], tested: tuple[Tensor, Tensor]) -> float:
+    """RMSE (Euclidean) of a ridge regression, fitted on inputs (P, F) and outputs (P, G) and tested on others."""
+    inputs, outputs = fitted
+    mean, scale = inputs.mean(0), inputs.std(0) + 1e-6
+    middle, inputs = outputs.mean(0), (inputs - mean) / scale
+    penalty = RIDGE * len(inputs) * torch.eye(inputs.shape[1], dtype=inputs.dtype, device=inputs.device)
+    weights = torch.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ (outputs - middle))
+    error = (tested[0] - mean) / scale @ weights + middle - tested[1]
+    return error.square().sum(1).mean().sqrt().item()

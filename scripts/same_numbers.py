@@ -1,8 +1,8 @@
 """Whether this working tree learns what another commit does, bit for bit: `python scripts/same_numbers.py COMMIT`.
 
 Both run the first steps of `push` and `push-pixels` (one thread, seed 0) with the packages installed here. Every column
-of metrics.csv is compared as text, clocks aside. Exit code 1 if a number differs, or a column or row that the commit has
-is missing. Columns that only this tree has are named.
+of metrics.csv is compared as text, clocks aside. Exit code 1 if a number differs, or if a column or row of the commit's
+is missing here. Columns that only this tree has are named.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ def differences(ours: list[dict[str, str]], theirs: list[dict[str, str]]) -> lis
     """What differs, a line for each number."""
     columns, others = ([name for name in rows[0] if not name.startswith(CLOCKS)] for rows in (ours, theirs))
     if (missing := set(others) - set(columns)) or len(ours) != len(theirs):
-        return [
-            f"here {len(ours)} rows without {', '.join(sorted(missing)) or 'a column missing'}; there {len(theirs)}"
-        ]
+        return [f"here {len(ours)} rows, there {len(theirs)}; missing here: {', '.join(sorted(missing)) or 'nothing'}"]
     if new := [name for name in columns if name not in others]:
         print(f"not compared, for only this tree has them: {', '.join(new)}")
     return [

@@ -18,7 +18,7 @@ PRESETS: dict[str, Config] = {
     "reach": replace(PUSH, preset="reach", env_id="FetchReach-v4", total_steps=2_000, learning_starts=200,
                      updates_per_step=1.0, eval_every=400, log_every=200),
     # Without near misses: goals lie so far apart here that a goal moved between two of them is hardly ever reached. And
-    # fewer guided episodes: a puck that was pushed somewhere is out of reach, and the rest of the episode teaches little.
+    # fewer guided episodes: a puck that was pushed off is out of reach, and the rest of the episode teaches little.
     "slide": replace(PUSH, preset="slide", env_id="FetchSlide-v4", total_steps=1_000_000, updates_per_step=0.25,
                      goal_noise=0.0, guided_episodes=0.3, eval_every=25_000, log_every=5_000, save_every=200_000),
     "pick-and-place": replace(PUSH, preset="pick-and-place", env_id="FetchPickAndPlace-v4", total_steps=80_000),

@@ -33,6 +33,7 @@ class PixelEncoder(Encoder):
         size: pixels a side.
         vector_size: V.
         feature_norm: LayerNorm and Tanh after the pooling.
+        temperature: that SpatialSoftmax starts from.
         coord_conv: two channels of coordinates beside the images.
         pixel_scale: "centered", (pixels - 128) / 128, or "unit", pixels / 255.
 
@@ -49,6 +50,7 @@ class PixelEncoder(Encoder):
         vector_size: int,
         *,
         feature_norm: bool = True,
+        temperature: float = 1.0,
         coord_conv: bool = False,
         pixel_scale: PixelScale = "centered",
     ) -> None:
@@ -56,7 +58,7 @@ class PixelEncoder(Encoder):
         self.convolutions = Convolutions(family, channels, size, coord_conv, pixel_scale)
         maps = self.convolutions.shape
         if pooling == "spatial-softmax":
-            self.pooling: SpatialSoftmax | FlatTrunk = SpatialSoftmax(*maps)
+            self.pooling: SpatialSoftmax | FlatTrunk = SpatialSoftmax(*maps, temperature)
         else:
             self.pooling = FlatTrunk(*maps, NATURE_TRUNK if pooling == "relu" else TRUNK, relu=pooling == "relu")
         self.norm = nn.Sequential(nn.LayerNorm(self.pooling.out), nn.Tanh()) if feature_norm else nn.Identity()

@@ -11,6 +11,8 @@ class SpatialSoftmax(nn.Module):
 
     Args:
         channels, height, width: of the maps.
+        temperature: that the maps are divided by, to begin with; it is learned. At 1, maps whose values differ by
+            hundredths, as untrained ones do, give all but uniform weights: every point lies near the middle.
 
     Attributes:
         out: 2 * channels.
@@ -18,11 +20,11 @@ class SpatialSoftmax(nn.Module):
 
     positions: Tensor  # (height * width, 2)
 
-    def __init__(self, channels: int, height: int, width: int) -> None:
+    def __init__(self, channels: int, height: int, width: int, temperature: float = 1.0) -> None:
         super().__init__()
         y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
         self.register_buffer("positions", torch.stack([x.flatten(), y.flatten()], dim=1), persistent=False)
-        self.log_temperature = nn.Parameter(torch.zeros(()))  # its exponential is always positive
+        self.log_temperature = nn.Parameter(torch.tensor(temperature).log())  # its exponential is always positive
         self.out = 2 * channels
 
     def points(self, maps: Tensor) -> Tensor:

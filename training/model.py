@@ -72,6 +72,7 @@ def _make_encoder(config: Config, vector_size: int) -> Encoder:
         envs.SIZE,
         vector_size,
         feature_norm=config.feature_norm,
+        temperature=config.softmax_temperature,
         coord_conv=config.coord_conv,
         pixel_scale=config.pixel_scale,
     )

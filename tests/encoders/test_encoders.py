@@ -69,6 +69,13 @@ def test_a_peak_lands_at_its_place(height: int, width: int) -> None:
     torch.testing.assert_close(pooling(torch.zeros(1, 2, height, width)), torch.zeros(1, 4), atol=1e-6, rtol=0)
 
 
+def test_a_lower_temperature_is_as_good_as_larger_maps() -> None:
+    maps = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
+    cold, plain = SpatialSoftmax(3, 5, 4, temperature=0.1), SpatialSoftmax(3, 5, 4)
+    torch.testing.assert_close(cold(maps), plain(10 * maps), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(cold(maps), plain(maps), atol=0.1)
+
+
 def test_the_temperature_is_learned_and_stays_positive() -> None:
     pooling, maps = SpatialSoftmax(1, 3, 3), torch.zeros(1, 1, 3, 3)
     maps[0, 0, 1, 2] = 1.0

@@ -40,7 +40,8 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "updates_per_encoding": (1, 1024),
     "threads": (1, 256),
 }
-_ABOVE_ZERO = {"updates_per_step": 1000, "learning_rate": 1, "tau": 1, "encoder_learning_rate": 1, "alpha": 1e6}
+_ABOVE_ZERO = {"updates_per_step": 1000, "learning_rate": 1, "tau": 1, "encoder_learning_rate": 1, "alpha": 1e6,
+               "softmax_temperature": 1000}  # fmt: skip
 _LEFT_TO_US = {("workers", None), ("threads", None), ("encoder_learning_rate", None), ("alpha", "auto")}
 
 
@@ -91,6 +92,8 @@ def _pixel_problems(config: Config) -> list[str]:
         envs.check_cameras(config.cameras)
     except ValueError as error:
         found.append(f"--cameras: {error}")
+    if config.softmax_temperature != 1 and config.pooling != "spatial-softmax":
+        found.append(f"--softmax-temperature is of --pooling spatial-softmax, not of {config.pooling}: leave it out.")
     if config.shared_shift and not config.shift_pad:
         found.append("--shared-shift says how to shift: give --shift-pad, by how much.")
     if not config.proprioception and "proprioception" not in envs.LAYOUTS[config.obs].vector:

@@ -241,6 +241,7 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
         (["push", "--no-proprio"], "--obs state has no images, without which --no-proprio means nothing"),
         (["push-pixels", "--obs", "pixels-only", "--no-proprio"], "has no proprioception to leave out"),
         (["push-pixels", "--shared-shift"], "give --shift-pad, by how much"),
+        (["push-pixels", "--softmax-temperature", "0.1"], "is of --pooling spatial-softmax, not of flat"),
         (["push-pixels", "--routing", "critic"], "say --routing goal too, or take concat"),
         (["push-pixels", "--routing", "separate", "--goal-input", "off"], "--routing separate has two"),
         (["push-pixels", "--goal-loss", "0"], "--goal-input needs an estimate to show"),

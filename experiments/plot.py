@@ -23,7 +23,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from analysis.command import command
 from experiments import evidence, summary
 from experiments.evidence import Result
-from experiments.table import named
+from experiments.table import canonical, named
 from training.errors import RunFailed, UserError
 
 # Okabe and Ito's colours: told apart with any colour vision.
@@ -100,7 +100,7 @@ def image(found: dict[str, list[Result]], path: Path, log_steps: bool) -> None:
 
 def run(given: Arguments) -> None:
     """Raises UserError, before anything is written, if a name is unknown or has no results."""
-    names = list(dict.fromkeys(given.names))
+    names = list(dict.fromkeys(map(canonical, given.names)))
     if not names:
         raise UserError("no experiment is named: python -m experiments.plot push-state")
     shows = {name: named(name).shows for name in names}

@@ -18,7 +18,7 @@ import tyro
 
 from experiments import evidence
 from experiments.jobs import Job, Jobs
-from experiments.table import EXPERIMENTS, named
+from experiments.table import EXPERIMENTS, canonical, named
 from training import run_folder
 from training.config import resources
 from training.config.cli import check_text
@@ -131,6 +131,7 @@ def run(arguments: Sequence[str]) -> int:
     """Returns the exit code."""
     own, extra = split(arguments)
     given = parse(own)
+    given = dataclasses.replace(given, name=canonical(given.name))
     config = expected(given.name, extra)
     evidence.check_alike(given.results, given.name, config)
     if given.collect:

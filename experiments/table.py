@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-from training.config import cli
-from training.config.flags import Config
+from experiments.chapter.table import ALIASES, CHAPTER
+from experiments.experiment import Experiment
 from training.errors import UserError
-
-
-@dataclass(frozen=True)
-class Experiment:
-    preset: str
-    flags: str
-    shows: str
-
-    def arguments(self, extra: Sequence[str] = ()) -> list[str]:
-        """What train.py is called with; of a flag that is there twice, the later one holds."""
-        return [self.preset, *self.flags.split(), *extra]
-
-    def config(self, extra: Sequence[str] = ()) -> Config:
-        """Raises UserError, or exits with code 2 and a message, for a bad extra flag."""
-        return cli.parse(self.arguments(extra))
-
 
 EXPERIMENTS: dict[str, Experiment] = {
     "push-state": Experiment(
@@ -126,13 +108,20 @@ EXPERIMENTS: dict[str, Experiment] = {
         "--env-id HandReach-v3 --total-steps 20000",
         "A hand with 20 actions and a goal of 15 numbers: that it runs, in a budget too short to learn it.",
     ),
+    **CHAPTER,
 }
+
+
+def canonical(name: str) -> str:
+    """The name that an experiment's results go by; some have a second one."""
+    return ALIASES.get(name, name)
 
 
 def named(name: str) -> Experiment:
     """Raises UserError, with the nearest name, if there is no such experiment."""
+    name = canonical(name)
     if name not in EXPERIMENTS:
-        close = difflib.get_close_matches(name, EXPERIMENTS, n=1)
+        close = difflib.get_close_matches(name, [*EXPERIMENTS, *ALIASES], n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UserError(f"there is no experiment {name}: {hint}They are {', '.join(EXPERIMENTS)}.")
     return EXPERIMENTS[name]

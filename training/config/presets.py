@@ -33,6 +33,12 @@ PRESETS: dict[str, Config] = {
                                    total_steps=80_000, buffer_size=110_000, save_every=50_000, updates_per_step=0.25,
                                    updates_per_encoding=1, routing="critic", goal_loss=0.0, goal_input="off",
                                    goal_motion=False, shift_pad=4, encoder_learning_rate=2e-4),
+    # The chapter's questions at a price that a CPU can pay: the book's eyes (its view, convolutions, SpatialSoftmax,
+    # scale, target encoder and routing) on our learner (relative goals, LayerNorm critics, guided episodes, larger
+    # learning rates), with one image in the place of four and half of its minibatch.
+    "chapter": replace(PUSH, preset="chapter", obs="chapter", total_steps=60_000, updates_per_step=0.25, batch_size=128,
+                       encoder="manipulation", pooling="spatial-softmax", pixel_scale="unit", target_encoder=True,
+                       encoder_learning_rate=3e-4, buffer_size=65_000, save_every=20_000),
     "reach-pixels": replace(PUSH_PIXELS, preset="reach-pixels", env_id="FetchReach-v4", obs="pixels-only",
                             total_steps=10_000, eval_every=1_000, buffer_size=15_000),
     # The chapter's own state run, with SB3's defaults where the chapter names none. Its inputs are not normalised:

@@ -199,8 +199,8 @@ def test_learning_rates_fall_over_the_last_part_of_the_steps() -> None:
 
 def test_the_presets_are_those_that_were_asked_for() -> None:
     assert list(PRESETS) == [
-        "push", "reach", "slide", "pick-and-place", "push-pixels", "push-pixels-chapter", "reach-pixels", "book-state",
-        "book-pixels",
+        "push", "reach", "slide", "pick-and-place", "push-pixels", "push-pixels-chapter", "chapter", "reach-pixels",
+        "book-state", "book-pixels",
     ]  # fmt: skip
 
 
@@ -220,7 +220,7 @@ def test_book_pixels_is_the_books() -> None:
     assert {name: ours[name] for name in book} == book
 
 
-@pytest.mark.parametrize("preset", ["push-pixels-chapter", "book-pixels"])
+@pytest.mark.parametrize("preset", ["push-pixels-chapter", "chapter", "book-pixels"])
 def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str) -> None:
     chosen = PRESETS[preset]
     assert chosen.layout == envs.LAYOUTS["chapter"] and chosen.routing == "critic"

@@ -1,0 +1,1 @@
+"""The chapter's steps, cells, controls and probes: what it claims, what is run for it, and how that came out."""

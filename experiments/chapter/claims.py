@@ -1,0 +1,121 @@
+"""What the chapter claims, question by question, and what stands beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from experiments.chapter import book
+from experiments.chapter.book import BookCurve
+
+OPEN = "open: no run of it is finished yet."
+
+
+@dataclass(frozen=True)
+class Question:
+    """A step, table or sidebar of the chapter."""
+
+    name: str
+    title: str
+    claim: str  # the chapter's
+    experiments: tuple[str, ...]  # that are compared, matched in all else; the first is what the claim is about
+    change: str  # what to try to see for oneself
+    book: tuple[BookCurve, ...] = ()
+    verdict: str = OPEN  # confirmed, contradicted or open, with the reason and its weakness
+
+
+QUESTIONS = (
+    Question(
+        "step-0", "Step 0: the baseline gap",
+        "The state pipeline with NatureCNN on pixels stays at 5 to 8% to 8M steps. The first layer, 8x8 with stride 4, "
+        "destroys the block, which is about 5 pixels wide.",
+        ("step-0", "step-1", "encoder-nature", "step-2"),
+        "`--encoder` and `--pooling` on their own: `encoder-nature` has NatureCNN's convolutions, and all else is "
+        "step 2's.",
+        (book.NATURE,),
+    ),
+    Question(
+        "step-1", "Step 1: the right eyes",
+        "3x3 convolutions of strides 2, 1, 1, 2 with SpatialSoftmax and proprioception, and SB3's gradient routing, "
+        "stay at 2 to 14%: architecture is necessary but not sufficient.",
+        ("step-1", "step-0", "step-2"),
+        "`--routing`: `separate` is SB3's default, `critic` is step 2.",
+        (book.EYES,),
+    ),
+    Question(
+        "step-2", "Step 2: the right gradient flow",
+        "With the encoder in the critic's optimizer and detached features for the actor, success lifts at about 2M "
+        "steps and ends at 95% at 4.2M: routing is the difference.",
+        ("step-2", "step-1", "routing-actor", "routing-both"),
+        "`python -m benchmarks.routing` prints which optimizer moves how much of the encoder, ours and SB3's.",
+        (book.FLOW,),
+    ),
+    Question(
+        "step-3", "Step 3: the patience tax",
+        "Representation learning costs two to four times the steps of learning from state, whose curve turns at 1.28M. "
+        "A falling critic loss with flat success is failure, rising losses are health, and stop rules made for state "
+        "kill pixel runs too early.",
+        ("step-2", "push-state", "push-blind"),
+        "`push-blind` sees the same numbers as step 2 without its images: what is left is what the images cost.",
+        (book.STATE, book.FLOW),
+    ),
+    Question(
+        "step-4", "Step 4: the DrQ surprise",
+        "The same with random shifts of 4 pixels stays at 3 to 6%: augmentation that moves pixels destroys "
+        "SpatialSoftmax's coordinates (by 0.10 where they span 0.25 to 0.50), twice in the Bellman target.",
+        ("step-4", "step-2"),
+        "`python -m analysis.feature_stats 'chapter --shift-pad 4'` prints how far a shift moves the features, "
+        "beside how far scenes differ.",
+        (book.SHIFTED,),
+    ),
+    Question(
+        "factorial", "The factorial: shifts and pooling",
+        "Four cells: A SpatialSoftmax without shifts, B flat without, C flat with, D SpatialSoftmax with. B and C were "
+        "never finished. A far above D with B, C and D alike: SpatialSoftmax needs clean coordinates. B far above D, "
+        "with A, C and D alike: flat without shifts is best. A and B alike, far above C and D: shifts are the poison. "
+        "C far above D, with A, B and D alike: SpatialSoftmax is. All flat: it is something else.",
+        ("cell-a", "cell-b", "cell-c", "cell-d"),
+        "`--shift-pad 0` or `4`, `--pooling spatial-softmax` or `flat`.",
+    ),
+    Question(
+        "temperature", "Where SpatialSoftmax starts",
+        "Not in the chapter: its SpatialSoftmax starts at temperature 1, where the weights over a map of an untrained "
+        "encoder are all but uniform, and a shift moves the features 11 to 13 times as far as scenes differ.",
+        ("temperature-1", "temperature-0.3", "temperature-0.1", "temperature-0.03"),
+        "`--softmax-temperature`.",
+    ),
+    Question(
+        "encoders", "Which convolutions",
+        "NatureCNN's large strides lose the block; 3x3 convolutions keep it.",
+        ("encoder-manipulation", "encoder-nature", "encoder-fast"),
+        "`--encoder`.",
+    ),
+    Question(
+        "controls", "Controls without pixels",
+        "16 numbers (proprioception, achieved and desired goal) without pixels stay at 0% to 1.67M steps: a POMDP.",
+        ("book-blind", "push-blind", "push-no-her", "push-dense"),
+        "`--obs blind` on `push` and on `book-state`.",
+        (book.BLIND,),
+    ),
+    Question(
+        "sidebars", "Sidebars",
+        "LayerNorm and Tanh after the pooling, four stacked images, proprioception, CoordConv, rendering at 480, the "
+        "goal's marker, larger shifts, and Reach.",
+        ("step-2", "no-feature-norm", "stack-4", "no-proprio", "coord-conv", "render-480", "goal-marker", "pad-8",
+         "reach-eyes", "reach-eyes-shift"),
+        "Each changes one flag of step 2: `python -m experiments.chapter` lists it.",
+    ),
+    Question(
+        "probes", "Probes, one at a time",
+        "Learning rate, updates, k, environments, discount and temperature, and the first three together.",
+        ("step-2", "probe-lr", "probe-updates", "probe-k", "probe-envs", "probe-gamma", "probe-alpha", "probe-three"),
+        "Each changes one flag of step 2.",
+    ),
+    Question(
+        "honest", "The same without the block's position",
+        "Not in the chapter, whose networks are told where the block is: does what holds there hold where they have to "
+        "see it?",
+        ("honest-step-2", "honest-step-4", "honest-cell-b", "honest-cell-c", "honest-step-1", "honest-routing-actor",
+         "honest-routing-both"),
+        "`--obs honest`.",
+    ),
+)  # fmt: skip

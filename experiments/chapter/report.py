@@ -1,0 +1,200 @@
+"""docs/chapter.md: each question with its claim, commands, figures, a table, a plot and a verdict."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # before pyplot: no display is needed
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from experiments import evidence, summary
+from experiments.chapter.book import BookCurve
+from experiments.chapter.claims import QUESTIONS, Question
+from experiments.evidence import Result
+from experiments.plot import COLOURS, STYLES
+from experiments.table import canonical, named
+from training.errors import RunFailed
+
+INTRODUCTION = """# The chapter, re-run
+
+Each question of the chapter, with what it claims, the command that asks it here, and what came out. `python -m
+experiments.chapter report` writes this page from `experiments/results/`.
+
+The chapter's own settings take 2 to 4 million steps, which on two cores is days. So its questions are asked with its
+eyes (its view, convolutions, SpatialSoftmax with LayerNorm and Tanh, pixels / 255, target encoder and routing) on our
+learner (relative goals, LayerNorm critics, guided episodes, larger learning rates): the preset `chapter`. Within a
+question all else is equal, seeds and budget too. Its own settings, whole, are `book-cell-a` to `book-cell-d`.
+
+Success *while exploring* is what the chapter reports: of the last 100 episodes, with exploration. *Evaluated* success
+is without it. The two are not to be compared with one another. The chapter's points (one seed each) stand in the plots
+of success while exploring, on an axis of their own.
+"""
+PANELS = {  # column of metrics.csv -> title
+    "success_rolling": "success while exploring",
+    "eval_success": "evaluated success",
+    "critic_loss": "critic loss",
+    "actor_loss": "actor loss",
+}
+
+
+def found(results: Path, question: Question) -> dict[str, list[Result]]:
+    """Results by experiment, of those that have any."""
+    names = [name for name in question.experiments if evidence.seed_folders(results, canonical(name))]
+    return {name: evidence.read(results, canonical(name)) for name in names}
+
+
+def exploring(result: Result) -> float:
+    """Success of the last 100 exploring episodes at the end; NaN before any has ended."""
+    return next((row["success_rolling"] for row in reversed(result.rows) if "success_rolling" in row), math.nan)
+
+
+def row_of(name: str, results: Sequence[Result]) -> str:
+    """A line of a question's table."""
+    numbers = summary.over_seeds(results)
+    each = [result.final["success_rate"] for result in results]
+    late = [exploring(result) for result in results]
+    reached = [
+        "not reached" if math.isinf(numbers[f"steps_to_{level}"]) else summary.thousands(numbers[f"steps_to_{level}"])
+        for level in (50, 90)
+    ]
+    cells = [
+        f"`{name}`", str(len(results)), summary.thousands(results[0].config.total_steps),
+        f"{statistics.fmean(each):.1%} ({', '.join(f'{one:.1%}' for one in each)})",
+        f"{statistics.fmean(late):.0%} ({', '.join(f'{one:.0%}' for one in late)})", *reached,
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def section(question: Question, results: Path, pictures: str) -> str:
+    """A question's part of the page."""
+    there = found(results, question)
+    commands = [f"python -m experiments.run {canonical(name)} --seeds 0 1 2" for name in question.experiments]
+    lines = [
+        f"## {question.title}",
+        "",
+        f"**The chapter:** {question.claim}",
+        "",
+        f"**Verdict:** {question.verdict}",
+        "",
+    ]
+    if there:
+        lines += [
+            "| experiment | seeds | steps | evaluated success, each seed | while exploring | to 50% | to 90% |",
+            "|---|---|---|---|---|---|---|",
+            *(row_of(name, each) for name, each in there.items()), "",
+            f"![{question.title}]({pictures}/{question.name}.png)", "",
+        ]  # fmt: skip
+    if missing := [name for name in question.experiments if name not in there]:
+        lines += [f"Not run yet: {', '.join(f'`{name}`' for name in missing)}.", ""]
+    lines += [f"**See for yourself:** {question.change}", "", "```", *dict.fromkeys(commands), "```", ""]
+    return "\n".join(lines)
+
+
+def page(results: Path, pictures: str) -> str:
+    """docs/chapter.md. Raises UserError if a result cannot be read."""
+    return "\n".join([INTRODUCTION, *(section(question, results, pictures) for question in QUESTIONS)])
+
+
+# ---------------------------------------------------------------------- plots
+
+
+def points_of(result: Result, column: str) -> dict[float, float]:
+    return {row["step"]: row[column] for row in result.rows if column in row}
+
+
+def draw(axes: Axes, number: int, name: str, results: Sequence[Result], column: str) -> None:
+    """The mean over seeds as a line, and what lies between the lowest and the highest shaded."""
+    curves = [points for points in (points_of(result, column) for result in results) if points]
+    if not curves:
+        return
+    steps = sorted(set.intersection(*(set(points) for points in curves)))
+    colour, style = COLOURS[number % len(COLOURS)], STYLES[number // len(COLOURS) % len(STYLES)]
+    at = [[points[step] for points in curves] for step in steps]
+    label = f"{name} ({len(results)} seed{'s' * (len(results) > 1)})"
+    axes.plot(steps, [statistics.fmean(values) for values in at], style, color=colour, linewidth=1.8, label=label)
+    if len(curves) > 1:
+        low, high = [min(values) for values in at], [max(values) for values in at]
+        axes.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def draw_book(axes: Axes, curves: Sequence[BookCurve]) -> tuple[list[Any], list[str]]:
+    """The chapter's points, on a second axis of steps above. Returns what its legend has."""
+    above = axes.twiny()
+    for number, curve in enumerate(curves):
+        steps = [point.steps / 1e6 for point in curve.points]
+        middle = [(point.low + point.high) / 2 for point in curve.points]
+        half = [(point.high - point.low) / 2 for point in curve.points]
+        above.errorbar(steps, middle, half, fmt="s^ov"[number % 4] + ":", color="0.45", markersize=4, linewidth=0.8,
+                       capsize=2, label=f"chapter: {curve.name}")  # fmt: skip
+    above.set_xlim(left=0)
+    above.set_xlabel("the chapter's environment steps (millions)", fontsize=8, color="0.4")
+    above.tick_params(labelsize=8, colors="0.4")
+    return above.get_legend_handles_labels()
+
+
+def image(question: Question, there: dict[str, list[Result]], path: Path) -> None:
+    """Four panels over steps. The same input gives the same image. Raises RunFailed if it cannot be written."""
+    figure, grid = plt.subplots(2, 2, figsize=(11, 7.2), layout="constrained", sharex=True)
+    for axes, (column, title) in zip(grid.flat, PANELS.items(), strict=True):
+        for number, (name, results) in enumerate(there.items()):
+            draw(axes, number, name, results, column)
+        if "success" in column:
+            axes.set_ylim(-0.02, 1.02)
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: summary.thousands(step) if step else "0"))
+        axes.set_ylabel(title)
+        axes.grid(color="0.9")
+    for axes in grid[1]:
+        axes.set_xlabel("environment steps (k = thousands)")
+    handles, labels = grid[0][1].get_legend_handles_labels()
+    if question.book:
+        more_handles, more_labels = draw_book(grid[0][0], question.book)
+        handles, labels = [*handles, *more_handles], [*labels, *more_labels]
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": ""})
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RunFailed(f"{path} could not be written ({error.strerror}): free some space.") from error
+    finally:
+        plt.close(figure)
+
+
+def write(results: Path, out: Path) -> list[Path]:
+    """Write the page `out` and its images beside it; returns what was written. Raises UserError, RunFailed."""
+    folder = out.parent / out.stem
+    text = page(results, folder.name)  # first: what cannot be read stops before anything is written
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFailed(f"{folder} could not be made ({error.strerror}): name another --out.") from error
+    written = []
+    for question in QUESTIONS:
+        if there := found(results, question):
+            image(question, there, folder / f"{question.name}.png")
+            written.append(folder / f"{question.name}.png")
+    summary.write(out.parent, {out.name: text})
+    return [out, *written]
+
+
+def listing(results: Path) -> list[tuple[str, str, str, str]]:
+    """Question, experiment, seeds with their success, and what it shows; for the command's table."""
+    rows = []
+    for question in QUESTIONS:
+        there = found(results, question)
+        for name in question.experiments:
+            each = [f"{result.final['success_rate']:.0%}" for result in there.get(name, [])]
+            same = f" = {canonical(name)}" if canonical(name) != name else ""
+            rows.append((question.name, name + same, " ".join(each) or "-", named(name).shows))
+    return rows

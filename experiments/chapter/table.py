@@ -1,0 +1,88 @@
+"""The chapter's experiments: the preset `chapter`, the book's eyes on our learner, with a flag or two changed."""
+
+from __future__ import annotations
+
+from experiments.experiment import Experiment
+
+# Several questions compare with the same runs: a second name for them.
+ALIASES = {
+    "cell-a": "step-2",
+    "cell-d": "step-4",
+    "routing-critic": "step-2",
+    "routing-separate": "step-1",
+    "encoder-manipulation": "step-2",
+    "temperature-1": "step-2",
+}
+
+_STEPS = {
+    "step-0": (
+        "--encoder nature --pooling relu --no-feature-norm --routing separate",
+        "Step 0: SB3's NatureCNN and SB3's routing, an encoder each for actor and critic.",
+    ),
+    "step-1": ("--routing separate", "Step 1: the chapter's encoder, with SB3's routing still."),
+    "step-2": ("", "Step 2: the chapter's encoder, trained by the critic alone. Also cell A of the factorial."),
+    "step-4": ("--shift-pad 4", "Step 4: step 2 with random shifts of 4 pixels. Also cell D of the factorial."),
+    "cell-b": ("--pooling flat", "Cell B: a flat linear trunk in the place of SpatialSoftmax, no shifts."),
+    "cell-c": ("--pooling flat --shift-pad 4", "Cell C: the flat trunk, with random shifts."),
+    "routing-actor": ("--routing actor", "One encoder, trained by the actor alone (SB3 with --share-encoder)."),
+    "routing-both": ("--routing both", "One encoder, trained by both losses."),
+    "encoder-nature": ("--encoder nature", "NatureCNN's convolutions under SpatialSoftmax, trained by the critic."),
+    "encoder-fast": ("--encoder fast", "Our fast convolutions under SpatialSoftmax, trained by the critic."),
+    "temperature-0.3": ("--softmax-temperature 0.3", "SpatialSoftmax that starts at temperature 0.3."),
+    "temperature-0.1": ("--softmax-temperature 0.1", "SpatialSoftmax that starts at temperature 0.1."),
+    "temperature-0.03": ("--softmax-temperature 0.03", "SpatialSoftmax that starts at temperature 0.03."),
+}
+
+# The same questions without the block's position among the inputs.
+HONEST = ("step-1", "step-2", "step-4", "cell-b", "cell-c", "routing-actor", "routing-both")
+
+_SIDEBARS = {
+    "no-feature-norm": ("--no-feature-norm", "Without LayerNorm and Tanh after the pooling."),
+    "stack-4": ("--frame-stack 4", "Four images in the place of one."),
+    "no-proprio": ("--no-proprio", "Without proprioception."),
+    "coord-conv": ("--coord-conv", "With two channels of coordinates (CoordConv)."),
+    "render-480": ("--render-size 480 --msaa", "Images rendered at 480x480 and resized, as the chapter has them."),
+    "goal-marker": ("--show-goal-marker", "With the red marker of the original goal in the images."),
+    "pad-8": ("--shift-pad 8", "Random shifts of 8 pixels."),
+    "reach-eyes": (
+        "--env-id FetchReach-v4 --obs pixels-only --total-steps 10000 --eval-every 1000",
+        "Reach from the book's eyes.",
+    ),
+    "reach-eyes-shift": (
+        "--env-id FetchReach-v4 --obs pixels-only --total-steps 10000 --eval-every 1000 --shift-pad 4",
+        "Reach from the book's eyes, with random shifts.",
+    ),
+}
+
+_PROBES = {
+    "probe-lr": ("--learning-rate 3e-3", "Three times the learning rate, as the book's probe from 1e-4 to 3e-4."),
+    "probe-updates": ("--updates-per-step 0.5", "Twice the updates."),
+    "probe-k": (f"--her-ratio {8 / 9:.4f}", "k = 8 relabelled goals for each original in the place of 4."),
+    "probe-envs": ("--num-envs 16", "Twice the environments."),
+    "probe-gamma": ("--gamma 0.98", "A discount of 0.98."),
+    "probe-alpha": ("--alpha 0.04", "Twice the temperature."),
+    "probe-three": (
+        f"--learning-rate 3e-3 --updates-per-step 0.5 --her-ratio {8 / 9:.4f}",
+        "The first three probes together.",
+    ),
+}
+
+# The book's own settings, whole: days on a CPU, hours on a GPU.
+_BOOK = {
+    "book-blind": Experiment("book-state", "--obs blind", "The book's settings on 16 numbers, without the pixels."),
+    "book-cell-a": Experiment("book-pixels", "", "The book's winning run, with the book's own settings."),
+    "book-cell-b": Experiment("book-pixels", "--pooling flat", "Cell B with the book's own settings."),
+    "book-cell-c": Experiment("book-pixels", "--pooling flat --shift-pad 4", "Cell C with the book's own settings."),
+    "book-cell-d": Experiment("book-pixels", "--shift-pad 4", "Cell D with the book's own settings."),
+}
+
+CHAPTER: dict[str, Experiment] = {
+    **{name: Experiment("chapter", *row) for name, row in (_STEPS | _SIDEBARS | _PROBES).items()},
+    **{
+        f"honest-{name}": Experiment(
+            "chapter", f"--obs honest {_STEPS[name][0]}".strip(), f"{_STEPS[name][1]} Without the block's position."
+        )
+        for name in HONEST
+    },
+    **_BOOK,
+}

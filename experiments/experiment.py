@@ -1,0 +1,26 @@
+"""What an experiment is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training.config import cli
+from training.config.flags import Config
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A preset, the flags that differ from it, and what it shows."""
+
+    preset: str
+    flags: str
+    shows: str
+
+    def arguments(self, extra: Sequence[str] = ()) -> list[str]:
+        """What train.py is called with; of a flag that is there twice, the later one holds."""
+        return [self.preset, *self.flags.split(), *extra]
+
+    def config(self, extra: Sequence[str] = ()) -> Config:
+        """Raises UserError, or exits with code 2 and a message, for a bad extra flag."""
+        return cli.parse(self.arguments(extra))

@@ -1,0 +1,91 @@
+"""The chapter's questions: that they compare like with like, and that the page says what the results say."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from experiments import evidence
+from experiments.chapter import __main__ as chapter
+from experiments.chapter import report
+from experiments.chapter.claims import OPEN, QUESTIONS, Question
+from experiments.chapter.table import ALIASES, CHAPTER, HONEST
+from experiments.table import EXPERIMENTS, canonical, named
+from tests.experiments.test_experiments import NEVER, SLOW, make_result
+from training.config.validation import problems
+
+# What each of the chapter's comparisons may differ in.
+MAY_DIFFER = {
+    "step-1": {"routing"},
+    "step-2": set(),
+    "step-4": {"shift_pad"},
+    "cell-b": {"pooling"},
+    "cell-c": {"pooling", "shift_pad"},
+    "routing-actor": {"routing"},
+    "routing-both": {"routing"},
+    "encoder-nature": {"encoder"},
+    "encoder-fast": {"encoder"},
+    "temperature-0.1": {"softmax_temperature"},
+}
+
+
+def differing(one: str, other: str) -> set[str]:
+    left, right = dataclasses.asdict(named(one).config()), dataclasses.asdict(named(other).config())
+    return {name for name in left if left[name] != right[name]}
+
+
+def test_every_experiment_that_a_question_names_can_be_run() -> None:
+    for question in QUESTIONS:
+        assert len(set(map(canonical, question.experiments))) == len(question.experiments)
+        for name in question.experiments:
+            assert problems(named(name).config()) == [], name
+    for name in CHAPTER:
+        assert problems(named(name).config()) == [], name
+        assert any(name in map(canonical, question.experiments) for question in QUESTIONS) or "book-cell" in name, name
+    assert set(ALIASES.values()) <= set(EXPERIMENTS) and not set(ALIASES) & set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", MAY_DIFFER)
+def test_a_comparison_is_matched_in_all_but_what_it_asks(name: str) -> None:
+    assert differing(name, "step-2") == MAY_DIFFER[name]
+    if name in HONEST:
+        assert differing(f"honest-{name}", "honest-step-2") == MAY_DIFFER[name]
+        assert differing(f"honest-{name}", name) == {"obs"}
+
+
+def test_the_page_has_each_seed_beside_the_mean_and_says_what_is_missing(tmp_path: Path) -> None:
+    make_result(tmp_path, 0, SLOW, success=0.9)
+    make_result(tmp_path, 3, NEVER, success=0.4)
+    question = Question("reach", "Title", "The claim.", ("reach-state", "step-2"), "a flag")
+    text = report.section(question, tmp_path, "pictures")
+    row = next(line for line in text.splitlines() if line.startswith("| `reach-state`"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1:4] == ["2", "1k", "65.0% (90.0%, 40.0%)"]
+    assert cells[5:] == ["not reached", "not reached"]  # the median of 300 steps and never
+    assert "Not run yet: `step-2`." in text and "The claim." in text and f"**Verdict:** {OPEN}" in text
+    assert "python -m experiments.run step-2 --seeds 0 1 2" in text
+    report.image(question, {"reach-state": evidence.read(tmp_path, "reach-state")}, tmp_path / "one.png")
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_results_the_page_is_all_questions_and_no_image(tmp_path: Path) -> None:
+    assert chapter.main(["report", "--results", str(tmp_path), "--out", str(tmp_path / "docs.md")]) == 0
+    text = (tmp_path / "docs.md").read_text()
+    assert all(f"## {question.title}" in text for question in QUESTIONS)
+    assert "![" not in text and list((tmp_path / "docs").iterdir()) == []
+
+
+def test_the_list_names_each_experiment_once_a_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert chapter.main(["--results", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert said.count(f"factorial: {OPEN}") == 1 and "cell-a" in said
+
+
+@pytest.mark.parametrize("arguments", [["report", "--nope"], ["lists"], ["run", "cell-z"]])
+def test_what_is_no_command_ends_with_a_sentence(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        raise SystemExit(chapter.main(arguments))
+    assert leaving.value.code == 2
+    assert capsys.readouterr().err

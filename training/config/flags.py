@@ -96,13 +96,13 @@ class Pixels:
     pooling: Pooling = "spatial-softmax"
     """From maps to features: spatial-softmax, flat (a Linear to 50), or relu (a Linear to 256 and ReLU, which with
     --encoder nature --no-feature-norm --pixel-scale unit is SB3's NatureCNN)."""
-    softmax_temperature: float = 1.0
-    """Temperature that spatial-softmax starts from; it is learned. Below 1 its points move farther with the maps."""
     feature_norm: bool = True
     """LayerNorm and Tanh after the pooling."""
     pixel_scale: PixelScale = "centered"
     """How the encoder reads bytes: centered, as (byte - 128) / 128, where the 0 that convolutions pad with is mid-grey;
     or unit, as byte / 255, where it is black, as in the book and in SB3."""
+    softmax_temperature: float = 1.0
+    """Temperature that spatial-softmax starts from; it is learned. Below 1 its points move farther with the maps."""
     coord_conv: bool = False
     """Two more channels that hold each pixel's coordinates."""
     routing: RoutingName = "critic"

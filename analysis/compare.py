@@ -1,6 +1,7 @@
 """Runs side by side: `python -m analysis.compare RUN RUN ... [--out compare.png]`.
 
-Prints what differs between their configurations and how each one did, and draws success over steps.
+Prints what differs between their configurations and how each one did, and draws success, losses and the other measures
+over steps.
 """
 
 from __future__ import annotations
@@ -13,15 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # before pyplot: no display is needed
-import matplotlib.pyplot as plt
 import tyro
-from matplotlib.ticker import PercentFormatter
 from rich.console import Console
 from rich.table import Table
 
+from analysis import curves
 from analysis.command import command
 from training import finish, logger, run_folder
 from training.config.flags import Config
@@ -74,19 +71,9 @@ def run(arguments: Arguments) -> None:
         if any(result.get(name) is not None for result in results):
             table.add_row(name, *(str(result.get(name, "")) for result in results))
     console.print(table)
-    figure, axes = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
-    for folder in arguments.runs:
-        points = [(row["step"], row["eval_success"]) for row in logger.read_rows(folder) if "eval_success" in row]
-        axes.plot(*(zip(*points, strict=True) if points else ([], [])), label=str(folder))
-    axes.set(xlabel="environment steps", ylabel="success without exploration", ylim=(-0.02, 1.02))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.grid(color="0.9")
-    axes.legend(frameon=False)
-    try:
-        figure.savefig(arguments.out)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{arguments.out} cannot be written ({error}): name another --out.") from None
-    plt.close(figure)
+    figure, places = curves.panels({str(run): [logger.read_rows(run)] for run in arguments.runs}, list(curves.PANELS))
+    figure.legend(*curves.legend_of(places), loc="outside upper left", ncols=1, frameon=False)
+    curves.save(figure, arguments.out)
     console.print(f"curves: {arguments.out}")
 
 

@@ -25,6 +25,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis.curves import thousands
 from experiments.evidence import Result
 from training.config.flags import Config
 from training.errors import RunFailed
@@ -193,10 +194,6 @@ def _table(rows: list[list[str]]) -> list[str]:
 
 def _reached(steps: float, seconds: float) -> str:
     return "not reached" if math.isinf(steps) else f"{thousands(steps)}, {duration(seconds)}"
-
-
-def thousands(steps: float) -> str:
-    return f"{steps / 1000:g}k"
 
 
 def step_label(tenth: int, results: Sequence[Result]) -> str:

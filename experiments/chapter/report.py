@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # before pyplot: no display is needed
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from analysis import curves
+from analysis.curves import thousands
 from experiments import evidence, summary
 from experiments.chapter.book import BookCurve
 from experiments.chapter.claims import QUESTIONS, Question
 from experiments.evidence import Result
-from experiments.plot import COLOURS, STYLES
+from experiments.plot import labelled
 from experiments.table import canonical, named
 from training.errors import RunFailed
 
@@ -38,12 +34,7 @@ Success *while exploring* is what the chapter reports: of the last 100 episodes,
 is without it. The two are not to be compared with one another. The chapter's points (one seed each) stand in the plots
 of success while exploring, on an axis of their own.
 """
-PANELS = {  # column of metrics.csv -> title
-    "success_rolling": "success while exploring",
-    "eval_success": "evaluated success",
-    "critic_loss": "critic loss",
-    "actor_loss": "actor loss",
-}
+COLUMNS = ("success_rolling", "eval_success", "critic_loss", "actor_loss")
 
 
 def found(results: Path, question: Question) -> dict[str, list[Result]]:
@@ -63,11 +54,11 @@ def row_of(name: str, results: Sequence[Result]) -> str:
     each = [result.final["success_rate"] for result in results]
     late = [exploring(result) for result in results]
     reached = [
-        "not reached" if math.isinf(numbers[f"steps_to_{level}"]) else summary.thousands(numbers[f"steps_to_{level}"])
+        "not reached" if math.isinf(numbers[f"steps_to_{level}"]) else thousands(numbers[f"steps_to_{level}"])
         for level in (50, 90)
     ]
     cells = [
-        f"`{name}`", str(len(results)), summary.thousands(results[0].config.total_steps),
+        f"`{name}`", str(len(results)), thousands(results[0].config.total_steps),
         f"{statistics.fmean(each):.1%} ({', '.join(f'{one:.1%}' for one in each)})",
         f"{statistics.fmean(late):.0%} ({', '.join(f'{one:.0%}' for one in late)})", *reached,
     ]  # fmt: skip
@@ -107,25 +98,6 @@ def page(results: Path, pictures: str) -> str:
 # ---------------------------------------------------------------------- plots
 
 
-def points_of(result: Result, column: str) -> dict[float, float]:
-    return {row["step"]: row[column] for row in result.rows if column in row}
-
-
-def draw(axes: Axes, number: int, name: str, results: Sequence[Result], column: str) -> None:
-    """The mean over seeds as a line, and what lies between the lowest and the highest shaded."""
-    curves = [points for points in (points_of(result, column) for result in results) if points]
-    if not curves:
-        return
-    steps = sorted(set.intersection(*(set(points) for points in curves)))
-    colour, style = COLOURS[number % len(COLOURS)], STYLES[number // len(COLOURS) % len(STYLES)]
-    at = [[points[step] for points in curves] for step in steps]
-    label = f"{name} ({len(results)} seed{'s' * (len(results) > 1)})"
-    axes.plot(steps, [statistics.fmean(values) for values in at], style, color=colour, linewidth=1.8, label=label)
-    if len(curves) > 1:
-        low, high = [min(values) for values in at], [max(values) for values in at]
-        axes.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
-
-
 def draw_book(axes: Axes, curves: Sequence[BookCurve]) -> tuple[list[Any], list[str]]:
     """The chapter's points, on a second axis of steps above. Returns what its legend has."""
     above = axes.twiny()
@@ -142,33 +114,15 @@ def draw_book(axes: Axes, curves: Sequence[BookCurve]) -> tuple[list[Any], list[
 
 
 def image(question: Question, there: dict[str, list[Result]], path: Path) -> None:
-    """Four panels over steps. The same input gives the same image. Raises RunFailed if it cannot be written."""
-    figure, grid = plt.subplots(2, 2, figsize=(11, 7.2), layout="constrained", sharex=True)
-    for axes, (column, title) in zip(grid.flat, PANELS.items(), strict=True):
-        for number, (name, results) in enumerate(there.items()):
-            draw(axes, number, name, results, column)
-        if "success" in column:
-            axes.set_ylim(-0.02, 1.02)
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.set_xlim(left=0)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: summary.thousands(step) if step else "0"))
-        axes.set_ylabel(title)
-        axes.grid(color="0.9")
-    for axes in grid[1]:
-        axes.set_xlabel("environment steps (k = thousands)")
-    handles, labels = grid[0][1].get_legend_handles_labels()
-    if question.book:
-        more_handles, more_labels = draw_book(grid[0][0], question.book)
+    """Four panels over steps, with the chapter's own points. Raises RunFailed if the image cannot be written."""
+    runs = {labelled(name, results): [result.rows for result in results] for name, results in there.items()}
+    figure, places = curves.panels(runs, COLUMNS, across=2)
+    handles, labels = curves.legend_of(places)
+    if question.book and "success_rolling" in places:
+        more_handles, more_labels = draw_book(places["success_rolling"], question.book)
         handles, labels = [*handles, *more_handles], [*labels, *more_labels]
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": ""})
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RunFailed(f"{path} could not be written ({error.strerror}): free some space.") from error
-    finally:
-        plt.close(figure)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    curves.save(figure, path)
 
 
 def write(results: Path, out: Path) -> list[Path]:

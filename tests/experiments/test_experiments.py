@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from analysis import curves
 from experiments import evidence, plot, run, summary
 from experiments.jobs import Job, Jobs, set_aside
 from experiments.table import EXPERIMENTS
@@ -104,7 +105,8 @@ def test_a_seed_that_does_not_get_there_counts_as_infinity(tmp_path: Path) -> No
     assert [row["steps_to_50"] for row in rows] == ["300", "not reached", "not reached", "not reached"]
     assert "| 2 | 0.0% [0.0%, 27.8%] | 20.0% | 10.0% | not reached |" in summary.to_markdown("reach-state", "", results)
     # Seed 0 alone was evaluated at 200 and 400: the mean curve has what all have.
-    assert [step for step, _ in plot.mean_curve(results)] == [100, 300, 500, 600]
+    evaluations = [curves.curve(result.rows, "eval_success") for result in results]
+    assert curves.shared_steps(evaluations) == [100, 300, 500, 600]
 
 
 def test_plot_writes_the_same_tables_again(tmp_path: Path) -> None:

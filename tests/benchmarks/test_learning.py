@@ -1,0 +1,33 @@
+"""SB3's learning curve, on Reach for a few hundred steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import learning
+from training.logger import CSV, read_rows
+
+
+def test_sb3s_curve_has_both_kinds_of_success_and_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--env-id", "FetchReach-v4", "--steps", "1200", "--eval-every", "400", "--eval-episodes", "10",
+                 "--results", str(tmp_path)]  # fmt: skip
+    assert learning.main(arguments) == 0
+    rows = read_rows(tmp_path / "sb3-book-state" / "seed-0")
+    assert [row["step"] for row in rows] == [400, 800, 1200]
+    # One for 8 steps, after the first 1,000; that of the latest steps is still to come.
+    assert [row["updates"] for row in rows] == [0, 0, 200 / 8 - 1]
+    assert all(0 <= row[name] <= 1 for row in rows for name in ("success_rolling", "eval_success"))
+    assert learning.main(arguments) == 2
+    assert "has a curve already" in capsys.readouterr().err
+    assert learning.main(["--plot", "--results", str(tmp_path)]) == 0
+    assert (tmp_path / "sb3-book-state" / learning.PLOT).read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "sb3-book-state" / "seed-0" / CSV).exists()
+
+
+def test_without_any_curve_there_is_nothing_to_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert learning.main(["--plot", "--results", str(tmp_path)]) == 2
+    assert "train first" in capsys.readouterr().err

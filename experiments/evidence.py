@@ -20,7 +20,7 @@ CONDITIONS = "conditions.json"  # {"runs_at_once": N}, where known: what the run
 
 # May differ between runs of one experiment: what the project calls the same run (Config.MUTABLE), the seed, and what
 # has no say in the learning or in the evaluations. The budget (total_steps) is part of an experiment.
-FREE = (set(Config.MUTABLE) - {"total_steps"}) | {"seed", "video", "save_every", "log_every"}
+FREE = (set(Config.MUTABLE) - {"total_steps"}) | {"seed", "video", "save_every", "save_minutes", "log_every"}
 
 
 @dataclass(frozen=True)

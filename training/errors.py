@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import signal
@@ -49,7 +50,8 @@ def guarded(name: str, work: Callable[[], int]) -> int:
         return 128 + signal.SIGINT
     except Exception as error:
         code, sentence = _ending(error)
-        print(f"{name}: {sentence}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # a terminal that was closed
+            print(f"{name}: {sentence}", file=sys.stderr, flush=True)
         return code
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,9 @@ from training.seeds import independent_seeds
 from training.trainer import Trainer
 from training.training_state import TrainingState
 
+# Ctrl-C, a request to end, and a terminal that was closed.
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Run:
     """What happens beside learning: rows of the log, evaluations, checkpoints, and stopping when told to."""
@@ -37,10 +43,14 @@ class Run:
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
         # Whether it was said that success ends episodes, where it does: before a resume, too.
         self.noted = trainer.collector.success_ends
+        self.saved = time.monotonic()
+        self.busy = ""  # with what takes its time
 
     def __enter__(self) -> Run:
-        """From here on, Ctrl-C and SIGTERM stop between two steps."""
-        self.handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        """From here on, signals stop between two steps. What was not saved yet is saved, so that it can be resumed."""
+        self.handlers = {number: signal.signal(number, self._stop) for number in STOPPING}
+        if not self.folder.joinpath(checkpoint.RESUME).is_file():
+            self.save()
         return self
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
@@ -57,7 +67,12 @@ class Run:
         return RunFailed(f"{sentence}; by step {self.state.step}, {checkpoint.kept(self.folder)}.")
 
     def _stop(self, number: int, _: Any) -> None:
+        if self.signalled is not None:  # the second one does not wait
+            raise KeyboardInterrupt
         self.signalled = signal.Signals(number)
+        if self.busy:
+            with contextlib.suppress(OSError):
+                print(f"stopping after {self.busy}; once more to stop at once", file=sys.stderr, flush=True)
 
     def after_step(self) -> None:
         config, ranks, due = self.trainer.config, self.trainer.ranks, self.state.due
@@ -65,6 +80,8 @@ class Run:
             self.noted = True
             self.progress.console.print(envs.success_ends(config.env_id), soft_wrap=True)
         self.trainer.statistics.merge()
+        if getattr(self.progress.console.file, "lost", False) and self.signalled is None:
+            self.signalled = signal.SIGPIPE  # nobody reads what the run prints: it ends as by a signal
         self.stopping = ranks.any_signal(self.signalled)
         last = self.state.step >= config.total_steps
         evaluating = last or due(config.eval_every, config.num_envs)
@@ -78,7 +95,7 @@ class Run:
             self.logger.write(row)
             self.progress.show(row)
             self.state.begin_row()
-        if last or due(config.save_every, config.num_envs):
+        if last or due(config.save_every, config.num_envs) or self._long_ago():
             self.save()
 
     def _row(self) -> Row:
@@ -123,10 +140,12 @@ class Run:
     def _evaluate(self) -> Row:
         self._check_weights()
         config = self.trainer.config
+        self.busy = "the evaluation"
         with self.trainer.evaluating() as vec:
             seed = self.trainer.seeds["evaluation"]
             result = evaluate(vec, self.trainer.policy, config.eval_episodes, seed)
-        model = {"policy": self.trainer.agent.policy_state(), "step": self.state.step}
+        self.busy = ""
+        model = self._model()
         checkpoint.save(model, self.folder / checkpoint.MODEL)
         if result.success_rate > self.state.best:
             self.state.best = result.success_rate
@@ -135,16 +154,29 @@ class Run:
         return {"eval_success": result.success_rate, "eval_ever": result.ever_rate, "eval_return": returned}
 
     def save(self) -> None:
-        """Everything, so that the run can be continued from here."""
+        """Everything, so that the run can be continued from here, and the model, so that it can be evaluated."""
         self._check_weights()
         saved = {"trainer": self.trainer.state_dict(), "training_state": self.state.state_dict()}
         self.trainer.ranks.save(saved, self.folder, self.state.step)
+        if self.logger is not None:
+            checkpoint.save(self._model(), self.folder / checkpoint.MODEL)
+        self.saved = time.monotonic()
+
+    def _long_ago(self) -> bool:
+        """Whether the last save is so many minutes old that another is due. Ranks save together, by steps alone."""
+        return self.trainer.ranks.count == 1 and time.monotonic() - self.saved > 60 * self.trainer.config.save_minutes
+
+    def _model(self) -> dict[str, Any]:
+        return {"policy": self.trainer.agent.policy_state(), "step": self.state.step}
 
     def conclude(self, console: Console) -> int:
         """What is left when the loop has ended: how to go on, or the final evaluation. Returns the exit code."""
         if self.stopping:
             launcher, folder = self.trainer.ranks.launcher, self.folder
             message = f"stopped at step {self.state.step}; continue with: {launcher} train.py --resume {folder}"
+            if getattr(console.file, "lost", False):
+                with contextlib.suppress(OSError):  # a closed terminal has neither
+                    print(message, file=sys.stderr, flush=True)
             console.print(message, soft_wrap=True)  # a command that is copied must be in one piece
             return 128 + self.stopping
         if self.logger is not None:

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import MODEL
+from training.checkpoint import MODEL, RESUME
 from training.config.flags import Config
 from training.config.saved import from_json
 from training.errors import UserError
@@ -36,7 +36,8 @@ def _asked_or_new(config: Config) -> Path:
         if path.exists() and any(entry.name != LOCK for entry in path.iterdir()):
             if (path / LOCK).exists():
                 Lock(path)  # if its run is alive, that is the better thing to say
-            raise UserError(f"{path} is not empty: continue it with --resume {path}, or name another --run-dir.")
+            mend = f"continue it with --resume {path}, or" if (path / RESUME).is_file() else "remove it, or"
+            raise UserError(f"{path} is not empty: {mend} name another --run-dir.")
     else:
         first = config.default_run_dir()
         path, number = first, 1
@@ -92,16 +93,18 @@ def write_json(path: Path, content: Any) -> None:
 
 def commit() -> dict[str, Any]:
     """Commit of the code that runs, and whether the code was changed since; results do not count."""
+    changes = _git("status", "--porcelain", "--", ":/", ":(top,exclude)experiments/results")
     return {
         "commit": _git("rev-parse", "HEAD") or "unknown",
-        "uncommitted_changes": bool(_git("status", "--porcelain", "--", ":/", ":(top,exclude)experiments/results")),
+        "uncommitted_changes": "unknown" if changes is None else bool(changes),
     }
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str) -> str | None:
+    """What git prints; None where it cannot be asked."""
     here = Path(__file__).parent
     try:
         done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
-        return ""
+        return None
     return done.stdout.strip()

@@ -90,8 +90,8 @@ def test_reach_learns_and_is_evaluated_and_filmed() -> None:
 
 
 def test_signals_stop_with_a_checkpoint() -> None:
-    """While worker processes step, for Ctrl-C and for SIGTERM; then one of the two goes on."""
-    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
+    """While worker processes step, for Ctrl-C, SIGTERM and a terminal that is closed; then one of them goes on."""
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
     flags = ("reach", *TINY, "--total-steps", "1000000", "--save-every", "1000000", "--workers", "1", "--run-dir")
     processes = {number: start("train.py", *flags, number.name) for number in codes}
     deadline = time.monotonic() + 120
@@ -106,8 +106,9 @@ def test_signals_stop_with_a_checkpoint() -> None:
         assert (process.returncode, error) == (codes[number], "")
         assert out.endswith(f"stopped at step {step}; continue with: python train.py --resume {number.name}\n")
         assert step >= int(metrics(Path(number.name))[-1]["step"]) > 0
-    code, _, error = call("train.py", "--resume", "SIGTERM", "--total-steps", str(step + 80))
-    assert (code, error) == (0, "") and saved_state(Path("SIGTERM"))["training_state"]["step"] == step + 80
+        assert checkpoint.load(Path(number.name, checkpoint.MODEL), "cpu")["step"] == step  # can be evaluated as it is
+    code, _, error = call("train.py", "--resume", "SIGHUP", "--total-steps", str(step + 80))
+    assert (code, error) == (0, "") and saved_state(Path("SIGHUP"))["training_state"]["step"] == step + 80
 
 
 @pytest.mark.parametrize(
@@ -198,3 +199,46 @@ def test_a_run_on_a_gpu_is_evaluated_without_one(trained: Path, capsys: pytest.C
     capsys.readouterr()
     assert evaluation.main(["run", "--json", "--episodes", "2"]) == 0
     assert json.loads(capsys.readouterr().out)["episodes"] == 2
+
+
+def test_a_reader_that_leaves_stops_the_run_with_a_checkpoint() -> None:
+    """As `train.py reach | head -1` does."""
+    process = start(
+        "train.py", "reach", *TINY, "--total-steps", "1000000", "--save-every", "1000000", "--run-dir", "run"
+    )
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    error = process.stderr.read()
+    assert process.wait(timeout=120) == 128 + signal.SIGPIPE
+    step = saved_state(Path("run"))["training_state"]["step"]
+    assert error == f"stopped at step {step}; continue with: python train.py --resume run\n" and step > 0
+
+
+def test_a_run_that_is_killed_before_its_first_save_is_due_can_be_resumed() -> None:
+    process = start("train.py", "reach", *TINY, "--total-steps", "480", "--save-every", "1000000", "--run-dir", "run")
+    deadline = time.monotonic() + 120
+    while not Path("run", logger.CSV).exists() or len(metrics(Path("run"))) < 2:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert saved_state(Path("run"))["training_state"]["step"] == 0
+    assert call("train.py", "--resume", "run")[0] == 0
+    assert call("train.py", "reach", *TINY, "--total-steps", "480", "--run-dir", "whole")[0] == 0
+    assert metrics(Path("run")) == metrics(Path("whole"))
+
+
+def test_a_second_signal_does_not_wait_for_an_evaluation() -> None:
+    flags = ("--total-steps", "1000000", "--eval-every", "400", "--eval-episodes", "100000", "--run-dir", "run")
+    process = start("train.py", "reach", *TINY, *flags)
+    assert process.stderr is not None
+    deadline = time.monotonic() + 120
+    while not Path("run", logger.CSV).exists() or len(metrics(Path("run"))) < 4:  # the next row has the evaluation
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.readline() == "stopping after the evaluation; once more to stop at once\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130

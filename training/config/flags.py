@@ -178,7 +178,9 @@ class Run:
     log_every: int = 1_000
     """Environment steps between rows of metrics.csv."""
     save_every: int = 20_000
-    """Environment steps between full checkpoints, with the replay; one is always written at a stop."""
+    """Environment steps between full checkpoints, with the replay; one is always written at the start and at a stop."""
+    save_minutes: float = 10.0
+    """Minutes after which one is written in any case (not where several ranks learn as one)."""
     video: bool = True
     """Record a video of some episodes at the end."""
     run_dir: str | None = None

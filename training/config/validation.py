@@ -41,7 +41,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "threads": (1, 256),
 }
 _ABOVE_ZERO = {"updates_per_step": 1000, "learning_rate": 1, "tau": 1, "encoder_learning_rate": 1, "alpha": 1e6,
-               "softmax_temperature": 1000}  # fmt: skip
+               "softmax_temperature": 1000, "save_minutes": 1e6}  # fmt: skip
 _LEFT_TO_US = {("workers", None), ("threads", None), ("encoder_learning_rate", None), ("alpha", "auto")}
 
 

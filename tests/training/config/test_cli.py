@@ -64,7 +64,7 @@ REFUSED = {
     "no GPU": ("--device cuda:99", "--device cuda:99 is not there: use cpu, or auto."),
     "no device": ("--device gpu", "--device gpu is not there"),
     "a device without numbers": ("--device meta", "--device meta is not there"),
-    "folder that is not empty": ("--run-dir other", "other is not empty: continue it with --resume other, or name"),
+    "folder that is not empty": ("--run-dir other", "other is not empty: remove it, or name"),
     "folder of a live run": ("--run-dir alive", "alive belongs to a run that is alive"),
     "folder that is a file": ("--run-dir file", "file is a file: name another --run-dir."),
     "folder below a file": ("--run-dir file/run", "file/run cannot be written: name another --run-dir"),

@@ -1,0 +1,45 @@
+"""Standard output that may go away under a run: a pipe whose reader has left, a terminal that was closed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any, TextIO
+
+GONE = (errno.EPIPE, errno.EIO)
+
+
+class Output:
+    """A text stream that, once nobody reads it, takes what is written and drops it.
+
+    Attributes:
+        lost: whether nobody reads it any more.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.lost = stream, False
+
+    def write(self, text: str) -> int:
+        """Raises OSError for anything but a reader that has gone, as for a full disk."""
+        try:
+            return self.stream.write(text)
+        except OSError as error:
+            self._give_up(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        if error.errno not in GONE:
+            raise error
+        self.lost = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # also for what Python flushes at the end
+        os.dup2(nowhere, self.stream.fileno())
+        os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)

@@ -10,7 +10,9 @@ import difflib
 import importlib
 import io
 import re
+import tempfile
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
@@ -40,10 +42,22 @@ def make_env(env_id: str | EnvSpec, *, render_mode: str | None = None, **kwargs:
         render_mode: as in `gymnasium.make`.
         **kwargs: passed on to the environment's constructor.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _temporary_files_removed():
         warnings.simplefilter("ignore", DeprecationWarning)
         stock = gym.make(env_id, render_mode=render_mode, disable_env_checker=True, **kwargs)
     return FetchEnv(stock) if is_fetch(stock) else stock
+
+
+@contextlib.contextmanager
+def _temporary_files_removed() -> Iterator[None]:
+    """Mazes write their model into the temporary folder, read it once, and leave it there."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def goal_spaces(env: gym.Env[Any, Any]) -> tuple[gym.spaces.Dict, gym.spaces.Box]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -37,6 +37,9 @@ class Ring:
             repeated.
         seed: of the sampling.
 
+    Raises:
+        ValueError: for a strategy that there is not.
+
     Attributes:
         storage: what is written to.
     """
@@ -57,6 +60,8 @@ class Ring:
     ) -> None:
         self.storage = Storage(spec)
         self.device = self.storage.device
+        if strategy not in get_args(Strategy):
+            raise ValueError(f"there is no strategy {strategy!r}: it is one of {', '.join(get_args(Strategy))}")
         self.goal_space, self.strategy = goal_space, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries, self.goal_noise = goal_tries if self.her_ratio else 1, goal_noise
@@ -78,8 +83,9 @@ class Ring:
             names: parts of the observations to hand out, also "index" and "estimate_before"; None for all that are
                 stored.
 
-        Raises nothing and waits for nothing: the caller sees to it that something is stored.
+        Waits for nothing. Raises ValueError if nothing is stored.
         """
+        self.storage.check_not_empty()
         candidates = self.goal_tries * batch_size
         uniform = self._uniform(3, candidates)
         env_index, time = self._sample_transitions(uniform[0])

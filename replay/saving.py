@@ -39,6 +39,7 @@ def load_state_dict(storage: Storage, state: dict[str, Any]) -> None:
         raise ValueError(
             f"the saved ring has {state['shape']} slots and environments, this one {storage.slots, storage.num_envs}"
         )
+    storage.has_begun = storage.has_transitions = False  # to be asked again
     saved, names = state["tables"], _saved(storage)
     if any(saved[name].shape[1:] != storage.tables[name].shape[1:] for name in names):
         raise ValueError("the saved ring holds observations, goals or actions of other sizes than this one")

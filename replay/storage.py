@@ -86,6 +86,8 @@ class Storage:
             "intact": cursor(0),  # oldest time whose image on disk has not been overwritten; at most `newest`
         }
         self.all_envs = torch.arange(self.num_envs, device=self.device)
+        # Known without waiting for the device, once they are true: of a ring that was loaded, too.
+        self.has_begun, self.has_transitions = False, False
 
     def __len__(self) -> int:
         """Transitions that can be sampled. Waits for the device: not for the hot path."""
@@ -104,6 +106,7 @@ class Storage:
             env_indices: in which environments (N,); None for all of them.
         """
         env_indices = self.all_envs if env_indices is None else env_indices
+        self._check_rows(len(env_indices), achieved_goal, desired_goal, *obs.values())
         self._end_episodes(env_indices)
         self._push(env_indices, obs, achieved_goal, desired_goal, opens_episode=True)
 
@@ -123,7 +126,12 @@ class Storage:
             obs, achieved_goal, desired_goal: of the next observation, as for `start`; where the episode ended, of its
                 last one (`final_obs`), to be followed by `start`.
         """
+        self._check_rows(self.num_envs, action, reward, terminated, achieved_goal, desired_goal, *obs.values())
         added, newest = self.cursors["added"], self.cursors["newest"]
+        if not self.has_begun:
+            if newest.min() < 0:
+                raise ValueError("start() opens an episode in every environment, before the first add()")
+            self.has_begun = True
         here = self.row(newest, self.all_envs)
         self.tables["action"][here] = action
         self.tables["reward"][here] = reward
@@ -131,6 +139,19 @@ class Storage:
         self.tables["transition"][self.row(added, self.all_envs)] = newest
         added += 1
         self._push(self.all_envs, obs, achieved_goal, desired_goal, opens_episode=False)
+
+    @staticmethod
+    def _check_rows(rows: int, *parts: Tensor) -> None:
+        """One row would be broadcast to all."""
+        if wrong := [tuple(part.shape) for part in parts if len(part) != rows]:
+            raise ValueError(f"{rows} environments need {rows} rows of each part, and one has the shape {wrong[0]}")
+
+    def check_not_empty(self) -> None:
+        """Raises ValueError if there is no transition. Waits for the device only until there was one."""
+        if not self.has_transitions:
+            if not len(self):
+                raise ValueError("the ring is empty: store a transition before sampling")
+            self.has_transitions = True
 
     def row(self, time: Tensor, env_indices: Tensor) -> Tensor:
         """The row of the flat tables that holds `time` of `env_indices`."""

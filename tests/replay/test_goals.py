@@ -135,3 +135,25 @@ def test_goals_that_were_moved_are_only_lent_ones_and_have_their_own_reward(goal
     assert moved.float().mean().item() == pytest.approx(0.75 * 0.5, abs=0.03)  # half of the ways are no way
     arrived = (places(batch.next_obs["vector"]).repeat(goals) - batch.goal[:, 0]).abs() <= 0.75
     assert batch.reward[moved].equal(-(~arrived[moved]).to(torch.float32)) and 0 < arrived[moved].float().mean() < 1
+
+
+def test_mistakes_are_said_and_not_stored() -> None:
+    """What would be broadcast, sampled from nothing, or taken for another strategy."""
+    with pytest.raises(ValueError, match="no strategy 'futur'"):
+        a_resting_object(strategy="futur")  # type: ignore[arg-type]
+    ring = Ring(spec_of(20, 2, 1, 1, 1), goal_space=EnvironmentGoals(1, reached))
+    goal = torch.zeros(2, 1, dtype=torch.float64)
+    obs = {"vector": torch.zeros(2, 1)}
+    step = torch.zeros(2, 1), -torch.ones(2), torch.zeros(2)
+    with pytest.raises(ValueError, match="before the first add"):
+        ring.storage.add(*step, obs, goal, goal)
+    ring.storage.start(obs, goal, goal)
+    with pytest.raises(ValueError, match="is empty"):
+        ring.sample(4)
+    with pytest.raises(ValueError, match=r"2 rows of each part, and one has the shape \(1, 1\)"):
+        ring.storage.add(torch.zeros(1, 1), *step[1:], obs, goal, goal)
+    with pytest.raises(ValueError, match="1 rows of each part"):
+        ring.storage.start(obs, goal, goal, torch.tensor([1]))
+    assert len(ring) == 0 and ring.storage.cursors["newest"].tolist() == [0, 0]
+    ring.storage.add(*step, obs, goal, goal)
+    assert len(ring.sample(4).reward) == 4

@@ -88,6 +88,16 @@ def check_alike(results: Path, name: str, expected: Config) -> None:
             )
 
 
+def check_free(run: Path, results: Path, name: str, seed: int) -> None:
+    """Raises UserError if there are results of this seed that are not of `run`: they would be overwritten."""
+    target = results / name / f"seed-{seed}"
+    if not (target / logger.CSV).is_file():
+        return
+    here = run / logger.CSV
+    if not here.is_file() or here.read_bytes() != (target / logger.CSV).read_bytes():
+        raise UserError(f"{target} holds results of another run: say --overwrite, or name other --results.")
+
+
 def copy(run: Path, results: Path, name: str, runs_at_once: int | None = None) -> Path:
     """Copy a finished run's small files into its place among the results, which appears whole or not at all.
 

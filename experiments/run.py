@@ -42,6 +42,8 @@ class Arguments:
     """Runs at once, one when not given. More than one: each with --threads 1 and --workers 0, so their seconds are
     those of a shared machine, and from pixels, where a run alone has more threads, the last bits are other ones. With
     --collect: how many runs shared the machine then."""
+    overwrite: bool = False
+    """Take the place of results of the same seeds that are there already."""
     print_commands: bool = False
     """Run nothing: print the command of each run that is not finished, a line each, for a cluster's scheduler, as in
     `sbatch --array=1-5 --wrap 'sed -n ${SLURM_ARRAY_TASK_ID}p commands | sh'`. Then --collect."""
@@ -110,6 +112,8 @@ def collect(given: Arguments, config: Config) -> None:
             raise UserError(f"{run} and {seeds[saved.seed]} are both of seed {saved.seed}: leave one out.")
         evidence.check_finished(run, saved)
         seeds[saved.seed] = run
+        if not given.overwrite:
+            evidence.check_free(run, given.results, given.name, saved.seed)
     for run in given.collect:
         print(f"{run} -> {evidence.copy(run, given.results, given.name, given.jobs)}")
 
@@ -146,6 +150,9 @@ def run(arguments: Sequence[str]) -> int:
         for job in left:
             print(shlex.join(["python", "train.py", *job.to_do()]))
         return 0
+    if not given.overwrite:
+        for job in jobs:
+            evidence.check_free(job.run, given.results, given.name, job.seed)
     check_memory(config, min(given.jobs or 1, len(left)))
     return Jobs(jobs, given.jobs or 1, given.name, given.results).run()
 

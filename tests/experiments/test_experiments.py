@@ -197,6 +197,15 @@ def test_a_run_from_start_to_evidence(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "finished already" in capsys.readouterr().out
     assert metrics.stat().st_mtime_ns == before
 
+    other = ["--runs", str(tmp_path / "other runs")]  # where nothing is, and results of that seed are there
+    assert run.main([*arguments[: -len(TINY) - 3], *other, "--", *TINY]) == 2
+    assert f"{kept} holds results of another run: say --overwrite" in capsys.readouterr().err
+    (kept / "metrics.csv").write_text("step\n1\n")
+    collected = ["reach-state", "--results", str(tmp_path / "results"), "--collect", str(metrics.parent)]
+    assert run.main([*collected, "--", *TINY]) == 2
+    assert run.main([*collected, "--overwrite", "--", *TINY]) == 0
+    assert (kept / "metrics.csv").read_bytes() == metrics.read_bytes()
+
 
 def test_a_seed_that_fails_does_not_hold_up_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

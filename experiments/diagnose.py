@@ -1,0 +1,156 @@
+"""What a run's curves mean: `python -m experiments.diagnose RUN [RUN ...] [--buckets STEPS]`.
+
+A run may be running, stopped or finished; a folder of committed results does as well. Prints success and losses in
+buckets of steps, where success turns, the chapter's milestones at the run's own scale, and two opinions whether it
+learns: the chapter's rule of thumb (a falling critic loss with flat success is failure, a rising one is health), and
+measures that separate what learned from what failed among the committed runs (`--validate` counts their errors).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from analysis.command import command
+from analysis.curves import thousands
+from experiments import summary
+from experiments.chapter.book import FLOW, STATE, BookCurve
+from training import logger, run_folder
+from training.config.flags import Config
+from training.errors import UserError
+from training.logger import Row
+
+FLAT = 0.2  # success below it at all times is flat
+CHANGE = 0.05  # relative change of a loss that counts
+SHOWN = (
+    "success_rolling", "eval_success", "critic_loss", "actor_loss", "td_loss_original", "td_loss_relabelled",
+    "explained_variance", "action_gap", "goal_gap", "dormant_units", "readout_cm", "position_error_cm",
+)  # fmt: skip
+
+
+class Opinion(NamedTuple):
+    """Whether a run learns; None if the rule says nothing of it."""
+
+    learns: bool | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Arguments:
+    runs: tyro.conf.Positional[tuple[Path, ...]] = ()
+    """Runs' folders."""
+    buckets: int | None = None
+    """Environment steps of a bucket; None: a tenth of the run's budget. The chapter has 200000."""
+    validate: bool = False
+    """Ask both rules about all committed runs, and count where they are wrong."""
+    results: Path = field(default=Path("experiments/results"))
+    """Where the committed runs are."""
+
+
+def mean_of(rows: Sequence[Row], column: str) -> float:
+    """Mean over the rows that have the column; NaN if none has."""
+    values = [row[column] for row in rows if column in row]
+    return statistics.fmean(values) if values else math.nan
+
+
+def halves(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """The rows with updates: the third quarter of them, and the last."""
+    learned = [row for row in rows if "critic_loss" in row]
+    return learned[len(learned) // 2 : 3 * len(learned) // 4], learned[3 * len(learned) // 4 :]
+
+
+def is_flat(rows: Sequence[Row]) -> bool:
+    """Whether success, exploring or evaluated, has never passed FLAT."""
+    return max((row.get(name, 0.0) for row in rows for name in ("success_rolling", "eval_success")), default=0) < FLAT
+
+
+def chapters_rule(rows: Sequence[Row]) -> Opinion:
+    """The chapter's: with flat success, a falling critic loss is failure and a rising one is health."""
+    before, late = (mean_of(part, "critic_loss") for part in halves(rows))
+    if math.isnan(before) or math.isnan(late):
+        return Opinion(None, "too few rows")
+    change = late / before - 1 if before else 0.0
+    said = f"critic loss {before:.3g} -> {late:.3g} ({change:+.0%}) over the last two quarters"
+    if not is_flat(rows):
+        return Opinion(True, f"success is not flat; {said}")
+    return Opinion(None if abs(change) < CHANGE else change > 0, f"success is flat; {said}")
+
+
+def buckets_of(rows: Sequence[Row], size: float) -> list[tuple[float, list[Row]]]:
+    """Rows by the bucket of steps (end - size, end] that they fall into, as (end, rows); empty ones left out."""
+    held: dict[int, list[Row]] = {}
+    for row in rows:
+        held.setdefault(math.ceil(row["step"] / size), []).append(row)
+    return [(number * size, held[number]) for number in sorted(held)]
+
+
+def milestones(rows: Sequence[Row], config: Config) -> list[tuple[float, float, float | None]]:
+    """The chapter's curve at the run's own scale: (step, success that it had at that fraction of its budget, the run's
+    success while exploring by then; None if it has not come so far)."""
+    book: BookCurve = FLOW if config.layout.pixels else STATE
+    whole = book.points[-1].steps if config.layout.pixels else 2e6
+    found = []
+    for point in book.points:
+        step = point.steps / whole * config.total_steps
+        by_then = [row["success_rolling"] for row in rows if row["step"] <= step and "success_rolling" in row]
+        reached = rows and rows[-1]["step"] >= step - config.num_envs
+        found.append((step, point.low, max(by_then, default=0.0) if reached else None))
+    return found
+
+
+def show(run: Path, buckets: int | None, console: Console) -> None:
+    """Raises UserError if the folder is no run's, or has no rows."""
+    config, rows = run_folder.saved_config(run), logger.read_rows(run)
+    if not rows:
+        raise UserError(f"{run} has no rows yet: wait for the first, after --log-every steps.")
+    console.print(f"{run}: {config.preset}, step {rows[-1]['step']:.0f} of {config.total_steps}")
+    columns = [name for name in SHOWN if any(name in row for row in rows)]
+    table = Table("to step", *(name.replace("_", " ") for name in columns))
+    for end, held in buckets_of(rows, buckets or config.total_steps / 10):
+        values = {name: mean_of(held, name) for name in columns}
+        shown = [f"{value:.0%}" if "success" in name else f"{value:.3g}" for name, value in values.items()]
+        table.add_row(thousands(end), *("" if text == "nan%" or text == "nan" else text for text in shown))
+    console.print(table)
+    turn = summary.inflection(summary.curve(rows))
+    console.print("inflection: " + ("none" if math.isinf(turn) else f"at step {turn:.0f}"))
+    console.print("the chapter's milestones, at this run's scale (success while exploring):")
+    for step, wanted, had in milestones(rows, config):
+        mark, colour = ("not yet", "yellow") if had is None else ("green", "green") if had >= wanted else ("red", "red")
+        said = "" if had is None else f", {had:.0%} here"
+        console.print(f"  [{colour}]{mark}[/] by {thousands(round(step))}: {wanted:.0%} there{said}")
+    for name, opinion in opinions(rows).items():
+        verdict = {None: "says nothing", True: "it learns", False: "it fails"}[opinion.learns]
+        console.print(f"{name}: {verdict} ({opinion.why})")
+
+
+def opinions(rows: Sequence[Row]) -> dict[str, Opinion]:
+    """Of each rule."""
+    return {"the chapter's rule": chapters_rule(rows)}
+
+
+def run(given: Arguments) -> None:
+    """Raises UserError if there is nothing to look at, or a folder is no run's."""
+    if not given.runs:
+        raise UserError("name one run's folder or more.")
+    if given.buckets is not None and given.buckets < 1:
+        raise UserError(f"--buckets is {given.buckets}: a bucket has at least 1 step.")
+    console = Console()
+    for one in given.runs:
+        show(one, given.buckets, console)
+
+
+def main(arguments: Sequence[str]) -> int:
+    return command("experiments.diagnose", __doc__, Arguments, run, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

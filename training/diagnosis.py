@@ -7,7 +7,7 @@ they were: it is bit for bit the same without.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -18,6 +18,7 @@ from agent.features import Features, encode
 from replay import Batch, Ring
 from training.config.flags import Config
 from training.logger import Row
+from training.seeds import independent_seeds
 from training.updates import Updates
 
 DORMANT = 0.025  # Sokar et al. 2023: a unit whose mean activation is at most this fraction of its layer's
@@ -28,33 +29,40 @@ KINDS = {"original": 0.0, "relabelled": 1.0}  # and the fraction of goals that h
 
 @torch.no_grad()
 def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
-    """The measures of an agent, on one minibatch with the goals that it was asked for and one with lent goals.
+    """The measures of an agent, on one minibatch with the goals that were asked for and one with lent goals.
 
-    - td_loss_original, td_loss_relabelled: mean squared TD error, apart for both kinds of goals.
-    - explained_variance: 1 - E[(y - Q)^2] / Var[y], over both.
+    - td_loss_original, td_loss_relabelled: the critics' loss, apart for both kinds of goals; without hindsight there is
+      no relabelled one.
+    - explained_variance: 1 - E[(y - Q)^2] / Var[y], over both minibatches.
     - action_gap: how far Q changes with the action (standard deviation over random ones), as a fraction of how far it
       differs between transitions (its standard deviation), for original goals.
     - goal_gap: mean absolute change of Q if the goals are shuffled, as a fraction of the same.
     - dormant_units: fraction of the critics' hidden units that are dormant (Sokar et al. 2023).
     - readout_cm: RMSE in centimetres of a linear readout of the achieved goal from the features of the images, fitted
-      on one minibatch and tested on the other; where there are images.
+      on one minibatch and tested on the other, other transitions, some of the same episodes; where there are images.
+
+    Images are shifted where those that are learned from are.
 
     Args:
         sac: the learner.
         updates: samples the minibatches.
         seed: of the random numbers.
     """
-    with _own_noise(sac.agent, seed):
-        batches = {kind: sample(updates, ratio, seed) for kind, ratio in KINDS.items()}
+    shift = updates.learner.shift
+    with _own_numbers([sac.agent.generator, shift.generator], seed):
+        seeds = dict(zip(KINDS, independent_seeds(seed, len(KINDS)), strict=True))
+        batches = {kind: shift(sample(updates, ratio, seeds[kind])) for kind, ratio in KINDS.items()}
         features = {kind: encode(sac.agent, batch) for kind, batch in batches.items()}
         row: Row = {}
         errors, targets = [], []
         for kind, batch in batches.items():
             target = sac.target(batch, features[kind])
-            errors.append(target - q_of(sac.agent, features[kind], batch.goal, batch.action))
+            error = torch.stack(q_of(sac.agent, features[kind], batch.goal, batch.action)) - target  # (2, B)
+            if kind == "original" or updates.ring.strategy != "none":
+                row[f"td_loss_{kind}"] = error.square().mean().item()
+            errors.append(error)
             targets.append(target)
-            row[f"td_loss_{kind}"] = errors[-1].square().mean().item()
-        row["explained_variance"] = explained_variance(torch.cat(errors), torch.cat(targets))
+        row["explained_variance"] = explained_variance(torch.cat(errors, dim=1), torch.cat(targets))
         row |= gaps(sac.agent, batches["original"], features["original"])
         row["dormant_units"] = dormant(sac.agent, batches["original"], features["original"])
         if "pixels" in batches["original"].obs:
@@ -63,14 +71,16 @@ def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
 
 
 @contextmanager
-def _own_noise(agent: Agent, seed: int) -> Iterator[None]:
-    """Inside, the agent's random numbers are those of `seed`; outside, they go on as if nothing had happened."""
-    before = agent.generator.get_state()
-    agent.generator.manual_seed(seed)
+def _own_numbers(generators: Sequence[torch.Generator], seed: int) -> Iterator[None]:
+    """Inside, their random numbers are those of `seed`; outside, they go on as if nothing had happened."""
+    before = [generator.get_state() for generator in generators]
+    for generator in generators:
+        generator.manual_seed(seed)
     try:
         yield
     finally:
-        agent.generator.set_state(before)
+        for generator, state in zip(generators, before, strict=True):
+            generator.set_state(state)
 
 
 def sample(updates: Updates, her_ratio: float, seed: int) -> Batch:
@@ -85,24 +95,28 @@ def sample(updates: Updates, her_ratio: float, seed: int) -> Batch:
     return apart.sample()[0].to(updates.device).split(size)[0]
 
 
-def q_of(agent: Agent, features: Features, goal: Tensor, action: Tensor) -> Tensor:
-    """The smaller of both critics' Q, (B,)."""
-    return torch.minimum(*agent.critic(agent.state(features.critic, goal), action))
+def q_of(agent: Agent, features: Features, goal: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    """Both critics' Q, (B,) each."""
+    return agent.critic(agent.state(features.critic, goal), action)
 
 
 def explained_variance(error: Tensor, target: Tensor) -> float:
-    """1 - E[error^2] / Var[target], of (B,) each; 0 if all targets are the same."""
+    """1 - E[error^2] / Var[target], of errors (..., B) and targets (B,); 0 if all targets are the same."""
     variance = target.var(correction=0)
     return (1 - error.square().mean() / variance).item() if variance > 0 else 0.0
 
 
 def gaps(agent: Agent, batch: Batch, features: Features) -> Row:
     """action_gap and goal_gap, as of `diagnose`; 0 where Q is the same for all transitions."""
-    q = q_of(agent, features, batch.goal, batch.action)
+
+    def q_with(goal: Tensor, action: Tensor) -> Tensor:
+        return torch.minimum(*q_of(agent, features, goal, action))
+
+    q = q_with(batch.goal, batch.action)
     shape = ACTIONS, *batch.action.shape
     actions = torch.rand(shape, device=q.device, generator=agent.generator) * 2 - 1
-    over_actions = torch.stack([q_of(agent, features, batch.goal, one) for one in actions]).std(0).mean()
-    shuffled = (q_of(agent, features, batch.goal.roll(1, 0), batch.action) - q).abs().mean()
+    over_actions = torch.stack([q_with(batch.goal, one) for one in actions]).std(0).mean()
+    shuffled = (q_with(batch.goal.roll(1, 0), batch.action) - q).abs().mean()
     spread = q.std()
     return {
         name: (gap / spread).item() if spread > 0 else 0.0

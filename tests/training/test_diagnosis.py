@@ -92,6 +92,30 @@ def test_a_readout_finds_what_is_linear_in_the_features_and_no_more() -> None:
     assert error(20 * noise) == pytest.approx(2**0.5, rel=0.2)  # not in the features: about its own spread
 
 
+def test_a_readout_is_tested_on_other_transitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features that are random numbers of each image, nearly as many as a minibatch has rows: fitted to, they would
+    locate the achieved goal; on other images they do not."""
+    config = tiny_config(*REACH, *PIXELS, "--batch-size", "48")
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def numbers(_agent: Any, features: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+        keys = batch.obs["pixels"].flatten(1).double() @ torch.arange(84 * 84 * 3, dtype=torch.float64).sin()
+        seen.append((keys, batch.achieved_goal.double()))
+        return torch.outer(keys, 1e3 * torch.arange(1, 45, dtype=torch.float64)).sin(), seen[-1][1]
+
+    monkeypatch.setattr(diagnosis, "seen", numbers)
+    with Trainer(config) as trainer:
+        trainer.start()
+        for _ in range(50):
+            trainer.collector.begin_step(explore_only=True)
+            trainer.collector.end_step()
+        row = diagnosis.diagnose(trainer.learner.sac, trainer.eager_updates, 0)
+    (one, _), (other, achieved) = seen
+    assert len(set(one.tolist()) & set(other.tolist())) < 24  # of 48; the few images that there are come up again
+    spread = (achieved - achieved.mean(0)).square().sum(1).mean().sqrt().item()
+    assert row["readout_cm"] > 50 * spread
+
+
 def test_both_kinds_of_goals_are_sampled_apart_and_rewarded_as_they_are() -> None:
     with Trainer(tiny_config(*REACH)) as trainer:
         trainer.start()

@@ -14,7 +14,6 @@ if __name__ == "__main__":
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -24,7 +23,7 @@ from training.config.cli import name_and_version
 from training.config.flags import Config
 from training.config.validation import check
 from training.errors import guarded
-from training.output import Output
+from training.output import standard_output
 from training.progress import Progress
 from training.ranks import Ranks
 from training.resume import begin, open_run
@@ -86,8 +85,8 @@ def main(arguments: Sequence[str]) -> int:
         print(name_and_version())
         return 0
     ranks = Ranks.from_environment()
-    output: Any = Output(sys.stdout)
-    console = Console(file=output, markup=False, quiet=ranks.rank > 0)  # a folder's name may have brackets
+    # Without markup: a folder's name may have brackets.
+    console = Console(file=standard_output(), markup=False, quiet=ranks.rank > 0)
 
     def work() -> int:
         if ranks.rank:  # rank 0 looks at the request first: what is wrong with it is said once

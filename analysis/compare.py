@@ -60,6 +60,8 @@ def run(arguments: Arguments) -> None:
     """Raises UserError if a folder is no run's, or the image cannot be written."""
     if not arguments.runs:
         raise UserError("name one run's folder or more.")
+    if arguments.out.suffix != ".png":
+        raise UserError(f"--out is {arguments.out}: name a file that ends in .png.")
     console = Console()
     configs = [run_folder.saved_config(folder) for folder in arguments.runs]
     names, results = differing(configs), [outcome(folder) for folder in arguments.runs]

@@ -35,6 +35,8 @@ PANELS = {  # column of metrics.csv -> what stands at its axis
     "actor_grad_norm": "gradient norm, actor",
     "position_error_cm": "position error (cm)",
     "readout_cm": "linear readout (cm)",
+    "td_loss_original": "critic loss, original goals",
+    "td_loss_relabelled": "critic loss, lent goals",
     "explained_variance": "explained variance",
     "action_gap": "action gap",
     "goal_gap": "goal gap",
@@ -96,7 +98,9 @@ def dress(axes: Axes, column: str, log_steps: bool = False) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def panels(runs: Runs, columns: Sequence[str], across: int = 3) -> tuple[Figure, dict[str, Axes]]:
+def panels(
+    runs: Runs, columns: Sequence[str], across: int = 3, log_steps: bool = False
+) -> tuple[Figure, dict[str, Axes]]:
     """A figure with a panel for each of the columns that any of the runs has, over the same steps; and its axes."""
     shown = [name for name in columns if any(curve(rows, name) for each in runs.values() for rows in each)]
     shown = shown or [columns[0]]
@@ -107,7 +111,7 @@ def panels(runs: Runs, columns: Sequence[str], across: int = 3) -> tuple[Figure,
     for column, axes in places.items():
         for number, (label, each) in enumerate(runs.items()):
             draw(axes, number, label, each, column)
-        dress(axes, column)
+        dress(axes, column, log_steps)
     for axes in list(grid.flat)[len(shown) :]:
         axes.set_axis_off()
     for axes in grid[-1]:

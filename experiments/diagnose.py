@@ -1,9 +1,8 @@
 """What a run's curves mean: `python -m experiments.diagnose RUN [RUN ...] [--buckets STEPS]`.
 
 A run may be running, stopped or finished; a folder of committed results does as well. Prints success and losses in
-buckets of steps, where success turns, the chapter's milestones at the run's own scale, and two opinions whether it
-learns: the chapter's rule of thumb (a falling critic loss with flat success is failure, a rising one is health), and
-measures that separate what learned from what failed among the committed runs (`--validate` counts their errors).
+buckets of steps, where success turns, the chapter's milestones at the run's own scale, and what the chapter's rule of
+thumb says of it: with flat success, a falling critic loss is failure and a rising one is health.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import math
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,10 +49,6 @@ class Arguments:
     """Runs' folders."""
     buckets: int | None = None
     """Environment steps of a bucket; None: a tenth of the run's budget. The chapter has 200000."""
-    validate: bool = False
-    """Ask both rules about all committed runs, and count where they are wrong."""
-    results: Path = field(default=Path("experiments/results"))
-    """Where the committed runs are."""
 
 
 def mean_of(rows: Sequence[Row], column: str) -> float:
@@ -62,7 +57,7 @@ def mean_of(rows: Sequence[Row], column: str) -> float:
     return statistics.fmean(values) if values else math.nan
 
 
-def halves(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+def last_quarters(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """The rows with updates: the third quarter of them, and the last."""
     learned = [row for row in rows if "critic_loss" in row]
     return learned[len(learned) // 2 : 3 * len(learned) // 4], learned[3 * len(learned) // 4 :]
@@ -75,13 +70,13 @@ def is_flat(rows: Sequence[Row]) -> bool:
 
 def chapters_rule(rows: Sequence[Row]) -> Opinion:
     """The chapter's: with flat success, a falling critic loss is failure and a rising one is health."""
-    before, late = (mean_of(part, "critic_loss") for part in halves(rows))
+    before, late = (mean_of(part, "critic_loss") for part in last_quarters(rows))
     if math.isnan(before) or math.isnan(late):
         return Opinion(None, "too few rows")
     change = late / before - 1 if before else 0.0
     said = f"critic loss {before:.3g} -> {late:.3g} ({change:+.0%}) over the last two quarters"
     if not is_flat(rows):
-        return Opinion(True, f"success is not flat; {said}")
+        return Opinion(None, f"success is not flat, which it is about; {said}")
     return Opinion(None if abs(change) < CHANGE else change > 0, f"success is flat; {said}")
 
 
@@ -124,17 +119,12 @@ def show(run: Path, buckets: int | None, console: Console) -> None:
     console.print("inflection: " + ("none" if math.isinf(turn) else f"at step {turn:.0f}"))
     console.print("the chapter's milestones, at this run's scale (success while exploring):")
     for step, wanted, had in milestones(rows, config):
-        mark, colour = ("not yet", "yellow") if had is None else ("green", "green") if had >= wanted else ("red", "red")
+        mark, colour = ("to come", "") if had is None else ("reached", "green") if had >= wanted else ("missed", "red")
         said = "" if had is None else f", {had:.0%} here"
-        console.print(f"  [{colour}]{mark}[/] by {thousands(round(step))}: {wanted:.0%} there{said}")
-    for name, opinion in opinions(rows).items():
-        verdict = {None: "says nothing", True: "it learns", False: "it fails"}[opinion.learns]
-        console.print(f"{name}: {verdict} ({opinion.why})")
-
-
-def opinions(rows: Sequence[Row]) -> dict[str, Opinion]:
-    """Of each rule."""
-    return {"the chapter's rule": chapters_rule(rows)}
+        console.print(f"  {mark} by {thousands(round(step))}: {wanted:.0%} there{said}", style=colour or None)
+    opinion = chapters_rule(rows)
+    verdict = {None: "says nothing", True: "it learns", False: "it fails"}[opinion.learns]
+    console.print(f"the chapter's rule: {verdict} ({opinion.why})")
 
 
 def run(given: Arguments) -> None:
@@ -143,7 +133,7 @@ def run(given: Arguments) -> None:
         raise UserError("name one run's folder or more.")
     if given.buckets is not None and given.buckets < 1:
         raise UserError(f"--buckets is {given.buckets}: a bucket has at least 1 step.")
-    console = Console()
+    console = Console(markup=False)
     for one in given.runs:
         show(one, given.buckets, console)
 

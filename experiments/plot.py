@@ -1,7 +1,7 @@
 """Curves and tables of experiments: `python -m experiments.plot NAME [NAME ...] [--results DIR] [--out PNG]`.
 
 Writes summary.csv and summary.md beside each experiment's results, prints the latter, and draws success over
-steps, or with --losses all that a run logs.
+steps, or with --losses most of what a run logs.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def success(found: dict[str, list[Result]], path: Path, log_steps: bool) -> None
         curves.save(figure, path)
 
 
-def everything(found: dict[str, list[Result]], path: Path) -> None:
+def everything(found: dict[str, list[Result]], path: Path, log_steps: bool) -> None:
     """Success, losses, Q, gradient norms and all other measures. Raises RunFailed if the image cannot be written."""
     runs = {labelled(name, results): [result.rows for result in results] for name, results in found.items()}
-    figure, places = curves.panels(runs, list(curves.PANELS))
+    figure, places = curves.panels(runs, list(curves.PANELS), log_steps=log_steps)
     figure.legend(*curves.legend_of(places), loc="outside upper left", ncols=2, frameon=False)
     curves.save(figure, path)
 
@@ -81,7 +81,7 @@ def run(given: Arguments) -> None:
         summary.write(given.results / name, files)
         print(markdown)
     if given.losses:
-        everything(found, out)
+        everything(found, out, given.log_steps)
     else:
         success(found, out, given.log_steps)
     print(f"tables: {', '.join(str(given.results / name / 'summary.md') for name in names)}; image: {out}")

@@ -83,7 +83,7 @@ class Ring:
             names: parts of the observations to hand out, also "index" and "estimate_before"; None for all that are
                 stored.
 
-        Waits for nothing. Raises ValueError if nothing is stored.
+        Raises ValueError if nothing is stored. Waits for the device the first time, to see that, and never after.
         """
         self.storage.check_not_empty()
         candidates = self.goal_tries * batch_size

@@ -86,7 +86,7 @@ class Storage:
             "intact": cursor(0),  # oldest time whose image on disk has not been overwritten; at most `newest`
         }
         self.all_envs = torch.arange(self.num_envs, device=self.device)
-        # Known without waiting for the device, once they are true: of a ring that was loaded, too.
+        # What was seen of the cursors, so as not to wait for the device again.
         self.has_begun, self.has_transitions = False, False
 
     def __len__(self) -> int:

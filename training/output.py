@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from typing import Any, TextIO
 
 GONE = (errno.EPIPE, errno.EIO)
+
+
+def standard_output() -> Any:
+    """Standard output, wrapped; None where there is none."""
+    return None if sys.stdout is None else Output(sys.stdout)
 
 
 class Output:

@@ -29,6 +29,7 @@ from training.training_state import TrainingState
 
 # Ctrl-C, a request to end, and a terminal that was closed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ONCE = 1.0  # seconds within which a second signal is the same one: a terminal and experiments.run both pass it on
 
 
 class Run:
@@ -43,13 +44,15 @@ class Run:
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
         # Whether it was said that success ends episodes, where it does: before a resume, too.
         self.noted = trainer.collector.success_ends
-        self.saved = time.monotonic()
-        self.busy = ""  # with what takes its time
+        self.saved, self.saving = time.monotonic(), 0.0  # when, and how many seconds it took
+        self.busy = ""  # with what a signal has to wait for
+        self.signalled_at = 0.0
 
     def __enter__(self) -> Run:
         """From here on, signals stop between two steps. What was not saved yet is saved, so that it can be resumed."""
-        self.handlers = {number: signal.signal(number, self._stop) for number in STOPPING}
-        if not self.folder.joinpath(checkpoint.RESUME).is_file():
+        heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores some
+        self.handlers = {number: signal.signal(number, self._stop) for number in heeded}
+        if not self.state.step:
             self.save()
         return self
 
@@ -67,9 +70,10 @@ class Run:
         return RunFailed(f"{sentence}; by step {self.state.step}, {checkpoint.kept(self.folder)}.")
 
     def _stop(self, number: int, _: Any) -> None:
-        if self.signalled is not None:  # the second one does not wait
+        if self.signalled is not None and time.monotonic() - self.signalled_at > ONCE:  # the second one does not wait
             raise KeyboardInterrupt
-        self.signalled = signal.Signals(number)
+        if self.signalled is None:
+            self.signalled, self.signalled_at = signal.Signals(number), time.monotonic()
         if self.busy:
             with contextlib.suppress(OSError):
                 print(f"stopping after {self.busy}; once more to stop at once", file=sys.stderr, flush=True)
@@ -156,15 +160,19 @@ class Run:
     def save(self) -> None:
         """Everything, so that the run can be continued from here, and the model, so that it can be evaluated."""
         self._check_weights()
+        self.busy, begun = "the checkpoint", time.monotonic()
         saved = {"trainer": self.trainer.state_dict(), "training_state": self.state.state_dict()}
         self.trainer.ranks.save(saved, self.folder, self.state.step)
         if self.logger is not None:
             checkpoint.save(self._model(), self.folder / checkpoint.MODEL)
-        self.saved = time.monotonic()
+        self.busy, self.saved = "", time.monotonic()
+        self.saving = self.saved - begun
 
     def _long_ago(self) -> bool:
-        """Whether the last save is so many minutes old that another is due. Ranks save together, by steps alone."""
-        return self.trainer.ranks.count == 1 and time.monotonic() - self.saved > 60 * self.trainer.config.save_minutes
+        """Whether the last save is so many minutes old that another is due, but not if it would take a twentieth of the
+        time. Ranks save together, by steps alone."""
+        wait = max(60 * self.trainer.config.save_minutes, 20 * self.saving)
+        return self.trainer.ranks.count == 1 and time.monotonic() - self.saved > wait
 
     def _model(self) -> dict[str, Any]:
         return {"policy": self.trainer.agent.policy_state(), "step": self.state.step}

@@ -16,22 +16,25 @@ class Question:
 
     name: str
     title: str
-    claim: str  # the chapter's
-    experiments: tuple[str, ...]  # that are compared, matched in all else; the first is what the claim is about
+    claim: str
+    experiments: tuple[str, ...]  # that are compared; the first is what the claim is about
     change: str  # what to try to see for oneself
     book: tuple[BookCurve, ...] = ()
     verdict: str = OPEN  # confirmed, contradicted or open, with the reason and its weakness
+    whose: str = "The chapter"  # claim
+    unmatched: str = ""  # in what else the runs differ
 
 
 QUESTIONS = (
     Question(
         "step-0", "Step 0: the baseline gap",
         "The state pipeline with NatureCNN on pixels stays at 5 to 8% to 8M steps. The first layer, 8x8 with stride 4, "
-        "destroys the block, which is about 5 pixels wide.",
+        "destroys the block, which is about 5 pixels wide (3 in its view, as we measure it).",
         ("step-0", "step-1", "encoder-nature", "step-2"),
         "`--encoder` and `--pooling` on their own: `encoder-nature` has NatureCNN's convolutions, and all else is "
         "step 2's.",
         (book.NATURE,),
+        unmatched="step-0 is NatureCNN as SB3 has it: its pooling, no LayerNorm and SB3's routing, too.",
     ),
     Question(
         "step-1", "Step 1: the right eyes",
@@ -54,8 +57,8 @@ QUESTIONS = (
         "Representation learning costs two to four times the steps of learning from state, whose curve turns at 1.28M. "
         "A falling critic loss with flat success is failure, rising losses are health, and stop rules made for state "
         "kill pixel runs too early.",
-        ("step-2", "push-state", "push-blind"),
-        "`push-blind` sees the same numbers as step 2 without its images: what is left is what the images cost.",
+        ("step-2", "twin-blind", "twin-state"),
+        "`twin-blind` sees the same numbers as step 2 without its images: the difference is what the images cost.",
         (book.STATE, book.FLOW),
     ),
     Question(
@@ -78,10 +81,12 @@ QUESTIONS = (
     ),
     Question(
         "temperature", "Where SpatialSoftmax starts",
-        "Not in the chapter: its SpatialSoftmax starts at temperature 1, where the weights over a map of an untrained "
-        "encoder are all but uniform, and a shift moves the features 11 to 13 times as far as scenes differ.",
+        "The chapter's SpatialSoftmax starts at temperature 1. The weights over a map of an untrained encoder are then "
+        "all but uniform, and a shift moves the features 11 to 13 times as far as scenes differ. Is that what makes "
+        "steps 3 and 4?",
         ("temperature-1", "temperature-0.3", "temperature-0.1", "temperature-0.03"),
         "`--softmax-temperature`.",
+        whose="Our question",
     ),
     Question(
         "encoders", "Which convolutions",
@@ -95,27 +100,30 @@ QUESTIONS = (
         ("book-blind", "push-blind", "push-no-her", "push-dense"),
         "`--obs blind` on `push` and on `book-state`.",
         (book.BLIND,),
+        unmatched="book-blind has the book's settings and 2M steps, the others our recipe and 42K.",
     ),
     Question(
         "sidebars", "Sidebars",
-        "LayerNorm and Tanh after the pooling, four stacked images, proprioception, CoordConv, rendering at 480, the "
-        "goal's marker, larger shifts, and Reach.",
+        "The chapter also varied LayerNorm and Tanh after the pooling, four stacked images, proprioception, CoordConv, "
+        "rendering at 480, the goal's marker, larger shifts, and Reach.",
         ("step-2", "no-feature-norm", "stack-4", "no-proprio", "coord-conv", "render-480", "goal-marker", "pad-8",
          "reach-eyes", "reach-eyes-shift"),
-        "Each changes one flag of step 2: `python -m experiments.chapter` lists it.",
+        "Each changes step 2 by a flag or two: `python -m experiments.chapter` lists them.",
+        unmatched="reach-eyes and reach-eyes-shift are another task, with another budget.",
     ),
     Question(
         "probes", "Probes, one at a time",
-        "Learning rate, updates, k, environments, discount and temperature, and the first three together.",
+        "The chapter changed learning rate, updates, k, environments, discount and temperature one at a time, and the "
+        "first three together.",
         ("step-2", "probe-lr", "probe-updates", "probe-k", "probe-envs", "probe-gamma", "probe-alpha", "probe-three"),
-        "Each changes one flag of step 2.",
+        "Each changes one setting of step 2, the last one three of them.",
     ),
     Question(
         "honest", "The same without the block's position",
-        "Not in the chapter, whose networks are told where the block is: does what holds there hold where they have to "
-        "see it?",
+        "The chapter's networks are told where the block is. Does what holds there hold where they have to see it?",
         ("honest-step-2", "honest-step-4", "honest-cell-b", "honest-cell-c", "honest-step-1", "honest-routing-actor",
          "honest-routing-both"),
         "`--obs honest`.",
+        whose="Our question",
     ),
 )  # fmt: skip

@@ -26,13 +26,16 @@ Each question of the chapter, with what it claims, the command that asks it here
 experiments.chapter report` writes this page from `experiments/results/`.
 
 The chapter's own settings take 2 to 4 million steps, which on two cores is days. So its questions are asked with its
-eyes (its view, convolutions, SpatialSoftmax with LayerNorm and Tanh, pixels / 255, target encoder and routing) on our
-learner (relative goals, LayerNorm critics, guided episodes, larger learning rates): the preset `chapter`. Within a
-question all else is equal, seeds and budget too. Its own settings, whole, are `book-cell-a` to `book-cell-d`.
+eyes on our learner, the preset `chapter`. *Its eyes*: the default view, its convolutions, SpatialSoftmax with LayerNorm
+and Tanh, pixels / 255, a target encoder; but one image in the place of four, rendered at 84x84 at once, without
+multisampling and without the goal's marker. *Our learner*: relative goals, LayerNorm critics, normalised inputs,
+clipped targets, guided episodes, 30% random actions, hindsight that tries goals again and moves them, larger learning
+rates that fall, minibatches of 128. Within a question all else is equal, seeds and budget too, unless it says
+otherwise. The chapter's own settings, whole, are `book-cell-a` to `book-cell-d`.
 
 Success *while exploring* is what the chapter reports: of the last 100 episodes, with exploration. *Evaluated* success
-is without it. The two are not to be compared with one another. The chapter's points (one seed each) stand in the plots
-of success while exploring, on an axis of their own.
+is without it. The two are not to be compared with one another. The chapter's own points stand in the plots of success
+while exploring, on an axis of their own.
 """
 COLUMNS = ("success_rolling", "eval_success", "critic_loss", "actor_loss")
 
@@ -68,15 +71,14 @@ def row_of(name: str, results: Sequence[Result]) -> str:
 def section(question: Question, results: Path, pictures: str) -> str:
     """A question's part of the page."""
     there = found(results, question)
-    commands = [f"python -m experiments.run {canonical(name)} --seeds 0 1 2" for name in question.experiments]
-    lines = [
-        f"## {question.title}",
-        "",
-        f"**The chapter:** {question.claim}",
-        "",
-        f"**Verdict:** {question.verdict}",
-        "",
+    commands = [
+        f"python -m experiments.run {canonical(name)} --seeds 0 1 2 --results runs/results"
+        for name in question.experiments
     ]
+    lines = [f"## {question.title}", "", f"**{question.whose}:** {question.claim}", ""]
+    if question.unmatched:
+        lines += [f"**Not matched:** {question.unmatched}", ""]
+    lines += [f"**Verdict:** {question.verdict}", ""]
     if there:
         lines += [
             "| experiment | seeds | steps | evaluated success, each seed | while exploring | to 50% | to 90% |",
@@ -101,12 +103,20 @@ def page(results: Path, pictures: str) -> str:
 def draw_book(axes: Axes, curves: Sequence[BookCurve]) -> tuple[list[Any], list[str]]:
     """The chapter's points, on a second axis of steps above. Returns what its legend has."""
     above = axes.twiny()
+    last = max([point.steps for curve in curves for point in curve.points]
+               + [curve.flat.steps or 0.0 for curve in curves if curve.flat], default=0.0) or 4e6  # fmt: skip
     for number, curve in enumerate(curves):
-        steps = [point.steps / 1e6 for point in curve.points]
-        middle = [(point.low + point.high) / 2 for point in curve.points]
-        half = [(point.high - point.low) / 2 for point in curve.points]
-        above.errorbar(steps, middle, half, fmt="s^ov"[number % 4] + ":", color="0.45", markersize=4, linewidth=0.8,
-                       capsize=2, label=f"chapter: {curve.name}")  # fmt: skip
+        label, grey = f"chapter: {curve.name}", ("0.35", "0.6")[number % 2]
+        if curve.flat is not None:
+            until = (curve.flat.steps or last) / 1e6
+            low, high = curve.flat.low - 0.003, curve.flat.high + 0.003  # so that a line can be seen
+            above.fill_between([0, until], low, high, color=grey, alpha=0.35, linewidth=0, label=label)
+        if curve.points:
+            steps = [point.steps / 1e6 for point in curve.points]
+            middle = [(point.low + point.high) / 2 for point in curve.points]
+            half = [(point.high - point.low) / 2 for point in curve.points]
+            above.errorbar(steps, middle, half, fmt="s^"[number % 2] + ":", color=grey, markersize=4, linewidth=0.8,
+                           capsize=2, label=label)  # fmt: skip
     above.set_xlim(left=0)
     above.set_xlabel("the chapter's environment steps (millions)", fontsize=8, color="0.4")
     above.tick_params(labelsize=8, colors="0.4")

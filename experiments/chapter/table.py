@@ -55,25 +55,39 @@ _SIDEBARS = {
 }
 
 _PROBES = {
-    "probe-lr": ("--learning-rate 3e-3", "Three times the learning rate, as the book's probe from 1e-4 to 3e-4."),
+    "probe-lr": (
+        "--learning-rate 3e-3 --encoder-learning-rate 9e-4",
+        "Three times the learning rates, as the book's probe from 1e-4 to 3e-4.",
+    ),
     "probe-updates": ("--updates-per-step 0.5", "Twice the updates."),
     "probe-k": (f"--her-ratio {8 / 9:.4f}", "k = 8 relabelled goals for each original in the place of 4."),
     "probe-envs": ("--num-envs 16", "Twice the environments."),
     "probe-gamma": ("--gamma 0.98", "A discount of 0.98."),
     "probe-alpha": ("--alpha 0.04", "Twice the temperature."),
     "probe-three": (
-        f"--learning-rate 3e-3 --updates-per-step 0.5 --her-ratio {8 / 9:.4f}",
+        f"--learning-rate 3e-3 --encoder-learning-rate 9e-4 --updates-per-step 0.5 --her-ratio {8 / 9:.4f}",
         "The first three probes together.",
     ),
 }
 
+# Step 2 without its images: all else as in the preset `chapter`.
+_TWIN = "--batch-size 128 --updates-per-step 0.25 --total-steps 60000 --buffer-size 65000"
+_TWINS = {
+    "twin-blind": Experiment("push", f"--obs blind {_TWIN}", "Step 2 without its images: the same vectors."),
+    "twin-state": Experiment("push", _TWIN, "Step 2 from state: all numbers, no images."),
+}
+
 # The book's own settings, whole: days on a CPU, hours on a GPU.
 _BOOK = {
-    "book-blind": Experiment("book-state", "--obs blind", "The book's settings on 16 numbers, without the pixels."),
+    "book-blind": Experiment(
+        "book-state", "--obs blind", "The book's settings from state on 16 numbers (its control had a rate of 1e-4)."
+    ),
     "book-cell-a": Experiment("book-pixels", "", "The book's winning run, with the book's own settings."),
     "book-cell-b": Experiment("book-pixels", "--pooling flat", "Cell B with the book's own settings."),
     "book-cell-c": Experiment("book-pixels", "--pooling flat --shift-pad 4", "Cell C with the book's own settings."),
-    "book-cell-d": Experiment("book-pixels", "--shift-pad 4", "Cell D with the book's own settings."),
+    "book-cell-d": Experiment(
+        "book-pixels", "--shift-pad 4", "Cell D with the book's own settings (its run had a replay of 200K and k = 4)."
+    ),
 }
 
 CHAPTER: dict[str, Experiment] = {
@@ -84,5 +98,6 @@ CHAPTER: dict[str, Experiment] = {
         )
         for name in HONEST
     },
+    **_TWINS,
     **_BOOK,
 }

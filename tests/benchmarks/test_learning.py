@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from benchmarks import learning
+from benchmarks import learning, sb3
 from training.logger import CSV, read_rows
 
 
@@ -26,6 +28,26 @@ def test_sb3s_curve_has_both_kinds_of_success_and_is_not_overwritten(
     assert learning.main(["--plot", "--results", str(tmp_path)]) == 0
     assert (tmp_path / "sb3-book-state" / learning.PLOT).read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "sb3-book-state" / "seed-0" / CSV).exists()
+
+
+class Straight:
+    """A policy for Reach whose success is known: it goes to the goal, or stays where it is."""
+
+    def __init__(self, gain: float) -> None:
+        self.gain = gain
+
+    def predict(self, obs: dict[str, np.ndarray], deterministic: bool) -> tuple[np.ndarray, None]:
+        way = self.gain * (obs["desired_goal"] - obs["achieved_goal"])
+        return np.concatenate([way, np.zeros((len(way), 1))], axis=1).clip(-1, 1).astype(np.float32), None
+
+
+def test_success_is_that_of_the_policys_own_episodes() -> None:
+    settings = learning.settings_of(learning.Arguments(env_id="FetchReach-v4"))
+    vec = sb3.make_envs(settings, subprocesses=False)
+    models: list[Any] = [Straight(10.0), Straight(0.0)]
+    goes, stays = (learning.success_rate(model, vec, 30, seed=0) for model in models)
+    assert goes == 1.0 and stays < 0.3
+    vec.close()
 
 
 def test_without_any_curve_there_is_nothing_to_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,13 @@ def call(script: str, *arguments: str) -> tuple[int, str, str]:
     return process.returncode, out, error
 
 
+def wait_for_rows(process: subprocess.Popen[str], rows: int) -> None:
+    deadline = time.monotonic() + 120
+    while not Path("run", logger.CSV).exists() or len(metrics(Path("run"))) < rows:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize(("library", "reason"), [("nothing", "No module named 'mujoco.nothing'"), ("glfw", "")])
 def test_without_a_gl_library_only_the_film_is_left_out(
     library: str, reason: str, monkeypatch: pytest.MonkeyPatch
@@ -217,10 +224,7 @@ def test_a_reader_that_leaves_stops_the_run_with_a_checkpoint() -> None:
 
 def test_a_run_that_is_killed_before_its_first_save_is_due_can_be_resumed() -> None:
     process = start("train.py", "reach", *TINY, "--total-steps", "480", "--save-every", "1000000", "--run-dir", "run")
-    deadline = time.monotonic() + 120
-    while not Path("run", logger.CSV).exists() or len(metrics(Path("run"))) < 2:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for_rows(process, 2)
     process.kill()
     process.communicate()
     assert saved_state(Path("run"))["training_state"]["step"] == 0
@@ -233,12 +237,27 @@ def test_a_second_signal_does_not_wait_for_an_evaluation() -> None:
     flags = ("--total-steps", "1000000", "--eval-every", "400", "--eval-episodes", "100000", "--run-dir", "run")
     process = start("train.py", "reach", *TINY, *flags)
     assert process.stderr is not None
-    deadline = time.monotonic() + 120
-    while not Path("run", logger.CSV).exists() or len(metrics(Path("run"))) < 4:  # the next row has the evaluation
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for_rows(process, 4)  # the next one has the evaluation
     time.sleep(2)
     process.send_signal(signal.SIGINT)
     assert process.stderr.readline() == "stopping after the evaluation; once more to stop at once\n"
+    time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 130
+
+
+def test_a_signal_that_comes_twice_is_one_and_nohup_is_heeded() -> None:
+    """A terminal sends Ctrl-C to a whole group, and experiments.run passes it on."""
+    line = 'trap \'\' HUP; exec "$0" "$@"'  # what nohup does
+    flags = ("--total-steps", "1000000", "--save-every", "1000000", "--run-dir", "run")
+    command = ["sh", "-c", line, sys.executable, str(ROOT / "train.py"), "reach", *TINY, *flags]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_rows(process, 3)
+    process.send_signal(signal.SIGHUP)
+    wait_for_rows(process, len(metrics(Path("run"))) + 2)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.002)
+    process.communicate()
+    step = saved_state(Path("run"))["training_state"]["step"]
+    assert process.returncode == 130 and step >= int(metrics(Path("run"))[-1]["step"]) > 0

@@ -180,7 +180,8 @@ class Run:
     save_every: int = 20_000
     """Environment steps between full checkpoints, with the replay; one is always written at the start and at a stop."""
     save_minutes: float = 10.0
-    """Minutes after which one is written in any case (not where several ranks learn as one)."""
+    """Minutes after which one is written though fewer steps have gone, if that takes less than a twentieth of the time,
+    and if no several ranks learn as one."""
     video: bool = True
     """Record a video of some episodes at the end."""
     run_dir: str | None = None

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from training.errors import RunFailed
+from training.errors import RunFailed, UserError
 
 CSV = "metrics.csv"
 COLUMNS = (
@@ -31,13 +31,22 @@ Row = dict[str, float]
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """The rows written so far; empty cells are left out. No file, no rows. A last line that was torn is no row."""
+    """The rows written so far; empty cells are left out. No file, no rows. A last line that was torn is no row.
+
+    Raises UserError for a file that is damaged.
+    """
+    path, rows = folder / CSV, []
     try:
-        with open(folder / CSV, newline="") as file:
-            whole = (line for line in file if line.endswith("\n"))
-            return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(whole)]
+        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+            for row in csv.DictReader(line for line in file if line.endswith("\n")):
+                rows.append({name: float(cell) for name, cell in row.items() if cell})
+                if "step" not in rows[-1]:
+                    raise ValueError("no step")
     except FileNotFoundError:
         return []
+    except (ValueError, TypeError, csv.Error) as error:
+        raise UserError(f"{path} is damaged in row {len(rows) + 1} ({error}): mend or remove that line.") from None
+    return rows
 
 
 class Logger:

@@ -17,8 +17,9 @@ import envs
 from agent.accelerate import has_bfloat16
 from training import run_folder
 from training.config.flags import Config
+from training.errors import UserError
 from training.gpu_updates import CudaGraphUpdates
-from training.logger import Logger
+from training.logger import Logger, read_rows
 from training.trainer import Trainer
 
 PACKAGES = ("torch", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
@@ -26,6 +27,7 @@ PACKAGES = ("torch", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
 
 def log_run_info(trainer: Trainer, folder: Path, step: int, console: Console) -> Logger:
     """Say what the run is on the console, in its folder and in its TensorBoard; return what logs the rest."""
+    read_rows(folder)  # what is damaged is found before anything is written
     config = dataclasses.replace(trainer.config, run_dir=str(folder), resume=None, resume_without_replay=False)
     console.print(trainer.memory_report, soft_wrap=True)
     versions = write_run_info(folder, config, trainer)
@@ -53,12 +55,22 @@ def write_run_info(folder: Path, config: Config, trainer: Trainer) -> dict[str, 
         "device": device_name(trainer.device),
         "replay_device": str(trainer.replay_device),  # what --replay-device auto came to
     }
-    run_folder.write_json(folder / run_folder.CONFIG, json.loads(config.to_json()))
     earlier = folder / run_folder.VERSIONS
-    before = json.loads(earlier.read_text()) if earlier.exists() else None
+    before = _read_versions(earlier) if earlier.exists() else None
+    run_folder.write_json(folder / run_folder.CONFIG, json.loads(config.to_json()))
     # What a run began with stays; what it was resumed with stands behind.
     run_folder.write_json(earlier, before | {"resumed": [*before.get("resumed", []), versions]} if before else versions)
     return versions
+
+
+def _read_versions(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}): remove it, and versions are written anew.") from None
+    if not isinstance(found, dict) or not isinstance(found.get("resumed", []), list):
+        raise UserError(f"{path} is damaged (no versions): remove it, and versions are written anew.")
+    return found
 
 
 def device_name(device: torch.device) -> str:

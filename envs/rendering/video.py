@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,17 +79,42 @@ def record(
         fps = env.metadata.get("render_fps", 25)
         _first_image(env, seed)
         partial.touch()  # what is wrong with the path is better said by the system than by a codec
-        with contextlib.closing(imageio.get_writer(partial, format="FFMPEG", fps=fps)) as film:
+        with contextlib.closing(_Film(partial, fps)) as film:
             artist = None if view is None else EnvRenderer(env, view)
             shown = functools.partial(_shown, env, artist, overlay or (lambda pixels, opens: enlarged(pixels)))
             successes = [_play(env, artist, shown, policy, film, seed if i == 0 else None) for i in range(episodes)]
             if artist is not None:
                 artist.close()
+        _check_whole(partial, film.frames)
         os.replace(partial, target)
     finally:
         env.close()
         partial.unlink(missing_ok=True)
     return successes
+
+
+class _Film:
+    """A writer that counts its frames."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self.writer, self.frames = imageio.get_writer(path, format="FFMPEG", fps=fps), 0
+        self.close = self.writer.close
+
+    def append_data(self, image: np.ndarray) -> None:
+        self.writer.append_data(image)
+        self.frames += 1
+
+
+def _check_whole(path: Path, frames: int) -> None:
+    """Raises OSError unless the film can be played to its end: the codec says nothing of a disk that was full."""
+    try:
+        with imageio.get_reader(path) as reader:
+            found = reader.count_frames()  # type: ignore[attr-defined]
+    except (OSError, RuntimeError, ValueError, IndexError):
+        found = 0
+    if found != frames:
+        why = errno.ENOSPC if shutil.disk_usage(path.parent).free < 2**20 else errno.EIO
+        raise OSError(why, f"{os.strerror(why)}: the film has {found} of {frames} frames")
 
 
 def _drawable(env_id: str, size: int | None) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
+from training.errors import UserError
 from training.logger import COLUMNS, CSV, Logger, read_rows
 
 
@@ -64,3 +65,16 @@ def test_a_line_that_was_torn_is_no_row(tmp_path: Path) -> None:
 def test_a_column_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="sucess"):
         logged(tmp_path, 0, {"step": 400, "sucess": 1.0})
+
+
+@pytest.mark.parametrize("damage", ["12.5\x00", "8x0", "0\xb12"], ids=["zero byte", "letter", "high bit"])
+def test_a_damaged_file_is_named_with_its_row(damage: str, tmp_path: Path) -> None:
+    logged(tmp_path, 0, {"step": 400, "q": 1.25}, {"step": 800, "q": 2.5})
+    text = (tmp_path / CSV).read_text().replace("800", damage)
+    (tmp_path / CSV).write_text(text, encoding="latin-1")
+    with pytest.raises(UserError, match=r"metrics.csv is damaged in row 2 .*: mend or remove that line"):
+        read_rows(tmp_path)
+    before = (tmp_path / CSV).read_bytes()
+    with pytest.raises(UserError):
+        Logger(tmp_path, 800, {})
+    assert (tmp_path / CSV).read_bytes() == before

@@ -130,3 +130,26 @@ def test_a_checkpoint_that_does_not_fit_its_run_is_refused(
     checkpoint.save(state, folder / checkpoint.RESUME)
     assert run("--resume", "run") == 2
     assert "resume/state.pt does not fit config.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("versions.json", '{"torch": '),
+        ("versions.json", "[1, 2]"),
+        ("metrics.csv", "step,updates\n80,x\n"),
+        ("config.json", '{"env_id": 5}'),
+        ("config.json", '{"hidden_width": 256.5}'),
+    ],
+)
+def test_a_damaged_file_is_named_before_anything_is_written(
+    name: str, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tiny("run", *PICK, "--total-steps", "160") == 0
+    Path("run", name).write_text(content)
+    before = {path: path.read_bytes() for path in Path("run").glob("*") if path.is_file()}
+    capsys.readouterr()
+    assert run("--resume", "run", "--total-steps", "240") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("train.py: run") and name in error and error.count("\n") == 1
+    assert {path: path.read_bytes() for path in Path("run").glob("*") if path.is_file()} == before

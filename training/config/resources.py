@@ -21,6 +21,7 @@ import torch
 import envs
 from agent.routing import ROUTINGS
 from encoders import shapes
+from training.config import cgroup
 from training.config.flags import Config
 from training.errors import UserError, ran_out_of_memory
 from training.ranks import Ranks
@@ -77,7 +78,7 @@ def threads_and_workers(cores: int, device: torch.device, pixels: bool) -> tuple
 
 
 def available_bytes(device: torch.device) -> int:
-    """Memory that can be taken on `device` now: free GPU memory, or what the machine, its control group and the
+    """Memory that can be taken on `device` now: free GPU memory, or what the machine, its control groups and the
     process's own limit allow.
 
     A GPU that has no memory of its own takes the machine's.
@@ -90,15 +91,7 @@ def available_bytes(device: torch.device) -> int:
         limits += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
     except OSError:
         limits.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    try:  # a container may allow less than the machine has
-        group = Path("/sys/fs/cgroup")
-        limit = (group / "memory.max").read_text().strip()
-        if limit != "max":
-            counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-            used = int((group / "memory.current").read_text()) - int(counts["inactive_file"])  # what it can drop
-            limits.append(int(limit) - used)
-    except (OSError, ValueError, KeyError):
-        pass
+    limits += cgroup.free_bytes()
     most, _ = resource.getrlimit(resource.RLIMIT_AS)  # `ulimit -v`, of which a process has taken much before it begins
     if most != resource.RLIM_INFINITY:
         pages = int(Path("/proc/self/statm").read_text().split()[0])

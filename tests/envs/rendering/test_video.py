@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import imageio
 import numpy as np
@@ -44,6 +45,31 @@ def test_a_failing_policy_leaves_no_film(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         envs.record("FetchReach-v4", fail, tmp_path / "film.mp4", episodes=1, seed=0, size=96)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("left", [0, 500], ids=["nothing", "no trailer"])
+def test_a_film_that_was_cut_off_is_not_taken_for_one(
+    left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a full disk leaves it, of which the codec says nothing; the film that was there stays."""
+    get_writer = imageio.get_writer
+
+    def cut_off(path: Path, **options: Any) -> Any:
+        writer = get_writer(path, **options)
+        close = writer.close
+
+        def close_and_cut() -> None:
+            close()
+            os.truncate(path, left)
+
+        monkeypatch.setattr(writer, "close", close_and_cut)
+        return writer
+
+    (tmp_path / "film.mp4").write_bytes(b"the old one")
+    monkeypatch.setattr(imageio, "get_writer", cut_off)
+    with pytest.raises(OSError, match="the film has 0 of 51 frames"):
+        envs.record("FetchReach-v4", lambda *_: np.zeros((1, 4)), tmp_path / "film.mp4", episodes=1, seed=0, size=96)
+    assert os.listdir(tmp_path) == ["film.mp4"] and (tmp_path / "film.mp4").read_bytes() == b"the old one"
 
 
 def test_mjr_context_leaves_the_simulation_alone() -> None:

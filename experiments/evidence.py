@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def is_finished(run: Path, config: Config) -> bool:
 def check_finished(run: Path, config: Config) -> None:
     """Raises UserError unless `run` is finished and has all its files."""
     if not is_finished(run, config):
-        raise UserError(f"{run} is not finished: python train.py --resume {run}")
+        raise UserError(f"{run} is not finished: python train.py --resume {shlex.quote(str(run))}")
     if missing := [file for file in FILES if not (run / file).is_file()]:
         raise UserError(f"{run} lacks {', '.join(missing)}: run it again.")
 

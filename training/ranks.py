@@ -9,7 +9,9 @@ each step of the environments. Rank 0 evaluates and logs.
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -53,8 +55,12 @@ class Ranks:
 
     @property
     def launcher(self) -> str:
-        """What a command begins with that starts as many on this machine."""
-        return "python" if self.count == 1 else f"torchrun --nproc-per-node {self.local_count}"
+        """What a command begins with that starts as many on this machine, with the interpreter that runs."""
+        python = Path(sys.executable)
+        if python.is_relative_to(Path.cwd()):
+            python = python.relative_to(Path.cwd())
+        start = f" -m torch.distributed.run --nproc-per-node {self.local_count}" if self.count > 1 else ""
+        return shlex.quote(str(python)) + start
 
     def leave(self) -> None:
         if dist.is_initialized():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shlex
 import signal
 import sys
 import time
@@ -180,8 +181,9 @@ class Run:
     def conclude(self, console: Console) -> int:
         """What is left when the loop has ended: how to go on, or the final evaluation. Returns the exit code."""
         if self.stopping:
-            launcher, folder = self.trainer.ranks.launcher, self.folder
-            message = f"stopped at step {self.state.step}; continue with: {launcher} train.py --resume {folder}"
+            script = sys.argv[0] if Path(sys.argv[0]).name == "train.py" else "train.py"
+            command = f"{self.trainer.ranks.launcher} {shlex.quote(script)} --resume {shlex.quote(str(self.folder))}"
+            message = f"stopped at step {self.state.step}; continue with: {command}"
             if getattr(console.file, "lost", False):
                 with contextlib.suppress(OSError):  # a closed terminal has neither
                     print(message, file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,11 @@ def _asked_or_new(config: Config) -> Path:
         if path.exists() and any(entry.name != LOCK for entry in path.iterdir()):
             if (path / LOCK).exists():
                 Lock(path)  # if its run is alive, that is the better thing to say
-            mend = f"continue it with --resume {path}, or" if (path / RESUME).is_file() else "remove it, or"
+            mend = (
+                f"continue it with --resume {shlex.quote(str(path))}, or"
+                if (path / RESUME).is_file()
+                else "remove it, or"
+            )
             raise UserError(f"{path} is not empty: {mend} name another --run-dir.")
     else:
         first = config.default_run_dir()

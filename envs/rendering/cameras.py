@@ -62,6 +62,7 @@ def check_cameras(names: Sequence[str]) -> None:
     """Raise ValueError, naming the cameras there are, unless `names` are one or more of them."""
     for name in names:
         if name not in CAMERAS:
-            raise ValueError(f"There is no camera '{name}': choose among {', '.join(CAMERAS)}.")
+            apart = " Names stand apart: --cameras close mirror." if "," in name else ""
+            raise ValueError(f"There is no camera '{name}': choose among {', '.join(CAMERAS)}.{apart}")
     if not names or len(set(names)) < len(names):
         raise ValueError("Name one or more different cameras.")

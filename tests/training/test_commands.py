@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ import envs
 import eval as evaluation
 from tests.training.runs import ROOT, TINY, metrics, saved_state, tiny, tree
 from training import checkpoint, finish, logger, run_folder
+
+AGAIN = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'train.py'))} --resume"  # can be copied as it stands
 
 
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
@@ -111,7 +114,7 @@ def test_signals_stop_with_a_checkpoint() -> None:
         out, error = process.communicate()
         step = saved_state(Path(number.name))["training_state"]["step"]
         assert (process.returncode, error) == (codes[number], "")
-        assert out.endswith(f"stopped at step {step}; continue with: python train.py --resume {number.name}\n")
+        assert out.endswith(f"stopped at step {step}; continue with: {AGAIN} {number.name}\n")
         assert step >= int(metrics(Path(number.name))[-1]["step"]) > 0
         assert checkpoint.load(Path(number.name, checkpoint.MODEL), "cpu")["step"] == step  # can be evaluated as it is
     code, _, error = call("train.py", "--resume", "SIGHUP", "--total-steps", str(step + 80))
@@ -219,7 +222,7 @@ def test_a_reader_that_leaves_stops_the_run_with_a_checkpoint() -> None:
     error = process.stderr.read()
     assert process.wait(timeout=120) == 128 + signal.SIGPIPE
     step = saved_state(Path("run"))["training_state"]["step"]
-    assert error == f"stopped at step {step}; continue with: python train.py --resume run\n" and step > 0
+    assert error == f"stopped at step {step}; continue with: {AGAIN} run\n" and step > 0
 
 
 def test_a_run_that_is_killed_before_its_first_save_is_due_can_be_resumed() -> None:

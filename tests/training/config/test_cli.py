@@ -247,6 +247,7 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
         (["push-pixels", "--goal-loss", "0"], "--goal-input needs an estimate to show"),
         (["push-pixels", "--target-encoder"], "say --no-goal-motion"),
         (["push-pixels", "--cameras", "close", "behind"], "no camera 'behind'"),
+        (["push-pixels", "--cameras", "close,mirror"], "Names stand apart: --cameras close mirror"),
         (["push-pixels", "--env-id", "FetchReach-v4"], "in Reach that is the gripper's position"),
         (["push", "--obs", "honest-blind", "--no-proprio"], "nothing but the goal"),
         (["push", "--resume-without-replay"], "name the run with --resume"),

@@ -73,16 +73,21 @@ def run(arguments: Arguments) -> None:
         step = evaluator.load(file)
         seed = evaluator.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
         points = None if arguments.keypoints is None else keypoints(evaluator.agent, config.frame_stack)
+        console = Console(markup=False, quiet=arguments.json)
+        if arguments.video is not None or arguments.keypoints is not None:
+            console.print(f"filming {FILMED} episodes ...")
         # First, for it may turn out that nothing can be rendered or written:
         if arguments.video is not None:
             film(evaluator, arguments.video, seed)
         if arguments.keypoints is not None:
             film(evaluator, arguments.keypoints, seed, points)
+        console.print(f"evaluating {arguments.episodes} episodes ...")
         playing = evaluator.eval_envs, evaluator.policy, arguments.episodes, seed
         result = evaluate(*playing).to_dict()
         if arguments.blindfold:
+            console.print("again with black images, and with those of another episode ...")
             result |= evaluate_blindfolded(*playing)
-        result |= {"env_steps": step, "seed": seed}
+        result |= {"env_steps": step, "seed": seed, "run": str(folder), "model": file.name}
         films = {"video": arguments.video, "keypoints": arguments.keypoints}
         result |= {name: str(path) for name, path in films.items() if path is not None}
     finally:
@@ -90,8 +95,10 @@ def run(arguments: Arguments) -> None:
     if arguments.json:
         print(json.dumps(result))
     else:
-        said = result | {"ever_success_rate": staying(result)}
-        closing_table(Console(markup=False), [(name, str(value)) for name, value in said.items()])
+        low, high = result.pop("ci95")
+        shown = f"{result['success_rate']:.1%} [{low:.1%}, {high:.1%}]"
+        said = result | {"success_rate": shown, "ever_success_rate": staying(result)}
+        closing_table(console, [(name, str(value)) for name, value in said.items()])
 
 
 def film(evaluator: Evaluator, path: Path, seed: int, overlay: envs.Overlay | None = None) -> None:

@@ -31,6 +31,8 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
     """Write eval.json and the video, and print a table."""
     config, wall_seconds = trainer.config, training_state.seconds
     seed = trainer.seeds["final_evaluation"]
+    blind = ", then with black images and with those of another episode" if config.layout.pixels else ""
+    console.print(f"evaluating {config.final_episodes} episodes{blind} ...", soft_wrap=True)
     with trainer.evaluating() as vec:
         playing = vec, trainer.policy, config.final_episodes, seed
         result = evaluate(*playing).to_dict() | evaluate_blindfolded(*playing)
@@ -45,6 +47,7 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
     run_folder.write_json(folder / EVAL, result)
     video = "not asked for"
     if config.video:
+        console.print(f"filming {FILMED} episodes ...", soft_wrap=True)
         trainer.close()  # so that no other process holds a GL context while this one films
         try:
             envs.record(
@@ -66,7 +69,7 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
     closing_table(
         console,
         [
-            ("success", f"{result['success_rate']:.1%} of {result['episodes']} episodes, 95%: [{low:.1%}, {high:.1%}]"),
+            ("success", f"{result['success_rate']:.1%} [{low:.1%}, {high:.1%}] of {result['episodes']} episodes"),
             ("at any step", staying(result)),
             *seeing,
             ("steps", f"{training_state.step}, {training_state.updates} updates, {duration(wall_seconds)}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from rich.console import Console
@@ -25,6 +26,7 @@ class Progress:
     def __init__(self, config: Config, console: Console) -> None:
         self.config, self.console = config, console
         self.seen: Row = {}
+        self.latest: deque[tuple[float, float]] = deque(maxlen=20)  # steps and seconds of the latest rows
         self.live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
 
     def __enter__(self) -> Progress:
@@ -38,13 +40,16 @@ class Progress:
 
     def show(self, row: Row) -> None:
         self.seen |= row
+        self.latest.append((row["step"], row["seconds"]))
         if self.live:
             self.live.update(self._table())
         else:
             self.console.print(self._line(), highlight=False, soft_wrap=True)
 
     def _left(self) -> str:
-        rate = self.seen["steps_per_second"]
+        """Time left, at the rate of the latest rows, evaluations among them. The final one is not counted."""
+        (first, began), (last, now) = self.latest[0], self.latest[-1]
+        rate = (last - first) / (now - began) if now > began else self.seen["steps_per_second"]
         return duration((self.config.total_steps - self.seen["step"]) / rate) if rate else "?"
 
     def _number(self, name: str, pattern: str) -> str:

@@ -37,12 +37,9 @@ def _asked_or_new(config: Config) -> Path:
         if path.exists() and any(entry.name != LOCK for entry in path.iterdir()):
             if (path / LOCK).exists():
                 Lock(path)  # if its run is alive, that is the better thing to say
-            mend = (
-                f"continue it with --resume {shlex.quote(str(path))}, or"
-                if (path / RESUME).is_file()
-                else "remove it, or"
-            )
-            raise UserError(f"{path} is not empty: {mend} name another --run-dir.")
+            resumable = (path / RESUME).is_file()
+            mend = f"continue it with --resume {shlex.quote(str(path))}" if resumable else "remove it"
+            raise UserError(f"{path} is not empty: {mend}, or name another --run-dir.")
     else:
         first = config.default_run_dir()
         path, number = first, 1

@@ -28,13 +28,13 @@ def test_a_file_gets_a_line_for_each_row() -> None:
     lines = shown(terminal=False).splitlines()
     assert len(lines) == 3 and "evaluated    - " in lines[0] and "Q   -3.46" in lines[0]
     assert "step     1500  success  25%  evaluated  42%" in lines[2], "the latest evaluation stays in sight"
-    assert lines[1].endswith("1:10 gone, 0:16 left")
+    assert lines[0].endswith("0:10 gone, 0:18 left") and lines[1].endswith("1:10 gone, 8:00 left")
 
 
 def test_a_terminal_gets_one_table_that_changes() -> None:
     text = shown(terminal=True)
     last = text[text.rindex("FetchPush-v4, seed 0") :]
-    assert "1500 of 5000 (30%)" in last and "42%" in last and "1:12, 0:14" in last
+    assert "1500 of 5000 (30%)" in last and "42%" in last and "1:12, 3:37" in last
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(3.9, "0:03"), (75, "1:15"), (3723, "1:02:03")])

@@ -63,11 +63,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         "--routing critic --goal-input concat --no-goal-motion --total-steps 48000",
         "The features beside the estimate of the block's position, and the critic's gradient in the encoder too.",
     ),
-    "push-pixels-manipulation": Experiment(
-        "push-pixels",
-        "--encoder manipulation --total-steps 32000",
-        "The chapter's convolutions in the place of the fast ones, for as long as it takes fast to learn.",
-    ),
     "push-pixels-chapter": Experiment(
         "push-pixels-chapter", "", "Push from the chapter's observations, the encoder trained by the critic."
     ),

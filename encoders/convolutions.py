@@ -4,8 +4,8 @@
 - manipulation (the chapter's): 84 -> 42 -> 42 -> 42 -> 21, 32 maps.
 - drqv2 (Yarats et al. 2021): 84 -> 41 -> 39 -> 37 -> 35, 32 maps.
 - fast: 84 -> 42 -> 21 -> 21, 16 maps, then 32; for a CPU, where the large maps of the first layers cost most. In the
-  preset push-pixels it learns as much a step as manipulation, one seed of which was run
-  (experiments/results/push-pixels-manipulation), and makes an update in half the time (benchmarks/README.md).
+  preset push-pixels one seed learned as much a step as with manipulation (of the version before,
+  experiments/results/ablations), and an update takes half the time (benchmarks/README.md).
 """
 
 from __future__ import annotations

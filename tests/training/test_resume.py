@@ -153,3 +153,16 @@ def test_a_damaged_file_is_named_before_anything_is_written(
     error = capsys.readouterr().err
     assert error.startswith("train.py: run") and name in error and error.count("\n") == 1
     assert {path: path.read_bytes() for path in Path("run").glob("*") if path.is_file()} == before
+
+
+def test_a_resume_may_save_log_film_and_evaluate_as_often_as_it_likes(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        at_step(patch, 608, stop)
+        assert tiny("run", *PICK) == 128 + signal.SIGTERM
+    flags = ("--save-every", "400", "--save-minutes", "1", "--log-every", "160", "--eval-every", "320", "--no-video")
+    assert run("--resume", "run", *flags) == 0
+    learned = [saved_state(folder)["trainer"]["learner"] for folder in (Path("run"), whole)]
+    assert differences(*learned) == []
+    assert run("--resume", "run", "--eval-episodes", "3") == 2

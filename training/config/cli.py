@@ -15,7 +15,7 @@ from typing import Any
 import tyro
 
 from training.config.flags import Compute, Config, Learning, Pixels, Replay, Run, Task
-from training.config.presets import PRESETS
+from training.config.presets import ABOUT, PRESETS
 from training.config.saved import RENAMED, RENAMED_GOAL_INPUTS
 from training.errors import UserError
 from training.run_folder import saved_config
@@ -81,7 +81,7 @@ def _resumed(given: Config, arguments: list[str], preset: str | None) -> Config:
     changed = [
         f"--{field.name.replace('_', '-')}"
         for field in dataclasses.fields(Config)
-        if field.name not in Config.MUTABLE and getattr(config, field.name) != getattr(saved, field.name)
+        if field.name not in Config.RESUMABLE and getattr(config, field.name) != getattr(saved, field.name)
     ]
     if preset not in (None, saved.preset):
         changed.append(f"the preset {preset}")
@@ -97,7 +97,8 @@ def _parse_flags(defaults: Config, arguments: list[str]) -> Config:
         name: group(**{field.name: getattr(defaults, field.name) for field in dataclasses.fields(group)})
         for name, group in zip(Groups.__dataclass_fields__, (Task, Learning, Pixels, Replay, Compute, Run), strict=True)
     }
-    description = f"{DESCRIPTION}\n\nPresets: {', '.join(PRESETS)}. Defaults shown are those of {defaults.preset}."
+    presets = "\n".join(f"  {name}: {about}" for name, about in ABOUT.items())
+    description = f"{DESCRIPTION}\n\nPresets:\n{presets}\n\nDefaults shown are those of {defaults.preset}."
     groups = tyro.cli(
         Groups, args=arguments, default=Groups(**parts), prog="train.py", description=description
     )  # fmt: skip

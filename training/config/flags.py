@@ -192,7 +192,8 @@ class Run:
     smoke: bool = False
     """Try everything in a minute or two: learn a little, stop, resume, evaluate and record, in a folder of its own."""
     resume: str | None = None
-    """A run's folder to continue; only total-steps, workers, device, threads and accelerate may be changed."""
+    """A run's folder to continue; only total-steps, workers, device, threads, accelerate, video, and how often it is
+    saved, logged and evaluated may be changed."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,8 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
     # Changing these does not make it another run.
     MUTABLE = ("total_steps", "workers", "device", "threads", "accelerate", "resume", "run_dir", "preset", "smoke",
                "resume_without_replay")  # fmt: skip
+    # Nor does changing these change what is learned: a resume may.
+    RESUMABLE = (*MUTABLE, "save_every", "save_minutes", "video", "eval_every", "log_every")
 
     @property
     def layout(self) -> envs.Layout:

@@ -58,3 +58,16 @@ PRESETS: dict[str, Config] = {
                            encoder="manipulation", pooling="spatial-softmax", feature_norm=True, pixel_scale="unit",
                            target_encoder=True, eval_every=40_000, log_every=10_000, save_every=500_000),
 }  # fmt: skip
+
+ABOUT = {
+    "push": "Push from state, 42K steps (the default)",
+    "reach": "Reach from state, 2K steps",
+    "slide": "Slide from state, 1M steps",
+    "pick-and-place": "PickAndPlace from state, 80K steps",
+    "push-pixels": "Push from pixels, without the block's position among the inputs, 48K steps",
+    "push-pixels-chapter": "the chapter's observations, our recipe, the critic trains the encoder, 80K steps",
+    "chapter": "the chapter's eyes on our learner, for the chapter's questions, 60K steps",
+    "reach-pixels": "Reach from pixels and the goal alone, 10K steps",
+    "book-state": "the chapter's own settings from state, 2M steps",
+    "book-pixels": "the chapter's own settings from pixels, 4.2M steps",
+}

@@ -18,7 +18,7 @@ from tests.training.runs import run, tiny, tiny_config, tree
 from training import run_folder
 from training.config import cli, resources
 from training.config import flags as config
-from training.config.presets import PRESETS
+from training.config.presets import ABOUT, PRESETS
 from training.config.saved import from_json
 from training.config.validation import check
 
@@ -202,6 +202,15 @@ def test_the_presets_are_those_that_were_asked_for() -> None:
         "push", "reach", "slide", "pick-and-place", "push-pixels", "push-pixels-chapter", "chapter", "reach-pixels",
         "book-state", "book-pixels",
     ]  # fmt: skip
+
+
+def test_every_preset_is_described_with_its_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(ABOUT) == list(PRESETS)
+    for name, about in ABOUT.items():
+        steps = PRESETS[name].total_steps
+        assert f" {steps / 1e6:g}M steps" in about or f" {steps / 1e3:g}K steps" in about, name
+    assert run("--help") == 0
+    assert "slide: Slide from state, 1M steps" in flat(capsys.readouterr().out)
 
 
 def test_book_pixels_is_the_books() -> None:

@@ -101,8 +101,8 @@ QUESTIONS = (
         "`--obs blind` on `push` and on `book-state`.",
         (book.BLIND,),
         "half contradicted: the 16 numbers are enough. With our recipe push-blind ends at 98, 97 and 90% after 42K "
-        "steps (100 episodes each). Whether they are with the book's settings, at 2M steps, is open: book-blind has not "
-        "run.",
+        "steps (100 episodes each). Whether they are with the book's settings, at 2M steps, is open: book-blind has "
+        "not run.",
         unmatched="book-blind has the book's settings and 2M steps, the others our recipe and 42K.",
     ),
     Question(

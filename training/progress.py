@@ -49,8 +49,11 @@ class Progress:
     def _left(self) -> str:
         """Time left, at the rate of the latest rows, evaluations among them. The final one is not counted."""
         (first, began), (last, now) = self.latest[0], self.latest[-1]
-        rate = (last - first) / (now - began) if now > began else self.seen["steps_per_second"]
-        return duration((self.config.total_steps - self.seen["step"]) / rate) if rate else "?"
+        left = self.config.total_steps - last
+        if last > first:
+            return duration(left * (now - began) / (last - first))
+        rate = self.seen["steps_per_second"]
+        return duration(left / rate) if rate else "?"
 
     def _number(self, name: str, pattern: str) -> str:
         return format(self.seen[name], pattern) if name in self.seen else "-"

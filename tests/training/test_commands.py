@@ -81,7 +81,11 @@ def test_reach_learns_and_is_evaluated_and_filmed() -> None:
     assert result["success_rate"] >= 0.9 and result["episodes"] == 50 and result["env_steps"] == 1600
     assert result["ci95"][0] < result["success_rate"] <= result["ci95"][1] <= 1
     table = out[out.index("│ success ") :]
-    assert f"{result['success_rate']:.1%} of 50 episodes" in table and f"{result['steps_to_90']} steps" in table
+    low, high = result["ci95"]
+    assert (
+        f"{result['success_rate']:.1%} [{low:.1%}, {high:.1%}] of 50 episodes" in table
+        and f"{result['steps_to_90']} steps" in table
+    )
     assert "reach/video.mp4" in table
     assert checkpoint.load(Path("reach/model.pt"), "cpu")["step"] == 1600 and Path("reach/best.pt").exists()
     assert metrics(Path("reach"))[-1]["step"] == "1600" and run_folder.saved_config(Path("reach")).preset == "reach"

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.training.runs import ROOT, TINY, differences
-from training import checkpoint
+from tests.training.runs import ROOT, TINY, differences, metrics
+from training import checkpoint, logger
 from training.config.presets import PRESETS
 from training.errors import UserError
 from training.ranks import Ranks
@@ -88,7 +88,7 @@ def test_a_rank_that_dies_ends_the_job_with_a_sentence_and_the_run_goes_on() -> 
         text=True,
     )  # fmt: skip
     until = time.monotonic() + 60
-    while not (Path("run") / checkpoint.RESUME).is_file() and time.monotonic() < until:
+    while not (Path("run", logger.CSV).exists() and len(metrics(Path("run"))) > 3) and time.monotonic() < until:
         time.sleep(0.1)
     children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
     environments = {child: Path(f"/proc/{child}/environ").read_bytes().split(b"\0") for child in children}

@@ -106,7 +106,8 @@ def test_reach_learns_and_is_evaluated_and_filmed() -> None:
 def test_signals_stop_with_a_checkpoint() -> None:
     """While worker processes step, for Ctrl-C, SIGTERM and a terminal that is closed; then one of them goes on."""
     codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
-    flags = ("reach", *TINY, "--total-steps", "1000000", "--save-every", "1000000", "--workers", "1", "--run-dir")
+    seldom = ("--save-every", "1000000", "--eval-every", "1000000")  # what a signal would wait for, and say so
+    flags = ("reach", *TINY, "--total-steps", "1000000", *seldom, "--workers", "1", "--run-dir")
     processes = {number: start("train.py", *flags, number.name) for number in codes}
     deadline = time.monotonic() + 120
     for number, process in processes.items():

@@ -246,8 +246,8 @@ def test_a_second_signal_does_not_wait_for_an_evaluation() -> None:
     flags = ("--total-steps", "1000000", "--eval-every", "400", "--eval-episodes", "100000", "--run-dir", "run")
     process = start("train.py", "reach", *TINY, *flags)
     assert process.stderr is not None
-    wait_for_rows(process, 4)  # the next one has the evaluation
-    time.sleep(2)
+    wait_for_rows(process, 4)  # the next one has the evaluation, which takes minutes
+    time.sleep(5)
     process.send_signal(signal.SIGINT)
     assert process.stderr.readline() == "stopping after the evaluation; once more to stop at once\n"
     time.sleep(1.5)

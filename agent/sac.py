@@ -87,7 +87,8 @@ class SAC:
     def target(self, batch: Batch, features: Features) -> Tensor:
         """y = r + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a' | s')), (B,). Truncation bootstraps."""
         state = self.agent.state(features.next_actor, batch.next_goal)  # (B, S)
-        target_state = self.agent.state(features.next_critic, batch.next_goal)  # the same without a second encoder
+        one = features.next_critic is features.next_actor  # without a second encoder
+        target_state = state if one else self.agent.state(features.next_critic, batch.next_goal)
         action, log_prob = self.agent.actor.sample(state, self.agent.noise(len(state)))
         q = torch.minimum(*self.agent.target_critic(target_state, action))
         lowest, highest = soft_q_bounds(self.reward_range, self.gamma, self.log_alpha, self.agent.config.action_size)

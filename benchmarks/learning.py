@@ -50,7 +50,7 @@ class Arguments:
     """Environment steps between evaluations."""
     eval_episodes: int = 50
     threads: int = 1
-    """Of torch."""
+    """Threads of torch."""
     results: Path = field(default=Path("experiments/results"))
     """SB3's curves go to RESULTS/sb3-book-state/seed-S."""
     plot: bool = False

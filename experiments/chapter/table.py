@@ -10,7 +10,7 @@ ALIASES = {
     "cell-d": "step-4",
     "routing-critic": "step-2",
     "routing-separate": "step-1",
-    "encoder-manipulation": "step-2",
+    "encoder-fast": "step-2",
     "temperature-1": "step-2",
 }
 
@@ -19,15 +19,15 @@ _STEPS = {
         "--encoder nature --pooling relu --no-feature-norm --routing separate",
         "Step 0: SB3's NatureCNN and SB3's routing, an encoder each for actor and critic.",
     ),
-    "step-1": ("--routing separate", "Step 1: the chapter's encoder, with SB3's routing still."),
-    "step-2": ("", "Step 2: the chapter's encoder, trained by the critic alone. Also cell A of the factorial."),
+    "step-1": ("--routing separate", "Step 1: SpatialSoftmax, with SB3's routing still."),
+    "step-2": ("", "Step 2: the encoder trained by the critic alone. Also cell A of the factorial."),
     "step-4": ("--shift-pad 4", "Step 4: step 2 with random shifts of 4 pixels. Also cell D of the factorial."),
     "cell-b": ("--pooling flat", "Cell B: a flat linear trunk in the place of SpatialSoftmax, no shifts."),
     "cell-c": ("--pooling flat --shift-pad 4", "Cell C: the flat trunk, with random shifts."),
     "routing-actor": ("--routing actor", "One encoder, trained by the actor alone (SB3 with --share-encoder)."),
     "routing-both": ("--routing both", "One encoder, trained by both losses."),
     "encoder-nature": ("--encoder nature", "NatureCNN's convolutions under SpatialSoftmax, trained by the critic."),
-    "encoder-fast": ("--encoder fast", "Our fast convolutions under SpatialSoftmax, trained by the critic."),
+    "encoder-manipulation": ("--encoder manipulation", "The chapter's convolutions in the place of our fast ones."),
     "temperature-0.3": ("--softmax-temperature 0.3", "SpatialSoftmax that starts at temperature 0.3."),
     "temperature-0.1": ("--softmax-temperature 0.1", "SpatialSoftmax that starts at temperature 0.1."),
     "temperature-0.03": ("--softmax-temperature 0.03", "SpatialSoftmax that starts at temperature 0.03."),
@@ -71,7 +71,7 @@ _PROBES = {
 }
 
 # Step 2 without its images: all else as in the preset `chapter`.
-_TWIN = "--batch-size 128 --updates-per-step 0.25 --total-steps 60000 --buffer-size 65000"
+_TWIN = "--batch-size 64 --updates-per-step 0.25 --total-steps 48000 --buffer-size 50000"
 _TWINS = {
     "twin-blind": Experiment("push", f"--obs blind {_TWIN}", "Step 2 without its images: the same vectors."),
     "twin-state": Experiment("push", _TWIN, "Step 2 from state: all numbers, no images."),

@@ -27,7 +27,7 @@ MAY_DIFFER = {
     "routing-actor": {"routing"},
     "routing-both": {"routing"},
     "encoder-nature": {"encoder"},
-    "encoder-fast": {"encoder"},
+    "encoder-manipulation": {"encoder"},
     **{f"temperature-{start}": {"softmax_temperature"} for start in ("0.3", "0.1", "0.03")},
     "step-0": {"encoder", "pooling", "feature_norm", "routing"},
     "no-feature-norm": {"feature_norm"},

@@ -65,47 +65,42 @@ class BareAdam(torch.optim.Adam):
             for parameter in group["params"]:
                 parameter.grad = None
 
+    @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        _step(self)
+        """A step of every parameter that has a gradient (Kingma & Ba 2015)."""
+        for hook in self._optimizer_step_pre_hooks.values():
+            hook(self, (), {})
+        for group in self.param_groups:
+            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if not moved:
+                continue
+            states = [self.state[parameter] or self._begin(parameter) for parameter in moved]
+            steps = [state["step"] for state in states]
+            torch._foreach_add_(steps, 1)
+            beta1, beta2 = group["betas"]
+            torch._fused_adam_(
+                moved,
+                [parameter.grad for parameter in moved],
+                [state["exp_avg"] for state in states],
+                [state["exp_avg_sq"] for state in states],
+                [],
+                steps,
+                lr=group["lr"],
+                beta1=beta1,
+                beta2=beta2,
+                weight_decay=0.0,
+                eps=group["eps"],
+                amsgrad=False,
+                maximize=False,
+            )
 
     step.hooked = True  # type: ignore[attr-defined]  # else torch wraps it, which is what takes long
 
-
-@torch.no_grad()
-def _step(adam: torch.optim.Adam) -> None:
-    """A step of every parameter that has a gradient (Kingma & Ba 2015)."""
-    for hook in adam._optimizer_step_pre_hooks.values():
-        hook(adam, (), {})
-    for group in adam.param_groups:
-        moved = [parameter for parameter in group["params"] if parameter.grad is not None]
-        if not moved:
-            continue
-        states = [adam.state[parameter] or _begin(adam, parameter) for parameter in moved]
-        steps = [state["step"] for state in states]
-        torch._foreach_add_(steps, 1)
-        beta1, beta2 = group["betas"]
-        torch._fused_adam_(
-            moved,
-            [parameter.grad for parameter in moved],
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
-            [],
-            steps,
-            lr=group["lr"],
-            beta1=beta1,
-            beta2=beta2,
-            weight_decay=0.0,
-            eps=group["eps"],
-            amsgrad=False,
-            maximize=False,
-        )
-
-
-def _begin(adam: torch.optim.Adam, parameter: Tensor) -> dict[str, Tensor]:
-    """The state before a parameter's first step."""
-    moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
-    adam.state[parameter] = {"step": torch.zeros((), dtype=torch.float32), **moments}
-    return adam.state[parameter]
+    def _begin(self, parameter: Tensor) -> dict[str, Tensor]:
+        """The state before a parameter's first step."""
+        moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
+        self.state[parameter] = {"step": torch.zeros((), dtype=torch.float32), **moments}
+        return self.state[parameter]
 
 
 def set_up(count: int) -> None:

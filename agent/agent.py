@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from agent.networks import Actor, TwinCritic
 from auxiliary import Auxiliary, GoalInput, GoalRegression
 from encoders import Encoder
 from encoders.normalizer import Normalizer
-from replay.batch import Observation
+from replay.batch import Batch, Observation
 
 # In one step an estimate moves by a small fraction of a standard deviation of object positions; times 10 it is no small
 # input. 10 was chosen once and not tuned.
@@ -103,13 +103,19 @@ class Agent(nn.Module):
 
     # ------------------------------------------------------------------ what the networks read
 
-    def encode(self, obs: Observation, encoder: Encoder | None = None) -> Tensor:
-        """Features (P, F) of observations, by `encoder` or the critic's."""
-        return (encoder or self.encoder)(obs | {"vector": self.vector_normalizer(obs["vector"])})
+    def normalized(self, obs: Observation) -> Observation:
+        """The observations as encoders read them: the vector normalised, all else as it is."""
+        return obs | {"vector": self.vector_normalizer(obs["vector"])}
 
-    def inputs(self, features: Tensor, before: Tensor | None = None, regression: nn.Module | None = None) -> Tensor:
+    def encode(self, obs: Observation) -> Tensor:
+        """Features (P, F) of observations, by the critic's encoder."""
+        return self.encoder(self.normalized(obs))
+
+    def with_estimate(
+        self, features: Tensor, before: Tensor | None = None, regression: nn.Module | None = None
+    ) -> Tensor:
         """Network input without the goal, (P, I): the features, with the goal regression's estimate beside them or in
-        the place of those of the images. No gradient goes through the estimate.
+        the place of those of the images, where it is shown. No gradient goes through the estimate.
 
         Args:
             features: (P, F).
@@ -135,7 +141,7 @@ class Agent(nn.Module):
         motion = torch.zeros_like(estimate) if before is None else estimate - self.goal_regression.normalize(before)
         return torch.cat([vector, MOTION * motion, estimate], dim=-1)
 
-    def inputs_from_estimate(self, obs: Observation) -> Tensor:
+    def from_estimate(self, obs: Observation) -> Tensor:
         """Network input without the goal, (P, I), from the stored `obs["estimate"]`: the encoder is not called."""
         assert self.goal_regression is not None and self.goal_input == "replace"
         vector, estimate = self.vector_normalizer(obs["vector"]), self.goal_regression.normalize(obs["estimate"])
@@ -158,6 +164,13 @@ class Agent(nn.Module):
         else:
             goal = self.goal_normalizer(goal)
         return torch.cat([inputs, goal], dim=-1)
+
+    def auxiliary_losses(self, encoded: Tensor | None, batch: Batch) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """Loss and metrics of each auxiliary, from the encoder's features (P, F) of a batch; none where it is not
+        trained."""
+        if encoded is not None:
+            for auxiliary in self.auxiliaries.values():
+                yield cast(Auxiliary, auxiliary).loss(encoded, batch)
 
     def noise(self, rows: int) -> Tensor:
         """(rows, A) standard normal numbers for the actor."""
@@ -189,14 +202,14 @@ class Agent(nn.Module):
     @torch.no_grad()
     def estimate_goal(self, obs: Observation) -> Tensor:
         """The achieved goals of N observations as estimated from their images, (N, G), in their own units."""
-        return self.denormalized_estimate(self.inputs(self.encode(obs)))
+        return self.denormalized_estimate(self.with_estimate(self.encode(obs)))
 
     def _read(self, obs: Observation) -> tuple[Tensor, Tensor | None]:
         """What the actor reads of observations, (N, I), and the achieved goal as estimated from them, (N, G)."""
         if "estimate" in obs:
-            return self.inputs_from_estimate(obs), obs["estimate"]
-        features = self.encode(obs, self.actor_encoder)
-        inputs = self.inputs(features)
+            return self.from_estimate(obs), obs["estimate"]
+        features = (self.actor_encoder or self.encoder)(self.normalized(obs))
+        inputs = self.with_estimate(features)
         if self.goal_regression is None:
             return inputs, None
         if self.goal_input == "off":
@@ -238,9 +251,3 @@ def _acts(name: str) -> bool:
 def tiled(rows: Tensor, count: int) -> Tensor:
     """(P, X) -> (count, X): row b is row b mod P."""
     return rows if len(rows) == count else rows.repeat(count // len(rows), 1)
-
-
-def gradient_norm(parameters: Iterable[Tensor]) -> Tensor | None:
-    """L2 norm of the parameters' gradients, 0-d; None where there are none."""
-    gradients = [one.grad for one in parameters if one.grad is not None]
-    return torch.stack(torch._foreach_norm(gradients)).norm() if gradients else None

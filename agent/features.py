@@ -30,21 +30,30 @@ def encode(agent: Agent, batch: Batch) -> Features:
     """Encode observations with gradient, the next ones without; nothing where an estimate stands for the images."""
     if "estimate" in batch.obs:
         assert "pixels" not in batch.obs, "the replay was asked for both: what is to be encoded?"
-        inputs, next_inputs = agent.inputs_from_estimate(batch.obs), agent.inputs_from_estimate(batch.next_obs)
+        inputs, next_inputs = agent.from_estimate(batch.obs), agent.from_estimate(batch.next_obs)
         return Features(None, inputs, inputs, next_inputs, next_inputs)
-    encoded = agent.encode(batch.obs)
+    obs, next_obs = agent.normalized(batch.obs), agent.normalized(batch.next_obs)
+    encoded = agent.encoder(obs)
     before = next_before = None
     if agent.goal_motion:
         before, next_before = batch.obs["estimate_before"], batch.next_obs["estimate_before"]
-    critic = actor = agent.inputs(encoded, before)
+    critic = actor = agent.with_estimate(encoded, before)
     if agent.actor_encoder is not None:
-        actor = agent.inputs(agent.encode(batch.obs, agent.actor_encoder))
+        actor = agent.with_estimate(agent.actor_encoder(obs))
     with torch.no_grad():
-        next_critic = next_actor = agent.inputs(agent.encode(batch.next_obs, agent.actor_encoder), next_before)
+        next_critic = next_actor = agent.with_estimate((agent.actor_encoder or agent.encoder)(next_obs), next_before)
         if agent.actor_encoder is not None or agent.target_encoder is not None:
-            target_features = agent.encode(batch.next_obs, agent.target_encoder)
-            next_critic = agent.inputs(target_features, regression=agent.target_regression)
+            target_features = (agent.target_encoder or agent.encoder)(next_obs)
+            next_critic = agent.with_estimate(target_features, regression=agent.target_regression)
     return Features(encoded, critic, actor, next_critic, next_actor)
+
+
+def next_states(agent: Agent, features: Features, next_goal: Tensor) -> tuple[Tensor, Tensor]:
+    """States (B, S) of the next observations that the actor and the target critic read."""
+    state = agent.state(features.next_actor, next_goal)
+    if features.next_critic is features.next_actor:  # one encoder, and no target encoder
+        return state, state
+    return state, agent.state(features.next_critic, next_goal)
 
 
 def actor_states(
@@ -52,7 +61,8 @@ def actor_states(
 ) -> tuple[Tensor, Tensor]:
     """States (B, S) that actor and critic read in an actor's loss that trains an encoder; `state` is the critic's."""
     inputs = features.actor
-    if routing.shared and features.encoded is not None:  # the critic's backward() has freed the graph of its pass
-        inputs = agent.inputs(agent.encode(batch.obs))
+    shared = features.actor is features.critic and routing.critic_trains
+    if shared and features.encoded is not None:  # the critic's backward() has freed the graph of its pass
+        inputs = agent.with_estimate(agent.encoder(agent.normalized(batch.obs)))
         state = agent.state(inputs, batch.goal)
     return agent.state(inputs, batch.goal), state

@@ -1,10 +1,11 @@
-"""The actor and the twin critic."""
+"""The actor, the twin critic, and what Q can be."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -82,6 +83,27 @@ class TwinCritic(nn.Module):
         """(B, S), (B, A) -> two Q values, each (B,)."""
         inputs = torch.cat([state, action], dim=-1)
         return self.q1(inputs).squeeze(-1), self.q2(inputs).squeeze(-1)
+
+
+@dataclass(frozen=True)
+class QBounds:
+    """Bounds of the optimal soft Q: the lowest reward forever; the highest reward and entropy bonus forever.
+
+    The upper one holds for any policy in [-1, 1]^A: none has more entropy than uniform actions, A log 2. The lower one
+    holds for any policy at least as good as uniform actions: those earn at least the lowest reward, and their entropy
+    bonus, left out here, is positive. Both bound Q'(s', a') before the target's entropy term, for log pi of a sampled
+    action is unbounded.
+    """
+
+    reward_range: tuple[float, float]  # the least and the greatest reward of a step, infinite where unknown
+    gamma: float
+    action_size: int
+
+    def clip(self, q: Tensor, log_alpha: Tensor) -> Tensor:
+        """Q (B,) within them at the temperature exp(log_alpha)."""
+        low, high = self.reward_range
+        entropy = log_alpha.detach().exp() * self.action_size * math.log(2)
+        return q.clamp(min=low / (1 - self.gamma)).minimum((high + self.gamma * entropy) / (1 - self.gamma))
 
 
 @contextmanager

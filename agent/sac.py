@@ -10,19 +10,16 @@ Which loss trains the encoder is a row of the table in `agent/routing.py`. By de
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from agent.agent import Agent
-from agent.bounds import soft_q_bounds
-from agent.features import Features, actor_states, encode
-from agent.networks import frozen
-from agent.optimizers import make_optimizers, minimize
-from agent.routing import ROUTINGS
-from auxiliary import Auxiliary, auxiliary_losses
+from agent.features import Features, actor_states, encode, next_states
+from agent.networks import QBounds, frozen
+from agent.routing import ROUTINGS, make_optimizers, minimize
 from replay.batch import Batch
 
 Metrics = dict[str, Tensor]  # 0-d, detached
@@ -52,9 +49,8 @@ class SAC:
         reward_range: tuple[float, float] = (-math.inf, math.inf),
         **options: Any,
     ) -> None:
-        self.agent, self.routing = agent, ROUTINGS[routing]
-        self.auxiliaries = [cast(Auxiliary, one) for one in agent.auxiliaries.values()]
-        self.gamma, self.tau, self.reward_range = gamma, tau, reward_range
+        self.agent, self.routing, self.tau = agent, ROUTINGS[routing], tau
+        self.q_bounds = QBounds(reward_range, gamma, agent.config.action_size)
         self.target_entropy = -float(agent.config.action_size)
         # Learned from 0.1 on, as in pytorch_sac: from 1, SB3's start, entropy outweighs the first rewards of -1 a step.
         initial = math.log(0.1 if alpha == "auto" else float(alpha))
@@ -64,45 +60,38 @@ class SAC:
         self.critic_parameters = list(agent.critic.parameters())
         self.target_parameters, self.online_parameters = agent.target_pairs()
 
-    def update(self, batch: Batch, features: Features | None = None) -> tuple[Metrics, Features]:
-        """One step of encoder, critic, actor, temperature and target. Waits for nothing.
+    def update(self, batch: Batch) -> tuple[Metrics, Features]:
+        """One step of encoder, critic, actor, temperature and target, on a minibatch, its images shifted where that is
+        wanted. Returns metrics and the features of its observations, detached. Waits for nothing."""
+        features = encode(self.agent, batch)
+        return self.update_from(features, batch), features.detach()
 
-        Args:
-            batch: a minibatch, its images shifted where that is wanted.
-            features: of its observations, from an update before, where they are not to be encoded again.
-
-        Returns:
-            metrics, and the features, detached: from them an update does not train the encoder.
-        """
-        if features is None:
-            features = encode(self.agent, batch)
+    def update_from(self, features: Features, batch: Batch) -> Metrics:
+        """The same from features that are there. Detached ones, of an update before, leave the encoder as it is."""
         state = self.agent.state(features.critic, batch.goal)  # (B, S)
-        metrics = self.update_critic(batch, state, features.encoded, self.target(batch, features))
+        metrics = self.update_critic(batch, state, features)
         metrics |= self.update_actor(batch, state, features)
-        metrics |= self.update_temperature(metrics["entropy"])
+        if self.log_alpha.requires_grad:
+            metrics |= self.update_temperature(metrics["entropy"])
         self.update_target()
-        return metrics, features.detach()
+        return metrics
 
     @torch.no_grad()
     def target(self, batch: Batch, features: Features) -> Tensor:
         """y = r + gamma (1 - terminated) (min Q'(s', a') - alpha log pi(a' | s')), (B,). Truncation bootstraps."""
-        state = self.agent.state(features.next_actor, batch.next_goal)  # (B, S)
-        one = features.next_critic is features.next_actor  # without a second encoder
-        target_state = state if one else self.agent.state(features.next_critic, batch.next_goal)
-        action, log_prob = self.agent.actor.sample(state, self.agent.noise(len(state)))
-        q = torch.minimum(*self.agent.target_critic(target_state, action))
-        lowest, highest = soft_q_bounds(self.reward_range, self.gamma, self.log_alpha, self.agent.config.action_size)
-        soft_value = q.clamp(min=lowest).minimum(highest) - self.log_alpha.exp() * log_prob
+        actor_state, critic_state = next_states(self.agent, features, batch.next_goal)  # (B, S) each
+        action, log_prob = self.agent.actor.sample(actor_state, self.agent.noise(len(actor_state)))
+        q = torch.minimum(*self.agent.target_critic(critic_state, action))
+        soft_value = self.q_bounds.clip(q, self.log_alpha) - self.log_alpha.exp() * log_prob
         return batch.reward + batch.discount * soft_value
 
-    def update_critic(self, batch: Batch, state: Tensor, encoded: Tensor | None, target: Tensor) -> Metrics:
+    def update_critic(self, batch: Batch, state: Tensor, features: Features) -> Metrics:
         """J_Q = E[(Q1(s, a) - y)^2 + (Q2(s, a) - y)^2] / 2, with the auxiliary losses, into critic and encoder."""
-        if not self.routing.critic_trains:
-            state = state.detach()
-        q1, q2 = self.agent.critic(state, batch.action)
+        target = self.target(batch, features)
+        q1, q2 = self.agent.critic(state if self.routing.critic_trains else state.detach(), batch.action)
         loss = (F.mse_loss(q1, target) + F.mse_loss(q2, target)) / 2
         metrics = {"critic_loss": loss.detach(), "q": q1.detach().mean(), "target_q": target.mean()}
-        for other, reported in auxiliary_losses(self.auxiliaries, encoded, batch):
+        for other, reported in self.agent.auxiliary_losses(features.encoded, batch):
             loss, metrics = loss + other, metrics | reported
         minimize(loss, self.optimizers["critic"])
         return metrics
@@ -121,8 +110,6 @@ class SAC:
 
     def update_temperature(self, entropy: Tensor) -> Metrics:
         """J_alpha = log alpha (H - H_target): the temperature rises while entropy is below its target."""
-        if not self.log_alpha.requires_grad:
-            return {}
         loss = self.log_alpha * (entropy - self.target_entropy)
         minimize(loss, self.optimizers["temperature"])
         return {"alpha": self.log_alpha.detach().exp(), "temperature_loss": loss.detach()}

@@ -66,7 +66,7 @@ def inputs(evaluator: Evaluator, obs: RawObservation) -> dict[str, Tensor]:
     sizes["desired goal" + minus] = evaluator.goal_size
     shown = evaluator.policy.without_images(obs)
     features = agent.encode(shown.obs | {"pixels": torch.from_numpy(obs[envs.PIXELS])})
-    read = agent.state(agent.inputs(features), shown.goal)
+    read = agent.state(agent.with_estimate(features), shown.goal)
     return dict(zip(sizes, read.split(list(sizes.values()), dim=1), strict=True))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from torch import Tensor, nn
 
 from replay.batch import Batch
@@ -29,12 +27,3 @@ class Auxiliary(nn.Module):
             batch: as the replay gave it, its images shifted.
         """
         raise NotImplementedError
-
-
-def auxiliary_losses(
-    auxiliaries: Sequence[Auxiliary], encoded: Tensor | None, batch: Batch
-) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Loss and metrics of each, from what the encoder made of the batch, (P, F); none where it is not trained."""
-    if encoded is not None:
-        for auxiliary in auxiliaries:
-            yield auxiliary.loss(encoded, batch)

@@ -108,7 +108,7 @@ class Learner:
 
         def behind() -> None:
             for batch in batches:
-                sac.update(batch, None if "estimate" in batch.obs else features)
+                sac.update_from(encode(agent, batch) if "estimate" in batch.obs else features, batch)
 
         def step() -> None:  # as often as in an update, by the gradients of the latest one
             for _ in batches:

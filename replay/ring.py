@@ -158,10 +158,16 @@ class Ring:
         """Observations of `env_index` at `time`, (P,) each; images are stacked, the newest last."""
         row = self.storage.row(time, env_index)
         obs = {name: self.storage.gather(name, row) for name in names if name not in DERIVED}
-        if "pixels" in names:
-            obs["pixels"] = self._images(env_index, time)
+        begun = self.storage.read("start", env_index, time)
+        if "pixels" in names:  # (P, H, W, stack * C) uint8
+            # Neither before the episode's first observation nor before the oldest one that is still stored.
+            first = torch.maximum(begun, self.storage.oldest_image(env_index))
+            back = range(self.frame_stack - 1, -1, -1)
+            times = [torch.maximum(time - steps, first) if steps else time for steps in back]
+            images = [self.storage.read("pixels", env_index, one) for one in times]
+            obs["pixels"] = torch.cat(images, dim=-1) if len(images) > 1 else images[0]
         if "estimate_before" in names:
-            first = torch.maximum(self.storage.read("start", env_index, time), self.storage.oldest_time(env_index))
+            first = torch.maximum(begun, self.storage.oldest_time(env_index))
             obs["estimate_before"] = self.storage.read("estimate", env_index, torch.maximum(time - 1, first))
         return obs | {"index": self.storage.index(time, env_index)} if "index" in names else obs
 
@@ -174,16 +180,6 @@ class Ring:
         obs = {name: part.unflatten(0, (-1, horizon)) for name, part in self._observation(each, times, names).items()}
         action = self.storage.read("action", each, times - 1)
         return Future(obs, action.unflatten(0, (-1, horizon)), time[:, None] + ahead <= end)
-
-    def _images(self, env_index: Tensor, time: Tensor) -> Tensor:
-        """(P, H, W, stack * C) uint8."""
-        if self.frame_stack == 1:
-            return self.storage.read("pixels", env_index, time)
-        # Neither before the episode's first observation nor before the oldest one that is still stored.
-        first = torch.maximum(self.storage.read("start", env_index, time), self.storage.oldest_image(env_index))
-        back = torch.arange(self.frame_stack - 1, -1, -1, device=self.device)
-        times = torch.maximum(time[:, None] - back, first[:, None])  # (P, stack)
-        return torch.cat([self.storage.read("pixels", env_index, one) for one in times.unbind(1)], dim=-1)
 
     def _hindsight_goal(self, env_index: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
         """Achieved goals (B, G) of the same episodes as the transitions of `env_index` at `time`, (B,) each."""

@@ -107,7 +107,12 @@ class Storage:
         """
         env_indices = self.all_envs if env_indices is None else env_indices
         self._check_rows(len(env_indices), achieved_goal, desired_goal, *obs.values())
-        self._end_episodes(env_indices)
+        for env_index in env_indices.tolist():
+            end = int(self.cursors["newest"][env_index])
+            start = max(int(self.cursors["start"][env_index]), end - self.slots + 1)
+            if end >= 0:  # tell every stored observation of the open episode where it ended
+                times = torch.arange(start, end + 1, device=self.device)
+                self.tables["end"][self.row(times, torch.as_tensor(env_index, device=self.device))] = end
         self._push(env_indices, obs, achieved_goal, desired_goal, opens_episode=True)
 
     def add(
@@ -184,15 +189,6 @@ class Storage:
                 self.tables[name][here] = obs[name]
         self.tables["start"][here] = self.cursors["start"][env_indices]
         self.tables["end"][here] = OPEN
-
-    def _end_episodes(self, env_indices: Tensor) -> None:
-        """Tell every stored observation of the environments' open episodes where the episode ended."""
-        for env_index in env_indices.tolist():  # once an episode
-            end = int(self.cursors["newest"][env_index])
-            start = max(int(self.cursors["start"][env_index]), end - self.slots + 1)
-            if end >= 0:
-                times = torch.arange(start, end + 1, device=self.device)
-                self.tables["end"][self.row(times, torch.as_tensor(env_index, device=self.device))] = end
 
     def index(self, time: Tensor, env_indices: Tensor) -> Tensor:
         """Unique number of the observation of `env_indices` at `time`: no other one gets it, whoever takes its row."""

@@ -1,8 +1,8 @@
 """Whether this working tree learns what another commit does, bit for bit: `python scripts/same_numbers.py COMMIT`.
 
-Both run the first steps of `push` and `push-pixels` (one thread, seed 0) with the packages installed here. Every column
-of metrics.csv is compared as text, clocks aside. Exit code 1 if a number differs, or if a column or row of the commit's
-is missing here. Columns that only this tree has are named.
+Both run the first steps of `push`, `push-pixels` and, with two workers, `push-pixels-chapter` (one thread, seed 0) with
+the packages installed here. Every column of metrics.csv is compared as text, clocks aside. Exit code 1 if a number
+differs, or if a column or row of the commit's is missing here. Columns that only this tree has are named.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parents[1]
-STEPS = {"push": 3000, "push-pixels": 2500}
-FLAGS = ("--seed", "0", "--workers", "0", "--threads", "1", "--no-video", "--buffer-size", "4000", "--log-every", "500",
+STEPS = {"push": 3000, "push-pixels": 2500, "push-pixels-chapter": 1500}
+WORKERS = {"push-pixels-chapter": 2}  # its environments are in processes of their own
+FLAGS = ("--seed", "0", "--threads", "1", "--no-video", "--buffer-size", "4000", "--log-every", "500",
          "--eval-every", "1250", "--eval-episodes", "8", "--final-episodes", "2")  # fmt: skip
 CLOCKS = ("seconds", "steps_per_second", "updates_per_second", "time_frac_", "share_")
 
 
 def rows_of(tree: Path, preset: str, run: Path) -> list[dict[str, str]]:
     """The rows of a run of the code in `tree`."""
-    command = [sys.executable, "train.py", preset, "--total-steps", str(STEPS[preset]), "--run-dir", str(run), *FLAGS]
+    own = ("--total-steps", str(STEPS[preset]), "--workers", str(WORKERS.get(preset, 0)), "--run-dir", str(run))
+    command = [sys.executable, "train.py", preset, *own, *FLAGS]
     subprocess.run(command, cwd=tree, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
     with (run / "metrics.csv").open(newline="") as file:
         return list(csv.DictReader(file))

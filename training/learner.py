@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 
 import envs
 from agent import SAC, Agent, accelerate
-from agent.agent import gradient_norm
 from agent.features import Features
-from agent.optimizers import encoder_parameters, scale_learning_rates
+from agent.routing import encoder_parameters, gradient_norm, scale_learning_rates
 from agent.sac import Metrics
+from auxiliary import Auxiliary
 from replay import Batch, RandomShift
 from training.config import resources
 from training.config.flags import Config
@@ -62,13 +63,16 @@ class Learner:
             metrics["encoder_grad_norm"] = norm
         with self._fewer_threads():
             for batch in more:
-                self.sac.update(batch, None if "estimate" in batch.obs else features)
+                if "estimate" in batch.obs:
+                    self.sac.update(batch)
+                else:
+                    self.sac.update_from(features, batch)
         return metrics, features
 
     @property
     def horizon(self) -> int:
         """Number of future observations that the auxiliary losses need."""
-        return max((one.horizon for one in self.sac.auxiliaries), default=0)
+        return max((cast(Auxiliary, one).horizon for one in self.agent.auxiliaries.values()), default=0)
 
     def set_progress(self, step: int) -> None:
         """Set the learning rates to what they are at `step` of the run."""

@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 import envs
-from agent.agent import gradient_norm
+from agent.routing import gradient_norm
 from encoders.pixels import softmax_temperature
 from training import checkpoint
 from training.diagnosis import diagnose

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from agent import SAC, Agent, NetworkConfig, saving
-from agent.optimizers import encoder_parameters
-from agent.routing import ROUTINGS
+from agent.routing import ROUTINGS, encoder_parameters
 from agent.sac import Metrics
 from auxiliary import GoalRegression
 from encoders import PixelEncoder
@@ -55,7 +54,7 @@ def update(sac: SAC, batch: Batch, *more: Batch) -> Metrics:
     """An update on `batch`, and further ones on its features with other goals. Returns the first one's metrics."""
     metrics, features = sac.update(batch)
     for another in more:
-        sac.update(another, features)
+        sac.update_from(features, another)
     return metrics
 
 

@@ -132,7 +132,7 @@ def test_bare_steps_are_torchs_to_the_last_bit(routing: str) -> None:
             if number:
                 update(sac, batch, other)
             else:  # nothing reaches the encoder
-                sac.update(batch, encode(sac.agent, batch).detach())
+                sac.update_from(encode(sac.agent, batch).detach(), batch)
         assert same(state_tensors(torchs), state_tensors(bare))
         if number == 4:
             states = [copy.deepcopy(saving.state_dict(sac)) for sac in (torchs, bare)]

@@ -12,11 +12,9 @@ from torch import Tensor, nn
 from torch.distributions import Normal, TanhTransform, TransformedDistribution, Uniform
 
 from agent import SAC
-from agent.agent import gradient_norm
 from agent.features import encode
 from agent.networks import TwinCritic
-from agent.optimizers import scale_learning_rates
-from agent.routing import ROUTINGS
+from agent.routing import ROUTINGS, gradient_norm, scale_learning_rates
 from replay import Batch
 from replay.batch import Observation
 from tests.agent.small import (

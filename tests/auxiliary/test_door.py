@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agent import Agent, saving
-from agent.optimizers import encoder_parameters
+from agent.routing import encoder_parameters
 from auxiliary import Auxiliary
 from replay import Batch, Future
 from tests.agent.small import ACTION, VECTOR, owners, random_batch, small_sac

@@ -13,7 +13,7 @@ from tests.agent.small import GOAL, VECTOR, random_batch, same_tensor, small_sac
 def test_what_stands_before_the_estimate(goal_input: str, before: int) -> None:
     agent, batch = small_sac("goal", goal_input=goal_input).agent, random_batch()
     features = agent.encode(batch.obs)
-    inputs = agent.inputs(features)
+    inputs = agent.with_estimate(features)
     assert inputs.shape == (32, before + GOAL)
     assert inputs[:, :before].equal(features[:, -before:])
     assert agent.goal_regression is not None and features.requires_grad
@@ -28,7 +28,7 @@ def test_without_a_vector_the_estimate_stands_alone() -> None:
     obs = random_batch().obs | {"vector": torch.zeros(32, 0)}
     features = agent.encode(obs)
     assert features.shape == (32, 50) and agent.goal_regression is not None
-    assert agent.inputs(features).equal(agent.goal_regression(features))
+    assert agent.with_estimate(features).equal(agent.goal_regression(features))
 
 
 def test_a_target_encoders_estimate_moves_with_it() -> None:

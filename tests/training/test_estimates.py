@@ -130,7 +130,7 @@ def test_further_updates_learn_from_the_kept_estimates(trainer: Trainer, monkeyp
 
     monkeypatch.setattr(trainer.learner.sac, "target", noted)
     trainer.learner.update(batches)
-    expected = [float(trainer.agent.inputs_from_estimate(one.obs)[:, -3:].mean()) for one in batches[1:]]
+    expected = [float(trainer.agent.from_estimate(one.obs)[:, -3:].mean()) for one in batches[1:]]
     assert read_by[1:] == pytest.approx(expected, rel=1e-5)
 
 
@@ -145,9 +145,9 @@ def test_actor_and_critic_read_the_same_of_an_estimate_as_of_its_images(trainer:
         final.weight.zero_()
         normalizer = agent.goal_regression.normalizer
         final.bias.copy_((obs["estimate"][0] - normalizer.running_mean) / normalizer.running_var.sqrt())
-        expected = agent.inputs(features)
+        expected = agent.with_estimate(features)
     still = obs["estimate"][:1].expand(100, -1)
-    inputs = agent.inputs_from_estimate(obs | {"estimate": still, "estimate_before": still})
+    inputs = agent.from_estimate(obs | {"estimate": still, "estimate_before": still})
     torch.testing.assert_close(inputs, expected, rtol=1e-4, atol=1e-4)
     assert inputs[:, -3:].abs().min() > 5
 

@@ -67,7 +67,7 @@ def test_the_estimate_is_told_in_metres_and_goals_are_seen_from_it(evaluator: Ev
     assert told is not None and agent.goal_regression is not None
     estimate = agent.goal_regression(features).detach()
     torch.testing.assert_close(told, mean + std * estimate, rtol=1e-4, atol=1e-5)
-    seen = agent.state(agent.inputs(features), goal)[:, -3:]
+    seen = agent.state(agent.with_estimate(features), goal)[:, -3:]
     for row in range(6):  # two goals for each image: the b-th belongs to image b mod 3
         expected = (goal[row] - mean) / std - estimate[row % 3]
         torch.testing.assert_close(seen[row], expected, rtol=1e-3, atol=1e-3)

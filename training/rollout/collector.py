@@ -133,15 +133,13 @@ class Collector:
         return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(self.agent.device, torch.float32)
 
     def _stored(self, obs: RawObservation, shown: PolicyInput) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """What the storage keeps of `obs`: the policy's input, but single images; and goals in float64."""
-        device = self.storage.device
-        parts = {
-            name: part.to(device)
-            for name, part in shown.obs.items()
-            if name in self.storage.observations and name != "pixels"
-        }
-        if self.policy.layout.pixels:
+        """What the storage keeps of `obs`, single images among it, and of the policy's input; and goals in float64."""
+        device, layout = self.storage.device, self.policy.layout
+        parts = {"vector": torch.from_numpy(envs.vector_of(obs, layout)).to(device)}
+        if layout.pixels:
             parts["pixels"] = torch.from_numpy(obs[envs.PIXELS]).to(device)
+        if "estimate" in self.storage.observations:
+            parts["estimate"] = shown.obs["estimate"].to(device)
         achieved, desired = (torch.from_numpy(goal).to(device) for goal in self.policy.goal_space.goals(obs))
         return parts, achieved, desired
 

@@ -81,6 +81,11 @@ EXPERIMENTS: dict[str, Experiment] = {
         "--guided-episodes 0 --total-steps 100000",
         "Push without guided episodes, in a larger budget: what it takes when nothing is written down.",
     ),
+    # Broken on purpose, for `experiments.diagnose` to be tried on: one setting far off in each.
+    "broken-temperature": Experiment("push", "--alpha 1", "Push with fifty times the temperature: entropy is all."),
+    "broken-rate": Experiment("push", "--learning-rate 0.03", "Push with thirty times the learning rate."),
+    "broken-discount": Experiment("push", "--gamma 0.5", "Push with a discount that sees two steps ahead."),
+    "broken-target": Experiment("push", "--tau 0.0001", "Push with a target network that hardly moves."),
     # What one tries first: the distance as reward, and so no need of hindsight. All else stays as in push, but the
     # temperature: 0.02 is tuned for rewards of -1 a step, and would weigh as much as the last 5 cm of the distance. So
     # it is scaled as the reward is, by the 5 cm that count as success.

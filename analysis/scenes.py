@@ -29,7 +29,7 @@ class Scenes(NamedTuple):
     next_poses: NDArray[np.float64]  # (N, P)
 
 
-def is_run(name: str) -> bool:
+def is_run(name: str | Path) -> bool:
     """Whether `name` is a run's folder, whose agent is trained."""
     return (Path(name) / run_folder.CONFIG).is_file()
 

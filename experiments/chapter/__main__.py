@@ -1,6 +1,7 @@
 """The chapter's questions: `python -m experiments.chapter` lists them, with what is known of each.
 
 python -m experiments.chapter run NAME --seeds 0 1 2 [-- flags of train.py]   the same as experiments.run
+python -m experiments.chapter shifts [--runs runs]                             how far shifts move each cell's features
 python -m experiments.chapter report [--out docs/chapter.md]                   write the page and its images
 """
 
@@ -16,7 +17,7 @@ from rich.table import Table
 
 from analysis.command import command
 from experiments import run
-from experiments.chapter import report
+from experiments.chapter import report, shifts
 from experiments.chapter.claims import QUESTIONS
 
 NAME = "experiments.chapter"
@@ -32,6 +33,14 @@ class Listing:
 class Report(Listing):
     out: Path = Path("docs/chapter.md")
     """The page; its images go into a folder of its name beside it."""
+
+
+@dataclass(frozen=True)
+class Shifts(Listing):
+    runs: Path = Path("runs")
+    """Where the runs' own folders are, as of experiments.run. A cell without one is measured untrained alone."""
+    seed: int = 0
+    """Of the runs, and of the untrained weights."""
 
 
 def show(given: Listing) -> None:
@@ -55,11 +64,18 @@ def write(given: Report) -> None:
         print(path)
 
 
+def measure_shifts(given: Shifts) -> None:
+    """Raises UserError if a run cannot be read, RunFailed if the table cannot be written."""
+    print(shifts.write(given.runs, given.results, given.seed))
+
+
 def main(arguments: Sequence[str]) -> int:
     if arguments and arguments[0] == "run":
         return run.main(arguments[1:])
     if arguments and arguments[0] == "report":
         return command(f"{NAME} report", "Write the page of the chapter's questions.", Report, write, arguments[1:])
+    if arguments and arguments[0] == "shifts":
+        return command(f"{NAME} shifts", shifts.__doc__, Shifts, measure_shifts, arguments[1:])
     return command(NAME, __doc__, Listing, show, arguments)
 
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from analysis import curves
 from analysis.curves import thousands
 from experiments import evidence, summary
+from experiments.chapter import shifts
 from experiments.chapter.book import BookCurve
 from experiments.chapter.claims import QUESTIONS, Question
 from experiments.evidence import Result
@@ -36,8 +37,10 @@ question all else is equal, seeds and budget too, unless it says otherwise. The 
 
 Success *while exploring* is what the chapter reports: of the last 100 episodes, with exploration. *Evaluated* success
 is without it. The two are not to be compared with one another. The chapter's own points stand in the plots of success
-while exploring, on an axis of their own.
+while exploring, on an axis of their own. *Black images* and *another's images*: evaluated success of the same policy
+shown black images, or those of another episode. Where the last one is as good as its success, it does not look.
 """
+BLINDFOLDED = ("blindfold_success_rate", "another_image_success_rate")
 COLUMNS = ("success_rolling", "eval_success", "critic_loss", "actor_loss")
 
 
@@ -65,8 +68,15 @@ def row_of(name: str, results: Sequence[Result]) -> str:
         f"`{name}`", str(len(results)), thousands(results[0].config.total_steps),
         f"{statistics.fmean(each):.1%} ({', '.join(f'{one:.1%}' for one in each)})",
         f"{statistics.fmean(late):.0%} ({', '.join(f'{one:.0%}' for one in late)})", *reached,
+        *(mean_of([result.final.get(name) for result in results]) for name in BLINDFOLDED),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
+
+
+def mean_of(rates: Sequence[float | None]) -> str:
+    """Mean of success rates, in percent; a dash where there are none."""
+    there = [rate for rate in rates if rate is not None]
+    return f"{statistics.fmean(there):.0%}" if there else "-"
 
 
 def section(question: Question, results: Path, pictures: str) -> str:
@@ -82,11 +92,15 @@ def section(question: Question, results: Path, pictures: str) -> str:
     lines += [f"**Verdict:** {question.verdict}", ""]
     if there:
         lines += [
-            "| experiment | seeds | steps | evaluated success, each seed | while exploring | to 50% | to 90% |",
-            "|---|---|---|---|---|---|---|",
+            "| experiment | seeds | steps | evaluated success, each seed | while exploring | to 50% | to 90% "
+            "| black images | another's images |",
+            "|---|---|---|---|---|---|---|---|---|",
             *(row_of(name, each) for name, each in there.items()), "",
             f"![{question.title}]({pictures}/{question.name}.png)", "",
         ]  # fmt: skip
+    if question.name == "step-4" and (measured := shifts.table(results)):
+        lines += ["How far a random shift moves the encoder's output (`python -m experiments.chapter shifts`):", "",
+                  *measured, ""]  # fmt: skip
     if missing := [name for name in question.experiments if name not in there]:
         lines += [f"Not run yet: {', '.join(f'`{name}`' for name in missing)}.", ""]
     lines += [f"**See for yourself:** {question.change}", "", "```", *dict.fromkeys(commands), "```", ""]

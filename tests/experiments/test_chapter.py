@@ -9,7 +9,7 @@ import pytest
 
 from experiments import evidence
 from experiments.chapter import __main__ as chapter
-from experiments.chapter import report
+from experiments.chapter import report, shifts
 from experiments.chapter.claims import OPEN, QUESTIONS, Question
 from experiments.chapter.table import ALIASES, CHAPTER, HONEST
 from experiments.table import EXPERIMENTS, canonical, named
@@ -92,11 +92,19 @@ def test_the_page_has_each_seed_beside_the_mean_and_says_what_is_missing(tmp_pat
     row = next(line for line in text.splitlines() if line.startswith("| `reach-state`"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[1:4] == ["2", "1k", "65.0% (90.0%, 40.0%)"]
-    assert cells[5:] == ["not reached", "not reached"]  # the median of 300 steps and never
+    assert cells[5:7] == ["not reached", "not reached"]  # the median of 300 steps and never
     assert "Not run yet: `step-2`." in text and "The claim." in text and f"**Verdict:** {OPEN}" in text
     assert "python -m experiments.run step-2 --seeds 0 1 2" in text
     report.image(question, {"reach-state": evidence.read(tmp_path, "reach-state")}, tmp_path / "one.png")
     assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_step_4_has_the_measured_shifts(tmp_path: Path) -> None:
+    named_columns = ",".join(("cell", "encoder", "part", *shifts.DISTANCES))
+    (tmp_path / shifts.FILE).write_text(f"{named_columns}\ncell-a,untrained,SpatialSoftmax,0.5,0.25,0\n")
+    step_4, step_2 = (next(one for one in QUESTIONS if one.name == name) for name in ("step-4", "step-2"))
+    assert "| cell-a | untrained | SpatialSoftmax | 0.5 | 0.25 | 0 | 2 |" in report.section(step_4, tmp_path, "")
+    assert "untrained" not in report.section(step_2, tmp_path, "")
 
 
 def test_without_results_the_page_is_all_questions_and_no_image(tmp_path: Path) -> None:

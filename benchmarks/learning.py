@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -116,7 +117,7 @@ class Recorder(BaseCallback):
 
 
 def train(given: Arguments) -> None:
-    """Train SB3 and write its curve, a row at a time."""
+    """Train SB3 and write its curve, a row at a time; it counts as one when it is whole."""
     folder = given.results / "sb3-book-state" / f"seed-{given.seed}"
     if (folder / CSV).exists():
         raise UserError(f"{folder} has a curve already: remove it, or name other --results.")
@@ -127,14 +128,17 @@ def train(given: Arguments) -> None:
     (folder / "config.json").write_text(json.dumps(facts | {"provenance": provenance()}, indent=2))
     model = sb3.build(settings, sb3.make_envs(settings, subprocesses=False))
     # Its HER samples finished episodes only, and raises while there is none.
-    model.learn(given.steps, callback=Recorder(given, sb3.make_envs(settings, subprocesses=False), folder / CSV))
+    growing = folder / f"{CSV}.part"
+    model.learn(given.steps, callback=Recorder(given, sb3.make_envs(settings, subprocesses=False), growing))
+    os.replace(growing, folder / CSV)
 
 
 def plot(given: Arguments) -> None:
     """Both kinds of success over steps, SB3's curves and ours."""
     place = given.results / "sb3-book-state"
     runs: dict[str, list[list[Row]]] = {}
-    if theirs := [read_rows(folder) for folder in evidence.seed_folders(given.results, "sb3-book-state")]:
+    finished = [one for one in evidence.seed_folders(given.results, "sb3-book-state") if (one / CSV).exists()]
+    if theirs := [read_rows(folder) for folder in finished]:
         runs[f"SB3 ({len(theirs)} seed{'s' * (len(theirs) > 1)})"] = theirs
     if evidence.seed_folders(given.results, "book-state"):
         results = evidence.read(given.results, "book-state")

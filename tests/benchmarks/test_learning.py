@@ -25,6 +25,9 @@ def test_sb3s_curve_has_both_kinds_of_success_and_is_not_overwritten(
     assert all(0 <= row[name] <= 1 for row in rows for name in ("success_rolling", "eval_success"))
     assert learning.main(arguments) == 2
     assert "has a curve already" in capsys.readouterr().err
+    interrupted = tmp_path / "sb3-book-state" / "seed-1"
+    interrupted.mkdir()
+    (interrupted / f"{CSV}.part").write_text("step\n400\n")
     assert learning.main(["--plot", "--results", str(tmp_path)]) == 0
     assert (tmp_path / "sb3-book-state" / learning.PLOT).read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "sb3-book-state" / "seed-0" / CSV).exists()

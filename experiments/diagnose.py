@@ -1,8 +1,9 @@
 """What a run's curves mean: `python -m experiments.diagnose RUN [RUN ...] [--buckets STEPS]`.
 
 A run may be running, stopped or finished; a folder of committed results does as well. Prints success and losses in
-buckets of steps, where success turns, the chapter's milestones at the run's own scale, and what the chapter's rule of
-thumb says of it: with flat success, a falling critic loss is failure and a rising one is health.
+buckets of steps, where success turns, the chapter's milestones at the run's own scale, and what two rules say of its
+flat stretch. The chapter's: a falling critic loss is failure and a rising one is health. Ours: the TD loss of original
+goals is low where none of them is ever reached. `--validate` counts how often each is wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import tyro
 from rich.console import Console
@@ -21,26 +21,17 @@ from rich.table import Table
 
 from analysis.command import command
 from analysis.curves import thousands
-from experiments import summary
+from experiments import summary, validation
 from experiments.chapter.book import FLOW, STATE, BookCurve
 from training import logger, run_folder
 from training.config.flags import Config
 from training.errors import UserError
 from training.logger import Row
 
-FLAT = 0.2  # success below it at all times is flat
-CHANGE = 0.05  # relative change of a loss that counts
 SHOWN = (
     "success_rolling", "eval_success", "critic_loss", "actor_loss", "td_loss_original", "td_loss_relabelled",
     "explained_variance", "action_gap", "goal_gap", "dormant_units", "readout_cm", "position_error_cm",
 )  # fmt: skip
-
-
-class Opinion(NamedTuple):
-    """Whether a run learns; None if the rule says nothing of it."""
-
-    learns: bool | None
-    why: str
 
 
 @dataclass(frozen=True)
@@ -49,35 +40,16 @@ class Arguments:
     """Runs' folders."""
     buckets: int | None = None
     """Environment steps of a bucket; None: a tenth of the run's budget. The chapter has 200000."""
+    validate: bool = False
+    """Judge all committed runs instead, and count how often each rule is wrong."""
+    results: Path = Path("experiments/results")
+    """Committed runs, for --validate."""
 
 
 def mean_of(rows: Sequence[Row], column: str) -> float:
     """Mean over the rows that have the column; NaN if none has."""
     values = [row[column] for row in rows if column in row]
     return statistics.fmean(values) if values else math.nan
-
-
-def last_quarters(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The rows with updates: the third quarter of them, and the last."""
-    learned = [row for row in rows if "critic_loss" in row]
-    return learned[len(learned) // 2 : 3 * len(learned) // 4], learned[3 * len(learned) // 4 :]
-
-
-def is_flat(rows: Sequence[Row]) -> bool:
-    """Whether success, exploring or evaluated, has never passed FLAT."""
-    return max((row.get(name, 0.0) for row in rows for name in ("success_rolling", "eval_success")), default=0) < FLAT
-
-
-def chapters_rule(rows: Sequence[Row]) -> Opinion:
-    """The chapter's: with flat success, a falling critic loss is failure and a rising one is health."""
-    before, late = (mean_of(part, "critic_loss") for part in last_quarters(rows))
-    if math.isnan(before) or math.isnan(late):
-        return Opinion(None, "too few rows")
-    change = late / before - 1 if before else 0.0
-    said = f"critic loss {before:.3g} -> {late:.3g} ({change:+.0%}) over the last two quarters"
-    if not is_flat(rows):
-        return Opinion(None, f"success is not flat, which it is about; {said}")
-    return Opinion(None if abs(change) < CHANGE else change > 0, f"success is flat; {said}")
 
 
 def buckets_of(rows: Sequence[Row], size: float) -> list[tuple[float, list[Row]]]:
@@ -122,18 +94,41 @@ def show(run: Path, buckets: int | None, console: Console) -> None:
         mark, colour = ("to come", "") if had is None else ("reached", "green") if had >= wanted else ("missed", "red")
         said = "" if had is None else f", {had:.0%} here"
         console.print(f"  {mark} by {thousands(round(step))}: {wanted:.0%} there{said}", style=colour or None)
-    opinion = chapters_rule(rows)
-    verdict = {None: "says nothing", True: "it learns", False: "it fails"}[opinion.learns]
-    console.print(f"the chapter's rule: {verdict} ({opinion.why})")
+    for name, rule in validation.RULES.items():
+        opinion = rule(rows)
+        verdict = {None: "says nothing", True: "it learns", False: "it fails"}[opinion.learns]
+        console.print(f"{name}: {verdict} ({opinion.why})", soft_wrap=True)
+
+
+def validate(results: Path, console: Console) -> None:
+    """Every committed run with both rules' opinions, and how often each rule is wrong."""
+    runs = validation.judged(results)
+    words = {None: "-", True: "learns", False: "fails"}
+    table = Table("run", "seed", "flat to", "TD loss, original", *validation.RULES, "in the end")
+    for run in runs:
+        surprise = "-" if run.surprise is None else f"{run.surprise:.2f}"
+        said = [words[opinion.learns] for opinion in run.opinions.values()]
+        table.add_row(run.name, str(run.seed), thousands(run.flat_until), surprise, *said, words[run.learned])
+    console.print(table)
+    for rule in validation.RULES:
+        healthy, failing, spoken = validation.errors(runs, rule)
+        console.print(
+            f"{rule}: wrong of {healthy + failing} of {spoken} runs ({healthy} failing ones called healthy, {failing} "
+            f"healthy ones called failing); says nothing of {len(runs) - spoken}",
+            soft_wrap=True,
+        )
 
 
 def run(given: Arguments) -> None:
     """Raises UserError if there is nothing to look at, or a folder is no run's."""
+    console = Console(markup=False)
+    if given.validate:
+        validate(given.results, console)
+        return
     if not given.runs:
-        raise UserError("name one run's folder or more.")
+        raise UserError("name one run's folder or more, or say --validate.")
     if given.buckets is not None and given.buckets < 1:
         raise UserError(f"--buckets is {given.buckets}: a bucket has at least 1 step.")
-    console = Console(markup=False)
     for one in given.runs:
         show(one, given.buckets, console)
 

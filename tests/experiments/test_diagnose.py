@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import diagnose
+from experiments import diagnose, validation
 from experiments.table import EXPERIMENTS
 from training.logger import Row
+from training.verdict import Opinion
 
 
 def story(success: list[float], loss: list[float]) -> list[Row]:
@@ -18,17 +19,24 @@ def story(success: list[float], loss: list[float]) -> list[Row]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("success", "loss", "learns"),
-    [
-        ([0.05] * 8, [4, 4, 4, 4, 3, 3, 2, 2], False),  # flat, and the loss falls
-        ([0.05] * 8, [1, 1, 1, 1, 2, 2, 3, 3], True),  # flat, and it rises
-        ([0.05] * 8, [1.0] * 8, None),  # flat, and it stays
-        ([0.05] * 6 + [0.5, 0.6], [4, 4, 4, 4, 3, 3, 2, 2], None),  # not flat: the rule is not about it
-    ],
-)
-def test_the_chapters_rule_is_about_flat_success(success: list[float], loss: list[float], learns: bool | None) -> None:
-    assert diagnose.chapters_rule(story(success, loss)).learns is learns
+def test_of_committed_runs_those_that_learned_are_told_from_those_that_failed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = validation.judged(Path(diagnose.__file__).parent / "results")
+    learned = {(run.name, run.seed): run.learned for run in runs}
+    assert learned["push-unguided", 0] and learned["slide-state", 0]
+    assert not learned["push-honest-blind", 0] and not learned["hand-reach", 0]
+    assert not any(run.name == "push-dense" for run in runs)  # its rewards are other ones
+    monkeypatch.setenv("COLUMNS", "200")
+    assert diagnose.main(["--validate"]) == 0
+    assert "surprise: wrong of" in capsys.readouterr().out
+
+
+def test_errors_are_counted_by_kind() -> None:
+    says = {True: Opinion(True, ""), False: Opinion(False, ""), None: Opinion(None, "")}
+    pairs = [(True, True), (True, False), (False, True), (False, True), (False, False), (True, None)]
+    runs = [validation.Judged("", 0, learned, 0.0, None, {"rule": says[said]}) for learned, said in pairs]
+    assert validation.errors(runs, "rule") == (2, 1, 5)
 
 
 def test_rows_fall_into_the_bucket_that_they_end_in() -> None:
@@ -55,7 +63,7 @@ def test_a_committed_run_is_described_and_a_folder_that_is_none_refused(
     assert diagnose.main([str(run), "--buckets", "21000"]) == 0
     said = capsys.readouterr().out
     assert "step 42000 of 42000" in said and "21k" in said and "42k" in said and "inflection: at step" in said
-    assert "says nothing (success is not flat" in said and "reached by" in said
+    assert "the chapter's rule: it learns" in said and "surprise: says nothing" in said and "reached by" in said
     assert diagnose.main([str(tmp_path)]) == 2
     assert diagnose.main([]) == 2
     assert diagnose.main([str(run), "--buckets", "0"]) == 2

@@ -1,0 +1,49 @@
+"""How often the rules of `experiments.diagnose` are right: on every committed run whose rows have the measures.
+
+Each run is judged by its flat stretch alone, the rows before success first passes 20%, as one would who waits. It has
+learned if the last two of its evaluations have 50% in the mean. A rule that says nothing of a run is not counted.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import envs
+from experiments.table import EXPERIMENTS
+from training import logger, run_folder
+from training.verdict import Opinion, chapters_rule, flat_stretch, later_half, surprise_rule
+
+LEARNED = 0.5
+RULES = {"the chapter's rule": chapters_rule, "surprise": surprise_rule}
+
+
+class Judged(NamedTuple):
+    name: str
+    seed: int
+    learned: bool
+    flat_until: float  # step of the last row of the flat stretch
+    surprise: float | None
+    opinions: dict[str, Opinion]  # by rule
+
+
+def judged(results: Path) -> list[Judged]:
+    """Raises UserError if a run's folder cannot be read."""
+    found = []
+    for folder in sorted(folder for name in EXPERIMENTS for folder in (results / name).glob("seed-*")):
+        config, rows = run_folder.saved_config(folder), logger.read_rows(folder)
+        low, high = envs.reward_range(config.env_id)
+        if high - low == 1 and any("td_loss_original" in row for row in rows) and (flat := flat_stretch(rows)):
+            last = statistics.fmean([row["eval_success"] for row in rows if "eval_success" in row][-2:])
+            opinions = {name: rule(flat) for name, rule in RULES.items()}
+            surprise = later_half(flat, "td_loss_original")
+            found.append(Judged(folder.parent.name, config.seed, last >= LEARNED, flat[-1]["step"], surprise, opinions))
+    return found
+
+
+def errors(runs: Sequence[Judged], rule: str) -> tuple[int, int, int]:
+    """Of a rule: failures that it calls healthy, healthy runs that it calls failing, and how many it speaks of."""
+    spoken = [(run.learned, run.opinions[rule].learns) for run in runs if run.opinions[rule].learns is not None]
+    return spoken.count((False, True)), spoken.count((True, False)), len(spoken)

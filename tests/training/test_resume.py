@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -138,15 +139,22 @@ def test_a_checkpoint_that_does_not_fit_its_run_is_refused(
         ("versions.json", '{"torch": '),
         ("versions.json", "[1, 2]"),
         ("metrics.csv", "step,updates\n80,x\n"),
-        ("config.json", '{"env_id": 5}'),
-        ("config.json", '{"hidden_width": 256.5}'),
+        ("config.json", {"env_id": 5}),
+        ("config.json", {"hidden_width": 256.5}),
+        ("config.json", "gamma"),
+        ("config.json", "goal_motion"),  # which older versions did not have, and this one did
     ],
 )
 def test_a_damaged_file_is_named_before_anything_is_written(
-    name: str, content: str, capsys: pytest.CaptureFixture[str]
+    name: str, content: str | dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A dict replaces values of config.json, and a word is a key that it loses."""
     assert tiny("run", *PICK, "--total-steps", "160") == 0
-    Path("run", name).write_text(content)
+    if name == "config.json":
+        saved = json.loads(Path("run", name).read_text())
+        changed = content if isinstance(content, dict) else {}
+        content = json.dumps({key: value for key, value in saved.items() if key != content} | changed)
+    Path("run", name).write_text(str(content))
     before = {path: path.read_bytes() for path in Path("run").glob("*") if path.is_file()}
     capsys.readouterr()
     assert run("--resume", "run", "--total-steps", "240") == 2

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from training.config.flags import Config
+from training.config.flags import Config, Pixels
 
 # What flags and values were called before: saved configurations are read, command lines refused with the new name.
 RENAMED = {"head": "pooling", "head_updates": "updates_per_encoding"}
 RENAMED_GOAL_INPUTS = {"beside": "concat", "instead": "replace"}
+
+_OF_PIXELS = {field.name: field.default for field in dataclasses.fields(Pixels)}
+# Flags that were added after the first runs, in that order, and what runs did before there was each. A new flag goes to
+# the end; without a line here a run that lacks it is refused.
+ADDED: tuple[dict[str, Any], ...] = (
+    {name: _OF_PIXELS[name] for name in _OF_PIXELS if name not in ("pixel_scale", "goal_motion", "softmax_temperature")}
+    | {"replay_on_disk": False, "replay_device": "auto", "threads": None, "resume_without_replay": False,
+       "smoke": False},
+    {"pixel_scale": "centered"},
+    {"goal_noise": 0.0},
+    {"learning_rate_decay": 0.0},
+    {"goal_motion": False},
+    {"softmax_temperature": 1.0},
+    {"save_minutes": 10.0},
+)  # fmt: skip
 
 
 def from_json(text: str) -> Config:
@@ -24,13 +40,26 @@ def from_json(text: str) -> Config:
             values["cameras"] = tuple(values["cameras"])
         if (goal_input := values.get("goal_input")) in RENAMED_GOAL_INPUTS:
             values["goal_input"] = RENAMED_GOAL_INPUTS[goal_input]
-        config = Config(**values)
+        config = Config(**_before(values), **values)
         for name, hint in get_type_hints(Config).items():
             if not _fits(value := getattr(config, name), hint):
                 raise TypeError(f"{name} is {value}")
     except (TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"not a saved configuration ({error})") from None
     return config
+
+
+def _before(values: dict[str, Any]) -> dict[str, Any]:
+    """What an older version did where `values` lack a flag. Raises TypeError if they lack one that it had."""
+    lacking = {field.name for field in dataclasses.fields(Config)} - values.keys()
+    before: dict[str, Any] = {}
+    for added in reversed(ADDED):
+        if not added.keys() <= lacking:
+            break
+        before |= added
+    if lost := sorted(lacking - before.keys()):
+        raise TypeError(f"it lacks {lost[0]}" + (f" and {len(lost) - 1} more" if lost[1:] else ""))
+    return before
 
 
 def _fits(value: Any, hint: Any) -> bool:

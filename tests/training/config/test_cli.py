@@ -19,7 +19,7 @@ from training import run_folder
 from training.config import cli, resources
 from training.config import flags as config
 from training.config.presets import ABOUT, PRESETS
-from training.config.saved import from_json
+from training.config.saved import ADDED, from_json
 from training.config.validation import check
 
 REFUSED = {
@@ -171,9 +171,22 @@ def test_a_saved_configuration_with_a_choice_that_there_is_not_is_none(name: str
 
 def test_a_configuration_with_old_names_is_read() -> None:
     saved = json.loads(PRESETS["push-pixels"].to_json())
-    assert saved.pop("goal_motion")  # which there was not
+    assert saved.pop("goal_motion") and saved.pop("softmax_temperature") and saved.pop("save_minutes")  # there were not
     saved |= {"head": saved.pop("pooling"), "head_updates": saved.pop("updates_per_encoding"), "goal_input": "instead"}
     assert from_json(json.dumps(saved)) == dataclasses.replace(PRESETS["push-pixels"], goal_motion=False)
+
+
+def test_what_an_old_configuration_lacks_is_what_was_done_then_and_nothing_else_may_be_missing() -> None:
+    """The oldest configurations that are kept are of runs that had neither lent near misses nor falling rates."""
+    results = Path(__file__).parents[3] / "experiments/results"
+    oldest = from_json((results / "book-state/seed-0/config.json").read_text())
+    assert (oldest.goal_noise, oldest.learning_rate_decay, oldest.goal_motion) == (0.0, 0.0, False)
+    assert [from_json(file.read_text()).seed for file in sorted(results.glob("*/seed-*/config.json"))]
+    saved = json.loads(PRESETS["push-pixels"].to_json())
+    last = ADDED[-1]
+    for name in saved.keys() - last.keys():
+        with pytest.raises(ValueError, match=f"it lacks {name}"):
+            from_json(json.dumps({key: value for key, value in saved.items() if key != name}))
 
 
 def test_flags_replace_the_presets_values_and_nothing_else() -> None:

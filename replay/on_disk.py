@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+UNKNOWN = -1  # checksum of a row that this process neither wrote nor took over from a checkpoint
+
+
+class ImagesDamaged(Exception):
+    """Images in a file are not those that were stored, though nobody stored others."""
+
 
 class OnDisk:
-    """Images in a file, which outlive the process: resuming a full ring of them takes no time.
+    """Images in a file, which outlive the process: a checkpoint of a full ring stays small.
 
     A run that is killed has overwritten some after its last checkpoint. So each image has a number: one that is written
     later, by this process or another, has a greater one. A checkpoint keeps the numbers of its images and believes the
     file only where it finds them again. (After a power cut the system may have lost a number and kept the image: what
-    is flushed is only what was there at the last checkpoint.)
+    is flushed is only what was there at the last checkpoint.) A checkpoint also keeps a CRC-32 of each image, computed
+    when it was stored, so that an image which changed since is noticed when the run is resumed.
 
     Args:
         file: the images; `file` with ".numbers" appended holds the number of each, 0 for none.
@@ -40,19 +48,38 @@ class OnDisk:
         self._maps = np.memmap(file, np.uint8, "r+", shape=shape), np.memmap(numbers, np.int64, "r+", shape=shape[:1])
         self.pixels, self.numbers = (torch.from_numpy(one) for one in self._maps)
         self.latest = int(self.numbers.max())
+        self.file, self.checksums = file, torch.full(shape[:1], UNKNOWN, dtype=torch.int64)
 
     def write(self, rows: Tensor, pixels: Tensor) -> None:
         """Store images (R, H, W, C) in `rows` (R,)."""
         self.latest += 1
         self.numbers[rows] = self.latest  # first: a row that a kill leaves half written is none that a checkpoint knows
+        self.checksums[rows] = _checksums(pixels)
         self.pixels[rows] = pixels
 
     def put_back(self, rows: Tensor, pixels: Tensor, numbers: Tensor) -> None:
         """Store images again that had `numbers` (R,)."""
         self.pixels[rows] = pixels
+        self.checksums[rows] = _checksums(pixels)
         self.numbers[rows] = numbers
+
+    def take_over(self, rows: Tensor, checksums: Tensor) -> None:
+        """Go on with the images in `rows` (R,), which had `checksums` (R,) when they were stored. Reads all of them.
+
+        Raises ImagesDamaged if some have others now.
+        """
+        known = checksums != UNKNOWN
+        found = torch.tensor([zlib.crc32(self._maps[0][row]) for row in rows[known].tolist()], dtype=torch.int64)
+        if damaged := int((found != checksums[known]).sum()):
+            raise ImagesDamaged(f"{damaged} of {len(found)} images in {self.file} are not what was stored there")
+        self.checksums[rows] = checksums
 
     def flush(self) -> None:
         """See to it that what has been written is on the disk."""
         for one in self._maps:
             one.flush()
+
+
+def _checksums(pixels: Tensor) -> Tensor:
+    """CRC-32 of each of the images (R, H, W, C), (R,) int64."""
+    return torch.tensor([zlib.crc32(image) for image in np.ascontiguousarray(pixels)], dtype=torch.int64)

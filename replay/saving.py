@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from replay.on_disk import OnDisk
+from replay.on_disk import UNKNOWN, OnDisk
 from replay.storage import Storage
 
 
@@ -26,6 +26,7 @@ def state_dict(storage: Storage) -> dict[str, Any]:
     if on_disk is not None:
         on_disk.flush()
         state["tables"]["number"] = _first_rows(on_disk.numbers, used)
+        state["tables"]["checksum"] = _first_rows(on_disk.checksums, used)
         state["cursors"]["pixels"] = storage.read("pixels", storage.all_envs, cursors["newest"])
     return state
 
@@ -33,7 +34,8 @@ def state_dict(storage: Storage) -> dict[str, Any]:
 def load_state_dict(storage: Storage, state: dict[str, Any]) -> None:
     """Continue from `state_dict()`, without the transitions whose images on disk were overwritten since.
 
-    Raises ValueError if it was a ring of another shape.
+    Raises ValueError if it was a ring of another shape; ImagesDamaged if images on disk are not what was stored, before
+    the file is changed.
     """
     if tuple(state["shape"]) != (storage.slots, storage.num_envs):
         raise ValueError(
@@ -49,20 +51,22 @@ def load_state_dict(storage: Storage, state: dict[str, Any]) -> None:
         cursor.copy_(state["cursors"][name])
     if storage.on_disk is not None:
         storage.number_beyond(state)
-        _drop_overwritten(storage, storage.on_disk, saved["number"], state["cursors"]["pixels"])
+        _drop_overwritten(storage, storage.on_disk, saved, state["cursors"]["pixels"])
 
 
 def _saved(storage: Storage) -> list[str]:
     return [name for name in storage.tables if name != "pixels" or storage.on_disk is None]
 
 
-def _drop_overwritten(storage: Storage, on_disk: OnDisk, saved: Tensor, pixels: Tensor) -> None:
+def _drop_overwritten(storage: Storage, on_disk: OnDisk, saved: dict[str, Tensor], pixels: Tensor) -> None:
     """Drop transitions whose images were overwritten since the checkpoint, when the first R rows' images had the
-    numbers `saved` (R,). The newest images, `pixels` (N, H, W, C), are put back."""
-    numbers = torch.zeros_like(on_disk.numbers)
-    numbers[: len(saved)] = saved
+    "number" (R,) and "checksum" (R,) of `saved`. The newest images, `pixels` (N, H, W, C), are put back."""
+    numbers, checksums = torch.zeros_like(on_disk.numbers), torch.full_like(on_disk.checksums, UNKNOWN)
+    numbers[: len(saved["number"])], checksums[: len(saved["number"])] = saved["number"], saved["checksum"]
     newest, lost = storage.cursors["newest"], storage.cursors["lost"]
     here = storage.row(newest, storage.all_envs)
+    kept = (numbers == on_disk.numbers).index_fill(0, here, False).nonzero()[:, 0]
+    on_disk.take_over(kept, checksums[kept])
     on_disk.put_back(here, pixels, numbers[here])
     overwritten = (numbers != on_disk.numbers).view(storage.slots, storage.num_envs)
     after = torch.where(overwritten, _held(storage, newest), -1).amax(0) + 1  # the latest that is overwritten

@@ -12,6 +12,7 @@ import torch
 
 import envs
 from replay import reshard
+from replay.on_disk import ImagesDamaged
 from training import checkpoint, run_folder
 from training.config.flags import Config
 from training.errors import UserError, ran_out_of_memory
@@ -98,6 +99,8 @@ def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> 
         return notes
     except envs.WorkerError:
         raise
+    except ImagesDamaged as error:
+        raise UserError(f"{error}: --resume-without-replay goes on without them.") from None
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         if ran_out_of_memory(error):
             raise

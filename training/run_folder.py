@@ -83,7 +83,9 @@ def saved_config(folder: Path) -> Config:
     try:
         return from_json((folder / CONFIG).read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder} is not the folder of a run ({error}): name one that holds a whole {CONFIG}.") from None
+        raise UserError(
+            f"{folder} is not the folder of a run ({error}): name one that holds a whole {CONFIG}."
+        ) from None
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from goals import EnvironmentGoals
 from replay import Ring
+from replay.on_disk import ImagesDamaged
 from tests.replay.episodes import reward_of, spec_of
 from tests.replay.kills import Runs
 
@@ -118,6 +119,29 @@ def test_a_checkpoint_is_not_given_the_images_of_a_run_that_went_on_from_one_bef
     ring.load_state_dict(later)
     assert len(ring) == 0
     assert sampled(filled(ring, [7])) == [[6, 6, 7]]
+
+
+def test_a_flipped_bit_is_noticed_wherever_the_ring_went_on_and_an_image_of_another_run_is_none(tmp_path: Path) -> None:
+    """8 slots: 3 to 9 are stored; 10 is the newest, whose image the checkpoint has; 11 and 12 come after it."""
+    file = tmp_path / "images"
+    ring = filled(small_ring(file, stack=1), range(11))
+    state = copy.deepcopy(ring.state_dict())
+    filled(ring, [11, 12])  # in the place of 3 and 4
+    for number in (10, 11, 12, *range(5, 10)):
+        whole = file.read_bytes()
+        with open(file, "r+b") as opened:  # in place, for rings have it mapped
+            opened.write(bytes(byte ^ (byte == number) for byte in whole))
+        resumed = small_ring(file, stack=1)
+        if number in range(5, 10):
+            with pytest.raises(ImagesDamaged, match=r"1 of 5 images in .*images are not what was stored there"):
+                resumed.load_state_dict(state)
+        else:
+            resumed.load_state_dict(state)
+            again = small_ring(file, stack=1)  # killed at once, having saved: nothing is wrong with its checkpoint
+            again.load_state_dict(copy.deepcopy(resumed.state_dict()))
+            assert sampled(again) == [[one, one, one + 1] for one in range(5, 10)]
+        with open(file, "r+b") as opened:
+            opened.write(whole)
 
 
 LIVES = st.lists(

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import train
 from replay import Batch
-from tests.training.runs import at_step, differences, metrics, run, saved_state, stop
+from tests.training.runs import at_step, differences, metrics, run, saved_state, stop, tree
 from tests.training.test_resume import Killed, kill
 from training import finish, run_folder
 from training.config import cli
@@ -139,6 +140,26 @@ def test_images_that_are_gone_are_missed_in_a_sentence(capsys: pytest.CaptureFix
         said = capsys.readouterr().err
         assert said.startswith("train.py: run/replay.pixels is ") and said.count("\n") == 1
         assert "--resume-without-replay" in said
+    assert run("--resume", "run", "--total-steps", "240", "--resume-without-replay") == 0
+
+
+def test_flipped_bits_of_stored_images_are_noticed_before_anything_is_written(capsys: pytest.CaptureFixture) -> None:
+    """100 of them, at random places; the images of the newest observations, which the checkpoint has, are spared."""
+    assert learned("run", "--total-steps", "120", "--replay-on-disk") == 0
+    file, spared = Path("run/replay.pixels"), saved_state(Path("run"))["trainer"]["ring"]["cursors"]["newest"]
+    images = np.memmap(file, np.uint8, "r+").reshape(Path(f"{file}.numbers").stat().st_size // 8, -1)
+    stored = int(spared.max()) * len(spared)  # rows of all observations before the newest
+    generator = np.random.default_rng(0)
+    rows, bytes_, bits = (generator.integers(high, size=100) for high in (stored, images.shape[1], 8))
+    np.bitwise_xor.at(images, (rows, bytes_), (1 << bits).astype(np.uint8))
+    images.flush()
+    capsys.readouterr()
+    before = tree(Path("run"))
+    assert run("--resume", "run", "--total-steps", "240") == 2
+    said = capsys.readouterr().err
+    assert f"train.py: {len(set(rows.tolist()))} of " in said and "run/replay.pixels are not what was stored" in said
+    assert said.count("\n") == 1 and "--resume-without-replay goes on" in said
+    assert tree(Path("run")) == before
     assert run("--resume", "run", "--total-steps", "240", "--resume-without-replay") == 0
 
 

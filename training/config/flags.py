@@ -147,7 +147,7 @@ class Replay:
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
     replay_on_disk: bool = False
-    """Keep the images in a file in the run's folder: checkpoints stay small, and resuming takes no time."""
+    """Keep the images in a file in the run's folder: checkpoints stay small, and a resume reads the file once."""
 
 
 @dataclass(frozen=True)

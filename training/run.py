@@ -17,7 +17,7 @@ from rich.console import Console
 import envs
 from agent.routing import gradient_norm
 from encoders.pixels import softmax_temperature
-from training import checkpoint
+from training import checkpoint, run_folder
 from training.diagnosis import diagnose
 from training.errors import LOWER, RunFailed, ran_out_of_memory
 from training.finish import finish
@@ -40,6 +40,7 @@ class Run:
         self, trainer: Trainer, state: TrainingState, folder: Path, logger: Logger | None, progress: Progress
     ) -> None:
         self.trainer, self.state, self.folder = trainer, state, folder
+        self.place = run_folder.Place(folder)
         self.logger, self.progress = logger, progress
         self.signalled: signal.Signals | None = None
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
@@ -58,9 +59,12 @@ class Run:
         return self
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
-        """Where the environments or the memory ended the run, raises RunFailed, which says what is kept."""
+        """Where the environments, the memory or a folder that is gone ended the run, raises RunFailed, which says what
+        is kept."""
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
+        if isinstance(error, RunFailed | OSError):  # it may have been gone already when something was to be written
+            self.place.check()
         if isinstance(error, envs.NotFinite):
             raise self._failed(f"{error}") from error
         if error is not None and ran_out_of_memory(error):
@@ -80,6 +84,7 @@ class Run:
                 print(f"stopping after {self.busy}; once more to stop at once", file=sys.stderr, flush=True)
 
     def after_step(self) -> None:
+        self.place.check()  # also where nothing is written: what goes on is not going to be saved
         config, ranks, due = self.trainer.config, self.trainer.ranks, self.state.due
         if self.trainer.collector.success_ends and not self.noted:  # nobody could know before one did
             self.noted = True
@@ -190,6 +195,10 @@ class Run:
             console.print(message, soft_wrap=True)  # a command that is copied must be in one piece
             return 128 + self.stopping
         if self.logger is not None:
-            finish(self.trainer, self.state, self.folder, console)
-            self.logger.close()
+            try:
+                finish(self.trainer, self.state, self.folder, console)
+                self.logger.close()
+            except OSError:
+                self.place.check()
+                raise
         return 0

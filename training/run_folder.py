@@ -10,10 +10,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import MODEL, RESUME
+from training.checkpoint import MODEL, RESUME, kept
 from training.config.flags import Config
 from training.config.saved import from_json
-from training.errors import UserError
+from training.errors import RunFailed, UserError
 
 CONFIG, VERSIONS = "config.json", "versions.json"
 LOCK = ".lock"
@@ -71,6 +71,27 @@ class Lock:
         except OSError:
             self.file.close()
             raise UserError(f"{folder} belongs to a run that is alive: wait for it, or name another folder.") from None
+
+
+class Place:
+    """Where a run's folder is, which may be moved or removed while the run goes on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.descriptor = folder, os.open(folder, os.O_RDONLY)
+
+    def check(self) -> None:
+        """Raises RunFailed, with what is left of the run, if the folder is not where it was."""
+        try:
+            if os.path.samestat(os.stat(self.folder), os.fstat(self.descriptor)):
+                return
+        except FileNotFoundError:
+            pass
+        now = Path(os.readlink(f"/proc/self/fd/{self.descriptor}"))
+        if not now.exists():  # the system adds "(deleted)" to its name
+            raise RunFailed(
+                f"{self.folder} was removed, or moved to another disk, while its run went on: the run ends."
+            )
+        raise RunFailed(f"{self.folder} was moved to {now} while its run went on: the run ends, and {kept(now)}.")
 
 
 def folder_and_model(run: Path) -> tuple[Path, Path]:

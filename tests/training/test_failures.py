@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import math
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,12 +16,14 @@ import torch
 import envs
 import train
 from tests.envs import unruly
-from tests.training.runs import at_step, metrics, saved_state, stop, tiny
+from tests.training.runs import at_step, metrics, run, saved_state, stop, tiny
 from tests.training.test_checkpoint import full_disk
 from training import checkpoint, finish, run_folder
+from training.rollout.evaluate import Evaluation, evaluate
 
 RUN = Path("run")
 MODEL = RUN / checkpoint.MODEL
+AFTER_STEP = train.Run.after_step
 
 
 def break_weights(run: train.Run) -> None:
@@ -116,6 +120,49 @@ def test_what_ends_a_run_is_said_and_what_is_kept(
     assert error.startswith(f"train.py: {said}") and error.count("\n") == 1 and "learning-rate" not in error
     assert error.endswith(f"; by step {by_step}, {KEPT}.\n")
     assert saved_state(RUN)["training_state"]["step"] == checkpoint.load(MODEL, "cpu")["step"] == saved
+
+
+def move(run: train.Run) -> None:
+    os.rename(RUN, "elsewhere")
+
+
+def remove(run: train.Run) -> None:
+    shutil.rmtree(RUN)
+
+
+@pytest.mark.parametrize(
+    "step", [240, 400, "finish"]
+)  # in the middle, before a row and a model are written, at the end
+@pytest.mark.parametrize("happen", [move, remove])
+def test_a_folder_that_is_moved_or_removed_ends_its_run_and_it_is_said_where_it_is(
+    happen: Callable[[train.Run], None], step: int | str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Nothing is made anew under the old name, and what was saved can be continued under the new one."""
+    if step == "finish":
+
+        def then_evaluate(*playing: Any) -> Evaluation:
+            happen(playing[0])
+            return evaluate(*playing)
+
+        monkeypatch.setattr("training.finish.evaluate", then_evaluate)
+    else:
+        at_step(monkeypatch, int(step), happen)
+    assert tiny(RUN, "--total-steps", "640", "--save-every", "200") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and not RUN.exists()
+    if happen is remove:
+        assert error == ("train.py: run was removed, or moved to another disk, while its run went on: the run ends.\n")
+        return
+    there = Path("elsewhere").resolve()
+    saved = 640 if step == "finish" else 200
+    assert error.startswith(
+        f"train.py: run was moved to {there} while its run went on: the run ends, and what was saved"
+    )
+    assert f"({there}/model.pt, {there}/resume/state.pt)" in error and "free some" not in error
+    assert saved_state(there)["training_state"]["step"] == saved
+    if step != "finish":
+        monkeypatch.setattr(train.Run, "after_step", AFTER_STEP)
+        assert run("--resume", "elsewhere") == 0
 
 
 def fill_for_rows(run: train.Run) -> None:

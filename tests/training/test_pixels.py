@@ -147,12 +147,12 @@ def test_flipped_bits_of_stored_images_are_noticed_before_anything_is_written(ca
     """100 of them, at random places; the images of the newest observations, which the checkpoint has, are spared."""
     assert learned("run", "--total-steps", "120", "--replay-on-disk") == 0
     file, spared = Path("run/replay.pixels"), saved_state(Path("run"))["trainer"]["ring"]["cursors"]["newest"]
-    images = np.memmap(file, np.uint8, "r+").reshape(Path(f"{file}.numbers").stat().st_size // 8, -1)
+    images = np.fromfile(file, np.uint8).reshape(Path(f"{file}.numbers").stat().st_size // 8, -1)
     stored = int(spared.max()) * len(spared)  # rows of all observations before the newest
     generator = np.random.default_rng(0)
     rows, bytes_, bits = (generator.integers(high, size=100) for high in (stored, images.shape[1], 8))
     np.bitwise_xor.at(images, (rows, bytes_), (1 << bits).astype(np.uint8))
-    images.flush()
+    images.tofile(file)
     capsys.readouterr()
     before = tree(Path("run"))
     assert run("--resume", "run", "--total-steps", "240") == 2

@@ -37,7 +37,7 @@ from training.seeds import END
 @dataclass(frozen=True)
 class Arguments:
     run: tyro.conf.Positional[Path]
-    """A run's folder, whose latest model plays; or one of its models, such as RUN/best.pt."""
+    """A run's folder, whose latest model plays; or a model, such as RUN/best.pt, which needs no folder."""
     episodes: int = 100
     """Episodes to play without exploration."""
     seed: int | None = None
@@ -62,15 +62,17 @@ def run(arguments: Arguments) -> None:
         if path is not None and path.suffix != ".mp4":
             raise UserError(f"{flag} is {path}: name a file that ends in .mp4.")
     folder, file = run_folder.folder_and_model(arguments.run)
-    config = run_folder.saved_config(folder)
+    config = run_folder.config_of(arguments.run)
     if config.device.startswith("cuda"):  # what was learned on a GPU plays without one too
         config = dataclasses.replace(config, device="auto")
     if arguments.blindfold and not config.layout.pixels:
-        raise UserError(f"--blindfold takes images away, and {folder} was trained without any (--obs {config.obs}).")
+        raise UserError(
+            f"--blindfold takes images away, and {arguments.run} was trained without any (--obs {config.obs})."
+        )
     check(config)
     evaluator = Evaluator(config)
     try:
-        step = evaluator.load(file)
+        saved = evaluator.load(file)
         seed = evaluator.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
         points = None if arguments.keypoints is None else keypoints(evaluator.agent, config.frame_stack)
         console = Console(markup=False, quiet=arguments.json)
@@ -87,7 +89,9 @@ def run(arguments: Arguments) -> None:
         if arguments.blindfold:
             console.print("again with black images, and with those of another episode ...")
             result |= evaluate_blindfolded(*playing)
-        result |= {"env_steps": step, "seed": seed, "run": str(folder), "model": file.name}
+        result |= {"env_steps": saved.step, "seed": seed, "run": str(folder), "model": file.name}
+        if saved.score is not None:
+            result["chosen_with"] = saved.score
         films = {"video": arguments.video, "keypoints": arguments.keypoints}
         result |= {name: str(path) for name, path in films.items() if path is not None}
     finally:
@@ -98,6 +102,10 @@ def run(arguments: Arguments) -> None:
         low, high = result.pop("ci95")
         shown = f"{result['success_rate']:.1%} [{low:.1%}, {high:.1%}]"
         said = result | {"success_rate": shown, "ever_success_rate": staying(result)}
+        if saved.score is not None:
+            said["chosen_with"] = (
+                f"{saved.score:.1%} of {config.eval_episodes} episodes, the most of its run's evaluations"
+            )
         closing_table(console, [(name, str(value)) for name, value in said.items()])
 
 

@@ -34,17 +34,17 @@ def load(run: str | Path, seed: int = 0) -> TrainedPolicy:
     """Load the policy of a run.
 
     Args:
-        run: a run's folder, whose latest model is loaded; or one of its models, such as "runs/NAME/best.pt".
+        run: a run's folder, whose latest model is loaded; or a model, such as "runs/NAME/best.pt", which may have been
+            copied anywhere: it needs nothing beside it.
         seed: for the actions that are sampled where `predict` is not deterministic.
 
     Raises:
         UserError: one sentence, if there is no such run, it has saved no model or one of other networks, or its
             environment cannot be built.
     """
-    folder, file = run_folder.folder_and_model(Path(run))
-    config = run_folder.saved_config(folder)
+    config = run_folder.config_of(Path(run))
     check_environment(config)
-    return TrainedPolicy(config, file, seed)
+    return TrainedPolicy(config, run_folder.folder_and_model(Path(run))[1], seed)
 
 
 class TrainedPolicy:
@@ -60,6 +60,8 @@ class TrainedPolicy:
             "desired_goal"; where the policy sees, also "pixels" (84, 84, 3 x cameras x images in a stack) uint8.
         action_space: the environment's.
         env_steps: steps of training that the model has behind it.
+        score: of a best.pt, the success rate of the evaluation that it was chosen for: the highest of many, and so
+            likely higher than that of other episodes. None of a model.pt.
     """
 
     def __init__(self, config: Config, file: Path, seed: int) -> None:
@@ -71,7 +73,7 @@ class TrainedPolicy:
         networks = network_config(config, self.observation_space, actions, goal_space.size)
         agent = make_agent(config, networks, torch.device("cpu"), seed, seed)
         accelerate_networks(agent, config)
-        self.env_steps = load_policy(agent, file)
+        self.env_steps, self.score = load_policy(agent, file)
         self._policy = Policy(
             agent,
             config.layout,

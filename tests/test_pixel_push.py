@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 import envs
+import eval as evaluation
 import pixel_push
 from agent import accelerate
 from replay import Ring
 from replay.storage import Storage
 from tests.envs import unruly
 from tests.training.runs import TINY, tiny
-from training import checkpoint, run_folder
+from training import checkpoint, logger, run_folder
 from training import evaluator as evaluator
 from training.config import cli
 from training.evaluator import Evaluator
@@ -228,10 +232,9 @@ def test_what_is_no_run_is_refused_in_a_sentence(saved: Evaluator) -> None:
     refused("run", "run/model.pt does not fit config.json.")
 
 
-def test_a_run_is_loaded_and_played_as_the_readme_does() -> None:
-    """Its latest model, or its best."""
-    assert tiny("run", "--env-id", "FetchReach-v4", "--total-steps", "160") == 0
-    Path("run", checkpoint.BEST).write_bytes(Path("run", checkpoint.MODEL).read_bytes())
+def test_a_run_is_loaded_and_played_as_the_readme_does(capsys: pytest.CaptureFixture) -> None:
+    """Its latest model, or its best, which says how it was chosen; and either alone, wherever it lies."""
+    assert tiny("run", "--env-id", "FetchReach-v4", "--total-steps", "480", "--eval-every", "80") == 0
     policy = pixel_push.load("run")
     env = policy.make_env()
     (obs, info), state, done, steps = env.reset(seed=0), None, False, 0
@@ -240,4 +243,17 @@ def test_a_run_is_loaded_and_played_as_the_readme_does() -> None:
         obs, _, terminated, truncated, info = env.step(action)
         done, steps = terminated or truncated, steps + 1
     assert info["is_success"] in (0, 1) and steps == 50
-    assert policy.env_steps == pixel_push.load("run/best.pt").env_steps == 160
+    evaluated = {row["step"]: row["eval_success"] for row in logger.read_rows(Path("run"))}
+    first_highest = max(evaluated, key=lambda step: (evaluated[step], -step))
+    assert (policy.env_steps, policy.score) == (480, None)
+    for name in (checkpoint.MODEL, checkpoint.BEST):
+        os.replace(Path("run", name), name)
+    shutil.rmtree("run")
+    best, alone = pixel_push.load("best.pt"), pixel_push.load("model.pt")
+    assert (best.env_steps, best.score) == (first_highest, max(evaluated.values()))
+    assert np.array_equal(alone.predict(obs, deterministic=True)[0], policy.predict(obs, deterministic=True)[0])
+    capsys.readouterr()
+    for name, chosen in ((checkpoint.MODEL, None), (checkpoint.BEST, best.score)):
+        assert evaluation.main([name, "--json", "--episodes", "2"]) == 0
+        assert json.loads(capsys.readouterr().out).get("chosen_with") == chosen
+    assert sorted(os.listdir()) == [checkpoint.BEST, checkpoint.MODEL]

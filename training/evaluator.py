@@ -12,7 +12,7 @@ from goals import GoalSpace
 from training.config import resources
 from training.config.flags import Config
 from training.errors import UserError, ran_out_of_memory
-from training.model import accelerate_networks, load_policy, make_agent, make_goal_space, network_config
+from training.model import Saved, accelerate_networks, load_policy, make_agent, make_goal_space, network_config
 from training.ranks import ALONE, Ranks
 from training.rollout.evaluate import EVAL_ENVS
 from training.rollout.policy import Policy
@@ -85,8 +85,8 @@ class Evaluator:
             side_by_side, workers = 1, 0
         return make_vec(self.config, side_by_side, workers, self.seeds["envs"])
 
-    def load(self, file: Path) -> int:
-        """Take over a saved model; returns the step it is of. Raises UserError if it is none, or of other networks."""
+    def load(self, file: Path) -> Saved:
+        """Take over a saved model. Raises UserError if it is none, or of other networks."""
         return load_policy(self.agent, file)
 
     def close(self) -> None:

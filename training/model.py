@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -91,11 +92,18 @@ def accelerate_networks(agent: Agent, config: Config) -> None:
         accelerate.fit_cache(agent)
 
 
-def load_policy(agent: Agent, file: Path) -> int:
-    """Take over a saved model; returns the step it is of. Raises UserError if it is none, or of other networks."""
+class Saved(NamedTuple):
+    """What a model says of itself."""
+
+    step: int  # environment steps of training behind it
+    score: float | None  # success rate of the evaluation that it was chosen for; None of one that was not chosen
+
+
+def load_policy(agent: Agent, file: Path) -> Saved:
+    """Take over a saved model. Raises UserError if it is none, or of other networks."""
     model = checkpoint.load(file, "cpu")
     try:
         agent.load_policy_state(model["policy"])
-        return int(model["step"])
+        return Saved(int(model["step"]), model.get("score"))
     except (KeyError, RuntimeError):
         raise UserError(f"{file} does not fit {run_folder.CONFIG}.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import shlex
 import signal
@@ -159,7 +160,7 @@ class Run:
         checkpoint.save(model, self.folder / checkpoint.MODEL)
         if result.success_rate > self.state.best:
             self.state.best = result.success_rate
-            checkpoint.save(model, self.folder / checkpoint.BEST)
+            checkpoint.save(model | {"score": result.success_rate}, self.folder / checkpoint.BEST)
         returned = float(result.returns.mean())
         return {"eval_success": result.success_rate, "eval_ever": result.ever_rate, "eval_return": returned}
 
@@ -181,7 +182,9 @@ class Run:
         return self.trainer.ranks.count == 1 and time.monotonic() - self.saved > wait
 
     def _model(self) -> dict[str, Any]:
-        return {"policy": self.trainer.agent.policy_state(), "step": self.state.step}
+        """All that acting needs, without names of folders: it may go to another machine."""
+        config = dataclasses.replace(self.trainer.config, run_dir=None, resume=None, resume_without_replay=False)
+        return {"policy": self.trainer.agent.policy_state(), "step": self.state.step, "config": config.to_json()}
 
     def conclude(self, console: Console) -> int:
         """What is left when the loop has ended: how to go on, or the final evaluation. Returns the exit code."""

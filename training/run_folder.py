@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import MODEL, RESUME, kept
+from training.checkpoint import MODEL, RESUME, kept, load
 from training.config.flags import Config
 from training.config.saved import from_json
 from training.errors import RunFailed, UserError
@@ -97,6 +97,19 @@ class Place:
 def folder_and_model(run: Path) -> tuple[Path, Path]:
     """Folder and model that `run` names: a run's folder, with its latest model; or one of a run's models."""
     return (run.parent, run) if run.suffix == ".pt" else (run, run / MODEL)
+
+
+def config_of(run: Path) -> Config:
+    """The configuration of a run's folder; or that of a model, which has it inside. Raises UserError."""
+    folder, file = folder_and_model(run)
+    if run.suffix == ".pt" and (saved := load(file, "cpu").get("config")) is not None:  # an older one has none
+        try:
+            return from_json(saved)
+        except ValueError as error:
+            raise UserError(
+                f"{file} is of another version of this program ({error}): use the commit of its run."
+            ) from None
+    return saved_config(folder)
 
 
 def saved_config(folder: Path) -> Config:

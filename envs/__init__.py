@@ -84,4 +84,4 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'envs' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"envs.{_LAZY[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -67,7 +67,7 @@ class RemoteBlock:
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         limits = {f"{name}_NUM_THREADS": "1" for name in _THREADS}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", f"from envs.workers.worker import main; main{descriptors}"],
+            [sys.executable, "-P", "-c", f"from {__package__}.worker import main; main{descriptors}"],
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             env={**os.environ, **limits, "PYTHONPATH": path},

@@ -13,6 +13,7 @@ if __name__ == "__main__":
     interrupt.end_quietly()
 
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from training.config.validation import check
 from training.errors import UserError, guarded, ran_out_of_memory
 from training.evaluator import Evaluator
 from training.finish import FILMED
-from training.progress import closing_table
+from training.progress import Counted, closing_table
 from training.rollout.evaluate import evaluate, evaluate_blindfolded, staying
 from training.rollout.keypoints import keypoints
 from training.seeds import END
@@ -76,19 +77,19 @@ def run(arguments: Arguments) -> None:
         seed = evaluator.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
         points = None if arguments.keypoints is None else keypoints(evaluator.agent, config.frame_stack)
         console = Console(markup=False, quiet=arguments.json)
-        if arguments.video is not None or arguments.keypoints is not None:
-            console.print(f"filming {FILMED} episodes ...")
         # First, for it may turn out that nothing can be rendered or written:
         if arguments.video is not None:
-            film(evaluator, arguments.video, seed)
+            film(evaluator, arguments.video, seed, console)
         if arguments.keypoints is not None:
-            film(evaluator, arguments.keypoints, seed, points)
-        console.print(f"evaluating {arguments.episodes} episodes ...")
+            film(evaluator, arguments.keypoints, seed, console, points)
+        blind = ", then with black images and with those of another episode" if arguments.blindfold else ""
+        rounds = 3 if arguments.blindfold else 1
+        what = f"evaluating {arguments.episodes} episodes{blind}"
+        tell = Counted(functools.partial(console.print, soft_wrap=True), what, rounds * arguments.episodes)
         playing = evaluator.eval_envs, evaluator.policy, arguments.episodes, seed
-        result = evaluate(*playing).to_dict()
+        result = evaluate(*playing, tell=tell).to_dict()
         if arguments.blindfold:
-            console.print("again with black images, and with those of another episode ...")
-            result |= evaluate_blindfolded(*playing)
+            result |= evaluate_blindfolded(*playing, tell=tell)
         result |= {"env_steps": saved.step, "seed": seed, "run": str(folder), "model": file.name}
         if saved.score is not None:
             result["chosen_with"] = saved.score
@@ -109,11 +110,12 @@ def run(arguments: Arguments) -> None:
         closing_table(console, [(name, str(value)) for name, value in said.items()])
 
 
-def film(evaluator: Evaluator, path: Path, seed: int, overlay: envs.Overlay | None = None) -> None:
+def film(evaluator: Evaluator, path: Path, seed: int, console: Console, overlay: envs.Overlay | None = None) -> None:
     """Raises UserError if the file cannot be written."""
     config, play = evaluator.config, evaluator.policy.deterministic()
+    tell = Counted(console.print, f"filming {FILMED} episodes", FILMED)
     try:
-        envs.record(config.env_id, play, path, episodes=FILMED, seed=seed, view=config.view, overlay=overlay)
+        envs.record(config.env_id, play, path, episodes=FILMED, seed=seed, view=config.view, overlay=overlay, tell=tell)
     except OSError as error:
         if ran_out_of_memory(error):
             raise

@@ -94,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
         config = cli.parse(arguments)
         if config.smoke:
             check(config)  # before it is cut down
-        for part in smoke(config) if config.smoke else [config]:
+        for part in smoke(config, console) if config.smoke else [config]:
             if code := train(part, ranks, console):
                 return code
         return 0

@@ -1,4 +1,8 @@
-"""One episode of a run's film as a row of images: `python -m analysis.filmstrip VIDEO PNG [--episode 0]`."""
+"""One episode of a run's film as a row of images: `python -m analysis.filmstrip VIDEO PNG [--episode 0]`.
+
+The images are not evenly spaced in time, but by how much changes from one to the next: an arm that has arrived and
+stays where it is fills one of them, and not three.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import tyro
+from numpy.typing import NDArray
 
 from analysis.command import command
 from training.errors import UserError
@@ -26,7 +31,19 @@ class Arguments:
     steps: int = 50
     """Steps of an episode; the film has an image more."""
     images: int = 5
-    """How many, evenly spaced from the first to the last."""
+    """How many, from the first to the last."""
+
+
+CHANGED = 24  # of 255, from which on a pixel counts as changed: the codec changes all of them a little
+
+
+def chosen(frames: NDArray[np.uint8], images: int) -> NDArray[np.int64]:
+    """Which of the frames (T, H, W, 3) to take, (images,): about as many pixels change from each to the next."""
+    steps = np.abs(np.diff(frames.astype(np.int16), axis=0)).max(-1) > CHANGED  # (T - 1, H, W)
+    way = np.concatenate([[0], np.cumsum(steps.sum((1, 2)))])  # of each frame from the first
+    if not way[-1]:
+        return np.linspace(0, len(frames) - 1, images).astype(np.int64)
+    return np.searchsorted(way, np.linspace(0, way[-1], images)).astype(np.int64)
 
 
 def strip(arguments: Arguments) -> None:
@@ -41,9 +58,10 @@ def strip(arguments: Arguments) -> None:
     first = arguments.episode * length
     if arguments.episode < 0 or first + length > len(frames):
         raise UserError(f"{arguments.video} holds {len(frames) // length} episodes, counted from 0.")
-    chosen = np.linspace(first, first + length - 1, arguments.images).astype(int)
+    episode = frames[first : first + length]
     try:
-        iio.imwrite(arguments.png, np.concatenate(frames[chosen][:, ::2, ::2], axis=1))
+        taken = episode[chosen(episode, arguments.images)]
+        iio.imwrite(arguments.png, np.concatenate(taken[:, ::2, ::2], axis=1))
     except (OSError, ValueError) as error:
         raise UserError(f"{arguments.png} cannot be written ({error}): name another image.") from None
 

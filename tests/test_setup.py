@@ -1,4 +1,4 @@
-"""What `pip install .` puts into one package: a model alone is played with it, beside names that it would clash with."""
+"""What `pip install .` puts into one package: a model alone is played with it, beside names that would clash."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rich.console import Console
 import envs
 from training import logger, run_folder
 from training.logger import Row
-from training.progress import closing_table, duration
+from training.progress import Counted, closing_table, duration
 from training.rollout.evaluate import evaluate, evaluate_blindfolded, staying
 from training.trainer import Trainer
 from training.training_state import TrainingState
@@ -32,10 +33,12 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
     config, wall_seconds = trainer.config, training_state.seconds
     seed = trainer.seeds["final_evaluation"]
     blind = ", then with black images and with those of another episode" if config.layout.pixels else ""
-    console.print(f"evaluating {config.final_episodes} episodes{blind} ...", soft_wrap=True)
+    say = functools.partial(console.print, soft_wrap=True)
+    rounds = 3 if config.layout.pixels else 1
+    tell = Counted(say, f"evaluating {config.final_episodes} episodes{blind}", rounds * config.final_episodes)
     with trainer.evaluating() as vec:
         playing = vec, trainer.policy, config.final_episodes, seed
-        result = evaluate(*playing).to_dict() | evaluate_blindfolded(*playing)
+        result = evaluate(*playing, tell=tell).to_dict() | evaluate_blindfolded(*playing, tell=tell)
     to_90 = first_of_two(logger.read_rows(folder), 0.9)
     result |= {
         "env_steps": training_state.step,
@@ -47,7 +50,7 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
     run_folder.write_json(folder / EVAL, result)
     video = "not asked for"
     if config.video:
-        console.print(f"filming {FILMED} episodes ...", soft_wrap=True)
+        tell = Counted(say, f"filming {FILMED} episodes", FILMED)
         trainer.close()  # so that no other process holds a GL context while this one films
         try:
             envs.record(
@@ -57,6 +60,7 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
                 episodes=FILMED,
                 seed=seed,
                 view=config.view,
+                tell=tell,
             )
             video = str(folder / VIDEO)
         except (envs.RenderError, envs.NotFinite, OSError) as error:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 from training.errors import RunFailed, UserError
 
@@ -26,6 +27,21 @@ COLUMNS = (
     "readout_cm",
     "steps_per_second", "updates_per_second", "time_frac_act", "time_frac_env", "time_frac_sample", "time_frac_update",
 )  # fmt: skip
+
+GROUPS = {  # by which TensorBoard shows them
+    "success": ("success_rolling", "eval_success", "eval_ever"),
+    "return": ("episode_return", "eval_return"),
+    "loss": ("critic_loss", "actor_loss", "temperature_loss", "goal_loss", "td_loss_original", "td_loss_relabelled"),
+    "value": ("q", "target_q", "explained_variance", "action_gap", "goal_gap"),
+    "policy": ("entropy", "alpha"),
+    "seeing": ("replay_error_cm", "position_error_cm", "readout_cm", "softmax_temperature"),
+    "networks": ("encoder_grad_norm", "critic_grad_norm", "actor_grad_norm", "dormant_units"),
+    "time": ("seconds", "steps_per_second", "updates_per_second", "time_frac_act", "time_frac_env", "time_frac_sample",
+             "time_frac_update"),
+    "count": ("updates", "episodes"),
+}  # fmt: skip
+TAGS = {column: f"{group}/{column}" for group, columns in GROUPS.items() for column in columns}
+RESULTS = ("success/eval_success", "success/success_rolling")  # beside the flags, in the tab of hyperparameters
 
 Row = dict[str, float]
 
@@ -55,7 +71,7 @@ class Logger:
     Args:
         folder: the run's.
         resume_step: rows and events past this step are cut off: they are about to be made again.
-        hyperparameters: shown by TensorBoard.
+        hyperparameters: shown by TensorBoard, with the name of the folder.
     """
 
     def __init__(self, folder: Path, resume_step: int, hyperparameters: dict[str, Any]) -> None:
@@ -70,8 +86,16 @@ class Logger:
         self.file = open(self.path, "a", newline="")  # noqa: SIM115 - open until close()
         purge = resume_step + 1 if resume_step else None
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
-        table = "\n".join(f"| {k} | {v} |" for k, v in hyperparameters.items())
+        self._describe({"run": folder.resolve().name} | hyperparameters)
+
+    def _describe(self, flags: dict[str, Any]) -> None:
+        """What the run is, for TensorBoard: as a table, and in its tab of hyperparameters."""
+        table = "\n".join(f"| {name} | {value} |" for name, value in flags.items())
         self.board.add_text("hyperparameters", "| flag | value |\n|---|---|\n" + table)
+        plain = {name: value if isinstance(value, int | float) else str(value) for name, value in flags.items()}
+        events: Any = self.board.file_writer  # add_hparams would make another run of it
+        for part in hparams(plain, dict.fromkeys(RESULTS, 0)):
+            events.add_summary(part)
 
     def write(self, row: Row) -> None:
         """One row, on disk when this returns. Raises RunFailed if it cannot be."""
@@ -80,7 +104,7 @@ class Logger:
             self.file.flush()
             for name, value in row.items():
                 if name != "step" and math.isfinite(value):
-                    self.board.add_scalar(name, value, int(row["step"]))
+                    self.board.add_scalar(TAGS[name], value, int(row["step"]))
             self.board.flush()
         except OSError as error:
             raise RunFailed(f"{self.path} could not be written ({error.strerror}); free some space.") from error

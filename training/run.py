@@ -23,7 +23,7 @@ from training.diagnosis import diagnose
 from training.errors import LOWER, RunFailed, ran_out_of_memory
 from training.finish import finish
 from training.logger import Logger, Row
-from training.progress import Progress
+from training.progress import SILENCE, Counted, Progress
 from training.rollout.evaluate import evaluate
 from training.seeds import independent_seeds
 from training.trainer import Trainer
@@ -85,6 +85,7 @@ class Run:
                 print(f"stopping after {self.busy}; once more to stop at once", file=sys.stderr, flush=True)
 
     def after_step(self) -> None:
+        self.progress.tick(self.state.step, self.state.seconds)
         self.place.check()  # also where nothing is written: what goes on is not going to be saved
         config, ranks, due = self.trainer.config, self.trainer.ranks, self.state.due
         if self.trainer.collector.success_ends and not self.noted:  # nobody could know before one did
@@ -154,7 +155,8 @@ class Run:
         self.busy = "the evaluation"
         with self.trainer.evaluating() as vec:
             seed = self.trainer.seeds["evaluation"]
-            result = evaluate(vec, self.trainer.policy, config.eval_episodes, seed)
+            tell = Counted(self._tell_evaluating, None, config.eval_episodes)
+            result = evaluate(vec, self.trainer.policy, config.eval_episodes, seed, tell=tell)
         self.busy = ""
         model = self._model()
         checkpoint.save(model, self.folder / checkpoint.MODEL)
@@ -164,10 +166,15 @@ class Run:
         returned = float(result.returns.mean())
         return {"eval_success": result.success_rate, "eval_ever": result.ever_rate, "eval_return": returned}
 
+    def _tell_evaluating(self, line: str) -> None:
+        self.progress.tell(f"evaluating: {line.strip()}")
+
     def save(self) -> None:
         """Everything, so that the run can be continued from here, and the model, so that it can be evaluated."""
         self._check_weights()
         self.busy, begun = "the checkpoint", time.monotonic()
+        if self.saving > SILENCE:  # as long as the last time, about
+            self.progress.tell("saving ...")
         saved = {"trainer": self.trainer.state_dict(), "training_state": self.state.state_dict()}
         self.trainer.ranks.save(saved, self.folder, self.state.step)
         if self.logger is not None:

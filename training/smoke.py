@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from rich.console import Console
+
 from training.config.flags import Config
 from training.errors import UserError
+from training.finish import VIDEO
 
 UPDATES = 60  # in all; half of them before the resume
 BATCH = 64
 
 
-def smoke(config: Config) -> list[Config]:
-    """What to run one after the other: a short run, and the same one resumed and twice as long.
+def smoke(config: Config, console: Console) -> Iterator[Config]:
+    """What to run one after the other: a short run, and the same one resumed and twice as long. Then the verdict is
+    printed, also where the caller stops because one has failed.
 
     Raises UserError if the run's folder is not free.
     """
@@ -36,4 +41,18 @@ def smoke(config: Config) -> list[Config]:
     if folder.exists():
         raise UserError(f"{folder} is there already: remove it, or name another --run-dir.")
     second = replace(first, total_steps=starts + 2 * each, resume=str(folder))
-    return [replace(first, run_dir=str(folder)), second]
+    passed = False
+    try:
+        yield replace(first, run_dir=str(folder))
+        yield second
+        passed = True
+    finally:  # a generator that is left comes here too
+        console.print(verdict(config, folder) if passed else "smoke test failed: see above.", soft_wrap=True)
+
+
+def verdict(config: Config, folder: Path) -> str:
+    """What was tried, of a smoke test that has passed."""
+    film = (
+        "" if not config.video else " and films" if (folder / VIDEO).exists() else ", but there is no film: see above"
+    )
+    return f"smoke test passed: {config.preset} learns, stops, resumes, evaluates{film}; {folder} can be removed."

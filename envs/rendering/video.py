@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 from envs.finite import check_finite
 from envs.infos import success_of
 from envs.registry import GOAL_KEYS, find_spec, make_env
-from envs.rendering.cameras import PIXELS, CameraConfig
+from envs.rendering.cameras import PIXELS, SIZE, CameraConfig
+from envs.rendering.captions import GREEN, HEIGHT, WHITE, write
 from envs.rendering.gl import INSTALL, RenderError, backend, check_gl
 from envs.rendering.renderer import EnvRenderer
 from envs.rendering.watchdog import WATCHDOG, creating
@@ -40,8 +41,11 @@ def record(
     view: CameraConfig | None = None,
     overlay: Overlay | None = None,
     size: int = 480,
+    tell: Callable[[int], object] = int,
 ) -> list[bool]:
     """Film consecutive episodes and write them to `path` as mp4, whole or not at all.
+
+    Each image says which episode it is of, whether the goal is reached at that moment, and by which cameras it is seen.
 
     Args:
         env_id: a goal environment that can render "rgb_array".
@@ -54,6 +58,7 @@ def record(
         overlay: makes that from the pixels (84, 84, 3 C), and whether they open an episode, as (H, W, 3); None enlarges
             them as they are.
         size: height and width in pixels, of Fetch tasks; others come in their own.
+        tell: is told before each image how many episodes are whole.
 
     Returns:
         The success of each episode's last step.
@@ -81,8 +86,10 @@ def record(
         partial.touch()  # what is wrong with the path is better said by the system than by a codec
         with contextlib.closing(_Film(partial, fps)) as film:
             artist = None if view is None else EnvRenderer(env, view)
-            shown = functools.partial(_shown, env, artist, overlay or (lambda pixels, opens: enlarged(pixels)))
-            successes = [_play(env, artist, shown, policy, film, seed if i == 0 else None) for i in range(episodes)]
+            cameras = () if view is None else view.cameras
+            overlay = overlay or (lambda pixels, opens: enlarged(pixels))
+            shot = _Shot(env, artist, cameras, overlay, film, episodes, tell)
+            successes = [_play(shot, policy, number, None if number else seed) for number in range(episodes)]
             if artist is not None:
                 artist.close()
         _check_whole(partial, film.frames)
@@ -143,32 +150,54 @@ def enlarged(pixels: np.ndarray) -> np.ndarray:
     return images.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
 
 
-def _shown(env: Any, artist: EnvRenderer | None, overlay: Overlay, opens: bool) -> np.ndarray:
-    """The scene, and beside it what the agent sees, on black whose sides are multiples of 16, as video codecs want."""
-    with WATCHDOG:
-        scene = env.render()
-    parts = [scene] + ([] if artist is None else [overlay(artist.render(env), opens)])
-    height, width = max(len(part) for part in parts), sum(part.shape[1] for part in parts)
-    image = np.zeros((-(-height // 16) * 16, -(-width // 16) * 16, 3), np.uint8)
-    left = 0
-    for part in parts:
-        image[: len(part), left : left + part.shape[1]] = part
-        left += part.shape[1]
-    return image
+@dataclass(frozen=True)
+class _Shot:
+    """What is filmed, and the film."""
+
+    env: Any
+    artist: EnvRenderer | None  # renders what the agent sees
+    cameras: tuple[str, ...]  # in that
+    overlay: Overlay
+    film: _Film
+    episodes: int
+    tell: Callable[[int], object]
+
+    def take(self, number: int, opens: bool, success: bool) -> None:
+        """Film the scene, and beside it what the agent sees, on black whose sides are multiples of 16, as video codecs
+        want."""
+        self.tell(number)
+        with WATCHDOG:
+            parts = [self.env.render().copy()]
+        write(parts[0], f"episode {number + 1} of {self.episodes}, overview")
+        write(parts[0], *(("success", 0, HEIGHT, GREEN) if success else ("no success", 0, HEIGHT, WHITE)))
+        if self.artist is not None:
+            seen = self.overlay(self.artist.render(self.env), opens)
+            for row, camera in enumerate(self.cameras):
+                write(seen, f"agent's camera: {camera}", 0, row * SIZE * ENLARGED)
+            parts.append(seen)
+        height, width = max(len(part) for part in parts), sum(part.shape[1] for part in parts)
+        image = np.zeros((-(-height // 16) * 16, -(-width // 16) * 16, 3), np.uint8)
+        left = 0
+        for part in parts:
+            image[: len(part), left : left + part.shape[1]] = part
+            left += part.shape[1]
+        self.film.append_data(image)
 
 
-def _play(env: Any, artist: EnvRenderer | None, shown: Any, policy: Policy, film: Any, seed: int | None) -> bool:
+def _play(shot: _Shot, policy: Policy, number: int, seed: int | None) -> bool:
+    """Film episode `number`; returns the success of its last step."""
+    env, success = shot.env, False
     observation, info = env.reset(seed=seed)
     opens, ended = np.ones(1, bool), False
     while not ended:
-        film.append_data(shown(bool(opens[0])))
+        shot.take(number, bool(opens[0]), success)
         batch = {key: value[None] for key, value in observation.items()}
         check_finite(env.spec.id, "while it was filmed", {key: batch[key] for key in GOAL_KEYS})
-        if artist is not None:
-            batch[PIXELS] = artist.render(env)[None]
+        if shot.artist is not None:
+            batch[PIXELS] = shot.artist.render(env)[None]
         action = policy(batch, opens)[0]  # (A,)
         opens = np.zeros(1, bool)
         observation, _, terminated, truncated, info = env.step(action)
-        ended = terminated or truncated
-    film.append_data(shown(False))
-    return bool(success_of(info, 1)[0])
+        ended, success = terminated or truncated, bool(success_of(info, 1)[0])
+    shot.take(number, False, success)
+    return success

@@ -79,7 +79,8 @@ def test_keypoints_are_those_of_the_stack_and_stand_on_the_newest_image(
     film = look(second, False)
     hook.remove()
     assert [one[0, 0, 0].tolist() for one in seen] == [[10] * 6, [10] * 3 + [20] * 3]
-    assert film.shape == (252, 252, 3)
+    film, legend = np.split(film, [252])
+    assert film.shape == (252, 252, 3) and legend.shape[1:] == (252, 3) and len(np.unique(legend.reshape(-1, 3))) > 2
     painted = np.argwhere((film != 20).any(-1))
     assert {tuple(corner) for corner in (painted.min(0), painted.max(0))} == {(0, 0), (251, 251)}
     assert len(painted) < 40  # two small squares

@@ -140,9 +140,9 @@ def test_a_folder_that_is_moved_or_removed_ends_its_run_and_it_is_said_where_it_
     """Nothing is made anew under the old name, and what was saved can be continued under the new one."""
     if step == "finish":
 
-        def then_evaluate(*playing: Any) -> Evaluation:
+        def then_evaluate(*playing: Any, **how: Any) -> Evaluation:
             happen(playing[0])
-            return evaluate(*playing)
+            return evaluate(*playing, **how)
 
         monkeypatch.setattr("training.finish.evaluate", then_evaluate)
     else:

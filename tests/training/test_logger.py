@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+from tensorboard.plugins.hparams import plugin_data_pb2  # type: ignore[import-untyped]
 
 from training.errors import UserError
-from training.logger import COLUMNS, CSV, Logger, read_rows
+from training.logger import COLUMNS, CSV, GROUPS, Logger, read_rows
 
 
 def logged(folder: Path, resume_step: int, *rows: dict[str, float]) -> None:
@@ -29,7 +30,7 @@ def test_a_number_comes_back_as_the_float32_that_it_was(tmp_path: Path) -> None:
     values = [float(value) for value in np.random.default_rng(0).standard_normal(50).astype(np.float32)]
     logged(tmp_path, 0, *({"step": step, "q": value} for step, value in enumerate(values)))
     assert [np.float32(row["q"]) for row in read_rows(tmp_path)] == [np.float32(value) for value in values]
-    assert scalars(tmp_path, "q") == list(enumerate(values))
+    assert scalars(tmp_path, "value/q") == list(enumerate(values))
 
 
 def test_a_row_is_on_disk_when_it_was_written_and_empty_where_it_says_nothing(tmp_path: Path) -> None:
@@ -49,7 +50,29 @@ def test_what_lies_past_the_step_of_a_resume_is_cut_from_both_records(tmp_path: 
     logged(tmp_path, 800, {"step": 1200, "q": 7.0}, {"step": 1600, "q": 8.0})
     expected = [(400, 50.0), (800, 100.0), (1200, 7.0), (1600, 8.0)]
     assert [(row["step"], row["q"]) for row in read_rows(tmp_path)] == expected
-    assert scalars(tmp_path, "q") == expected
+    assert scalars(tmp_path, "value/q") == expected
+
+
+def test_tensorboard_has_every_column_in_one_group_and_the_runs_name_and_flags_as_hyperparameters(
+    tmp_path: Path,
+) -> None:
+    assert sorted(column for columns in GROUPS.values() for column in columns) == sorted(set(COLUMNS) - {"step"})
+    folder = tmp_path / "push-seed0"
+    folder.mkdir()
+    logger = Logger(folder, 0, {"gamma": 0.95, "cameras": ("close", "mirror"), "threads": None, "video": True})
+    logger.write({"step": 400, "eval_success": 0.5, "critic_loss": 0.25, "seconds": 8.0})
+    logger.close()
+    board = EventAccumulator(str(folder / "tensorboard")).Reload()
+    assert sorted(board.Tags()["scalars"]) == ["loss/critic_loss", "success/eval_success", "time/seconds"]
+    shown = {
+        tag: plugin_data_pb2.HParamsPluginData.FromString(content)
+        for tag, content in board.PluginTagToContent("hparams").items()
+    }
+    flags = shown["_hparams_/session_start_info"].session_start_info.hparams
+    assert flags["run"].string_value == "push-seed0" and flags["gamma"].number_value == 0.95
+    assert flags["cameras"].string_value == "('close', 'mirror')" and flags["video"].number_value == 1
+    metrics = shown["_hparams_/experiment"].experiment.metric_infos
+    assert "success/eval_success" in [metric.name.tag for metric in metrics]
 
 
 def test_a_line_that_was_torn_is_no_row(tmp_path: Path) -> None:

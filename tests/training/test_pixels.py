@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import train
 from replay import Batch
@@ -197,7 +199,7 @@ def test_what_the_end_says_of_seeing() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_smoke_has_updates_an_evaluation_a_checkpoint_a_resume_and_a_film(preset: str) -> None:
-    first, second = smoke(PRESETS[preset])
+    first, second = smoke(PRESETS[preset], Console(file=io.StringIO()))
     for config, updates in ((first, 30), (second, 60)):
         assert (config.total_steps - config.learning_starts) * config.updates_per_step >= updates
         assert config.eval_episodes and config.video and config.final_episodes
@@ -205,13 +207,22 @@ def test_smoke_has_updates_an_evaluation_a_checkpoint_a_resume_and_a_film(preset
     assert isinstance(first, Config) and first.preset == preset
 
 
-def test_smoke_runs_both_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smoke_runs_both_parts_and_ends_with_a_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     monkeypatch.setattr("training.smoke.UPDATES", 4)
     monkeypatch.setattr(finish, "FILMED", 1)
     flags = [flag for flag in SIGHT if flag != "--no-video"]
     assert train.main([*flags, "--smoke", "--run-dir", "smoke"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "smoke test passed: push-pixels learns, stops, resumes, evaluates and films; smoke can be removed."
     rows = metrics(Path("smoke"))
     assert sum(bool(row["eval_success"]) for row in rows) == 2
     assert int(rows[-1]["updates"]) >= 4 and Path("smoke/video.mp4").stat().st_size > 1000
     assert json.loads(Path("smoke/versions.json").read_text())["resumed"]
     assert train.main([*flags, "--smoke", "--run-dir", "smoke"]) == 2
+    assert "passed" not in capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        at_step(patch, 208, stop)
+        assert train.main([*flags, "--smoke", "--run-dir", "stopped"]) == 128 + 15
+    assert capsys.readouterr().out.splitlines()[-1] == "smoke test failed: see above."

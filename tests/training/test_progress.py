@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from tests.training.runs import tiny_config
-from training.progress import Progress, duration
+from training import progress as progress_module
+from training.progress import Counted, Progress, duration
 
 BEFORE = {"step": 500.0, "seconds": 10.0, "steps_per_second": 250.0, "updates_per_second": 60.0, "q": -3.456}
 EVALUATED = BEFORE | {"step": 1000.0, "seconds": 70.0, "eval_success": 0.42, "success_rolling": 0.25}
@@ -29,6 +30,31 @@ def test_a_file_gets_a_line_for_each_row() -> None:
     assert len(lines) == 3 and "evaluated    - " in lines[0] and "Q   -3.46" in lines[0]
     assert "step     1500  success  25%  evaluated  42%" in lines[2], "the latest evaluation stays in sight"
     assert lines[0].endswith("0:10 gone, 0:18 left") and lines[1].endswith("1:10 gone, 8:00 left")
+
+
+def test_what_takes_long_is_told_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, said = [0.0], list[str]()
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now[0])
+    tell = Counted(said.append, "evaluating 100 episodes", 100)
+    for done in range(101):  # a second each
+        tell(done)
+        now[0] += 1
+    assert said[0] == "evaluating 100 episodes ..." and said[1] == "  5 of 100 episodes"
+    assert len(said) == 1 + 100 // 5
+
+
+def test_before_the_first_row_steps_are_told_and_the_position_error_is_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, screen = [0.0], io.StringIO()
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now[0])
+    with Progress(tiny_config("--total-steps", "5000"), Console(file=screen)) as progress:
+        for step in range(0, 80, 8):
+            progress.tick(step, step / 8)
+            now[0] += 1
+        progress.show(BEFORE | {"position_error_cm": 1.234})
+        now[0] += 100
+        progress.tick(600, 110)  # rows are enough from here on
+    lines = screen.getvalue().splitlines()
+    assert lines[0] == "step       40 of 5000" and len(lines) == 2 and "  error  1.23 cm  " in lines[1]
 
 
 def test_a_terminal_gets_one_table_that_changes() -> None:

@@ -97,7 +97,9 @@ def test_rows_past_the_checkpoint_of_a_killed_run_are_cut(whole: Path, monkeypat
     assert run("--resume", "run") == 0
     assert metrics(Path("run")) == metrics(whole)
     board = EventAccumulator("run/tensorboard").Reload()
-    assert [event.step for event in board.Scalars("q")] == [int(row["step"]) for row in metrics(whole) if row["q"]]
+    assert [event.step for event in board.Scalars("value/q")] == [
+        int(row["step"]) for row in metrics(whole) if row["q"]
+    ]
 
 
 def test_an_environment_that_cannot_be_saved_drops_its_open_episodes_and_says_so(

@@ -44,7 +44,7 @@ def test_a_blindfold_is_all_that_the_encoder_gets(evaluator: Evaluator) -> None:
 def test_both_blindfolds_are_tried_and_told(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def evaluated(*arguments: Any) -> Any:
+    def evaluated(*arguments: Any, **_: Any) -> Any:
         asked.append(arguments)
         return type("Evaluation", (), {"success_rate": 0.25 if arguments[-1] == "black" else 0.5})
 

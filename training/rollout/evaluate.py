@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -78,11 +79,16 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> list[fl
 
 
 def evaluate(
-    vec: VectorEnv, policy: Policy, episodes: int, seed: int, blindfold: Blindfold | None = None
+    vec: VectorEnv,
+    policy: Policy,
+    episodes: int,
+    seed: int,
+    blindfold: Blindfold | None = None,
+    tell: Callable[[int], object] = int,
 ) -> Evaluation:
     """Play `episodes`, the same ones for the same seed and number of environments.
 
-    With a `blindfold`, other images are shown than there are.
+    With a `blindfold`, other images are shown than there are. `tell` is told at each step how many have been played.
 
     Every environment plays the same number of them, so that short episodes do not crowd out long ones; what is over
     the number asked for is left out.
@@ -113,6 +119,7 @@ def evaluate(
         success[episode] = envs.success_of_step(infos, opens)  # until its last step
         ever[episode] |= success[episode]
         played += opens
+        tell(int(np.minimum(played, per_env).sum()))
     return Evaluation(
         success[:per_env].ravel()[:episodes],
         ever[:per_env].ravel()[:episodes],
@@ -122,9 +129,21 @@ def evaluate(
     )
 
 
-def evaluate_blindfolded(vec: VectorEnv, policy: Policy, episodes: int, seed: int) -> dict[str, float]:
-    """Success rates of an agent that is shown black images, or those of another episode; nothing if it sees none."""
+def evaluate_blindfolded(
+    vec: VectorEnv, policy: Policy, episodes: int, seed: int, tell: Callable[[int], object] = int
+) -> dict[str, float]:
+    """Success rates of an agent that is shown black images, or those of another episode; nothing if it sees none.
+
+    `tell` counts from the number of episodes of the evaluation before on.
+    """
     if not policy.layout.pixels:
         return {}
-    rates = {name: evaluate(vec, policy, episodes, seed, name).success_rate for name in get_args(Blindfold)}
+
+    def after(before: int) -> Callable[[int], object]:
+        return lambda played: tell(before + played)
+
+    rates = {
+        name: evaluate(vec, policy, episodes, seed, name, tell=after(number * episodes)).success_rate
+        for number, name in enumerate(get_args(Blindfold), start=1)
+    }
     return {"blindfold_success_rate": rates["black"], "another_image_success_rate": rates["another"]}

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import envs
+from envs.rendering import captions, video
 from tests.envs.unruly import same
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +37,42 @@ def test_film_holds_every_frame(film: tuple[Path, list[bool]]) -> None:
     assert frames[0].std() > 10
     assert successes == [False, False]
     assert os.listdir(path.parent) == ["reach.mp4"]
+
+
+def test_each_image_says_its_episode_and_whether_the_goal_is_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the environment's own info says it, one step before; and each of the agent's cameras has its name."""
+    written: list[str] = []
+    taken: list[bool] = []
+
+    def write(image: np.ndarray, text: str, *_: Any) -> None:
+        written.append(text)
+
+    def far_and_near(observation: dict[str, np.ndarray], opens: np.ndarray) -> np.ndarray:
+        away = observation["desired_goal"] - observation["achieved_goal"]  # (1, 3)
+        taken.append(not opens[0] and float(np.linalg.norm(away)) < 0.05)
+        return np.append(np.clip(10 * away, -1, 1), [[0.0]], axis=1)
+
+    monkeypatch.setattr(video, "write", write)
+    told: list[int] = []
+    view = envs.CameraConfig(("close", "side"))
+    envs.record(
+        "FetchReach-v4", far_and_near, tmp_path / "a.mp4", episodes=2, seed=0, view=view, size=96, tell=told.append
+    )
+    assert written[::4] == ["episode 1 of 2, overview"] * 51 + ["episode 2 of 2, overview"] * 51
+    assert written[2:4] == ["agent's camera: close", "agent's camera: side"] and told == [0] * 51 + [1] * 51
+    said = [text == "success" for text in written[1::4]]
+    assert said[:50] + said[51:101] == taken and said[50] and said[101] and not taken[0] and sum(taken) > 50
+
+
+def test_a_text_is_written_where_it_belongs_and_cut_off_at_the_edge() -> None:
+    image = np.full((40, 60, 3), 90, np.uint8)
+    captions.write(image, "success", left=5, top=3)
+    changed = (image != 90).any(-1)
+    assert not changed[:3].any() and not changed[:, :5].any() and changed[3 : 3 + captions.HEIGHT, 5:].all()
+    assert image.max() > 230 and (image == 30).all(-1).any()  # white on a third of what was there
+    captions.write(image, "far beyond", left=58, top=39)
 
 
 def test_a_failing_policy_leaves_no_film(tmp_path: Path) -> None:

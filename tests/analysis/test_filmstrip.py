@@ -1,0 +1,18 @@
+"""Which images of a film make a strip."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.filmstrip import chosen
+
+
+def test_images_differ_though_the_film_stands_still_for_most_of_its_time() -> None:
+    """A square that moves by a pixel in each of 10 steps, then rests for 40; and the codec's noise everywhere."""
+    noise = np.random.default_rng(0).integers(0, 12, (51, 30, 30, 3))
+    frames = (noise + 100).astype(np.uint8)
+    for time, frame in enumerate(frames):
+        at = min(time, 10)
+        frame[10:15, 10 + at : 15 + at] += 100
+    assert chosen(frames, 5).tolist() == [0, 3, 5, 8, 10]
+    assert chosen(frames[20:], 3).tolist() == [0, 15, 30]  # nothing moves: evenly

@@ -1,7 +1,7 @@
 """Runs side by side: `python -m analysis.compare RUN RUN ... [--out compare.png]`.
 
-Prints what differs between their configurations and how each one did, and draws success, losses and the other measures
-over steps.
+Prints what differs between their configurations and how each one did, in 80 columns for any number of runs, and draws
+success, losses and the other measures over steps.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -23,9 +24,8 @@ from analysis.command import command
 from training import finish, logger, run_folder
 from training.config.flags import Config
 from training.errors import UserError
-
-SHOWN = ("success_rate", "ever_success_rate", "blindfold_success_rate", "position_rmse_cm", "env_steps", "wall_seconds",
-         "steps_to_90")  # fmt: skip
+from training.progress import duration
+from training.rollout.evaluate import wilson_interval
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,76 @@ def differing(configs: Sequence[Config]) -> list[str]:
     return [name for name in names if any(row[name] != rows[0][name] for row in rows)]
 
 
-def outcome(run: Path) -> dict[str, Any]:
-    """What eval.json holds; of a run that has not finished, its best evaluation so far."""
-    if (run / finish.EVAL).is_file():
-        try:
-            return json.loads((run / finish.EVAL).read_text())
-        except (OSError, ValueError) as error:
-            raise UserError(f"{run / finish.EVAL} cannot be read ({error}): evaluate the run again.") from None
-    rows = logger.read_rows(run)
-    best = max((row["eval_success"] for row in rows if "eval_success" in row), default=None)
-    last = rows[-1] if rows else {"step": 0.0, "seconds": 0.0}
-    return {"success_rate": best, "env_steps": int(last["step"]), "wall_seconds": round(last["seconds"], 1)}
+def flags(configs: Sequence[Config]) -> list[str]:
+    """A line for each flag in which the runs differ: its values, and which runs have each, counted from 1."""
+    lines = []
+    for name in differing(configs):
+        runs: dict[str, list[str]] = {}
+        for number, config in enumerate(configs, start=1):
+            value = getattr(config, name)
+            runs.setdefault(" ".join(value) if isinstance(value, tuple) else str(value), []).append(str(number))
+        values = "; ".join(f"{value} ({', '.join(numbers)})" for value, numbers in runs.items())
+        lines.append(f"--{name.replace('_', '-')}  {values}")
+    return lines
+
+
+def outcome(run: Path, config: Config) -> dict[str, Any]:
+    """What eval.json holds; of a run that has not finished, its best evaluation so far, which has "best" too."""
+    found = _read_json(run / finish.EVAL)
+    if found is None:
+        rows = logger.read_rows(run)
+        last = rows[-1] if rows else {"step": 0.0, "seconds": 0.0}
+        found = {"env_steps": int(last["step"]), "wall_seconds": last["seconds"]}
+        if rates := [row["eval_success"] for row in rows if "eval_success" in row]:
+            found |= {"success_rate": max(rates), "episodes": config.eval_episodes, "best": True}
+    return found
+
+
+def commit(run: Path) -> str:
+    """Of the code that began the run, shortened; with a + if it was changed."""
+    versions = _read_json(run / run_folder.VERSIONS) or {}
+    return str(versions.get("commit", "unknown"))[:7] + "+" * (versions.get("uncommitted_changes") is True)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """None where there is no such file; raises UserError for a damaged one."""
+    try:
+        return dict(json.loads(path.read_text())) if path.is_file() else None
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): mend or remove it.") from None
+
+
+def success(result: dict[str, Any]) -> str:
+    """The rate with its 95% interval."""
+    if "success_rate" not in result:
+        return "not evaluated"
+    rate, episodes = result["success_rate"], result["episodes"]
+    low, high = wilson_interval(round(rate * episodes), episodes)
+    return f"{rate:.1%} [{low:.0%}, {high:.0%}]" + "*" * result.get("best", False)
+
+
+def outcomes(runs: Sequence[Path], results: Sequence[dict[str, Any]]) -> Table:
+    """A row for each run; columns that none of them has are left out."""
+
+    def shown(name: str, pattern: str) -> list[str]:
+        return ["" if (value := result.get(name)) is None else format(value, pattern) for result in results]
+
+    columns = {
+        "": [str(number) for number in range(1, len(runs) + 1)],
+        "success [95%]": [success(result) for result in results],
+        "ever": shown("ever_success_rate", ".1%"),
+        "blind": shown("blindfold_success_rate", ".1%"),
+        "cm off": shown("position_rmse_cm", ".2f"),
+        "steps": [curves.thousands(result["env_steps"]) for result in results],
+        "to 90%": ["" if (at := result.get("steps_to_90")) is None else curves.thousands(at) for result in results],
+        "time": [duration(result["wall_seconds"]) for result in results],
+        "commit": [commit(run) for run in runs],
+    }
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
+    table = Table(*columns, box=SIMPLE_HEAD, padding=0)
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
+    return table
 
 
 def run(arguments: Arguments) -> None:
@@ -62,21 +121,22 @@ def run(arguments: Arguments) -> None:
         raise UserError("name one run's folder or more.")
     if arguments.out.suffix != ".png":
         raise UserError(f"--out is {arguments.out}: name a file that ends in .png.")
-    console = Console()
+    console = Console(markup=False, highlight=False)
     configs = [run_folder.saved_config(folder) for folder in arguments.runs]
-    names, results = differing(configs), [outcome(folder) for folder in arguments.runs]
-    table = Table("", *(str(folder) for folder in arguments.runs))
-    for name in names:
-        table.add_row(f"--{name.replace('_', '-')}", *(str(getattr(config, name)) for config in configs))
-    table.add_section()
-    for name in SHOWN:
-        if any(result.get(name) is not None for result in results):
-            table.add_row(name, *(str(result.get(name, "")) for result in results))
-    console.print(table)
-    figure, places = curves.panels({str(run): [logger.read_rows(run)] for run in arguments.runs}, list(curves.PANELS))
-    figure.legend(*curves.legend_of(places), loc="outside upper left", ncols=1, frameon=False)
+    results = [outcome(folder, config) for folder, config in zip(arguments.runs, configs, strict=True)]
+    names = [f"{number}  {folder}" for number, folder in enumerate(arguments.runs, start=1)]
+    for line in (*names, "", *flags(configs)):
+        console.print(line, soft_wrap=len(line) > console.width and line in names)
+    console.print(outcomes(arguments.runs, results))
+    if any(result.get("best") for result in results):
+        console.print("* not finished: the best of its evaluations so far, which is likely too high")
+    rows = {name: [logger.read_rows(folder)] for name, folder in zip(names, arguments.runs, strict=True)}
+    figure, places = curves.panels(rows, list(curves.PANELS))
+    if "eval_success" in places:
+        curves.tell_episodes(places["eval_success"], [config.eval_episodes for config in configs])
+    curves.legend(figure, places, ncols=1)
     curves.save(figure, arguments.out)
-    console.print(f"curves: {arguments.out}")
+    console.print(f"curves: {arguments.out}", soft_wrap=True)
 
 
 def main(arguments: Sequence[str]) -> int:

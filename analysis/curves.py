@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ matplotlib.use("Agg")  # before pyplot: no display is needed
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from training.errors import RunFailed
@@ -120,12 +121,25 @@ def panels(
 
 
 def legend_of(places: Mapping[str, Axes]) -> tuple[list[Any], list[str]]:
-    """Handles and labels of all panels' curves, each label once."""
+    """Handles and labels of all panels' curves, each label once; and of the band, where there is one."""
     entries: dict[str, Any] = {}
     for axes in places.values():
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
+    if any(axes.collections for axes in places.values()):
+        entries["shaded: from the lowest seed to the highest; thin: each seed"] = Patch(color="0.5", alpha=0.25)
     return list(entries.values()), list(entries)
+
+
+def legend(figure: Figure, places: Mapping[str, Axes], ncols: int, fontsize: int | None = None) -> None:
+    """A figure's legend, above it."""
+    figure.legend(*legend_of(places), loc="outside upper left", ncols=ncols, frameon=False, fontsize=fontsize)
+
+
+def tell_episodes(axes: Axes, episodes: Iterable[int]) -> None:
+    """How many episodes each point of success without exploration is of."""
+    counts = " or ".join(map(str, sorted(set(episodes))))
+    axes.set_title(f"each point: {counts} episodes", fontsize=10, color="0.4", loc="right")
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -48,9 +48,8 @@ def success(found: dict[str, list[Result]], path: Path, log_steps: bool) -> None
             curves.draw(axes, number, labelled(name, results), [result.rows for result in results], "eval_success")
         curves.dress(axes, "eval_success", log_steps)
         axes.set_xlabel("environment steps (k = thousands)")
-        episodes = sorted({result.config.eval_episodes for results in found.values() for result in results})
-        axes.set_title(f"each point: {' or '.join(map(str, episodes))} episodes", fontsize=10, color="0.4", loc="right")
-        figure.legend(loc="outside upper left", ncols=min(2, len(found)), frameon=False, fontsize=11)
+        curves.tell_episodes(axes, [result.config.eval_episodes for results in found.values() for result in results])
+        curves.legend(figure, {"eval_success": axes}, ncols=min(2, len(found)), fontsize=11)
         curves.save(figure, path)
 
 
@@ -58,7 +57,7 @@ def everything(found: dict[str, list[Result]], path: Path, log_steps: bool) -> N
     """Success, losses, Q, gradient norms and all other measures. Raises RunFailed if the image cannot be written."""
     runs = {labelled(name, results): [result.rows for result in results] for name, results in found.items()}
     figure, places = curves.panels(runs, list(curves.PANELS), log_steps=log_steps)
-    figure.legend(*curves.legend_of(places), loc="outside upper left", ncols=2, frameon=False)
+    curves.legend(figure, places, ncols=2)
     curves.save(figure, path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +88,22 @@ def test_keypoints_are_those_of_the_stack_and_stand_on_the_newest_image(
     stacked.eval_envs.close()
 
 
-def test_runs_are_compared_by_what_differs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_runs_are_compared_by_what_differs_in_80_columns(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     results, image = Path(compare.__file__).parents[1] / "experiments" / "results", tmp_path / "compare.png"
     runs = [str(results / name / "seed-0") for name in ("push-state", "push-blind")]
-    assert compare.main([*runs, "--out", str(image)]) == 0
+    monkeypatch.setenv("COLUMNS", "80")
+    assert compare.main([*runs, *runs[:1] * 7, "--out", str(image)]) == 0
     said = capsys.readouterr().out
-    assert "--obs" in said and "blind" in said and "success_rate" in said
-    assert "--gamma" not in said  # the same in both
+    assert "--obs  state (1, 3, 4, 5, 6, 7, 8, 9); blind (2)\n" in said
+    assert "--gamma" not in said  # the same in all
+    assert all(len(line) <= 80 for line in said.splitlines() if str(tmp_path) not in line and "results" not in line)
+    for number, run in enumerate(runs, start=1):
+        final, versions = (json.loads(Path(run, name).read_text()) for name in ("eval.json", "versions.json"))
+        low, high = final["ci95"]
+        shown = [f"{number} {final['success_rate']:.1%} [{low:.0%}, {high:.0%}]", versions["commit"][:7]]
+        assert any(all(part in line for part in shown) for line in said.splitlines())
     assert image.stat().st_size > 5000
     assert compare.main([]) == 2
     assert compare.main([str(tmp_path)]) == 2

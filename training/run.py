@@ -18,7 +18,7 @@ from rich.console import Console
 import envs
 from agent.routing import gradient_norm
 from encoders.pixels import softmax_temperature
-from training import checkpoint, run_folder
+from training import checkpoint, logger, run_folder
 from training.diagnosis import diagnose
 from training.errors import LOWER, RunFailed, ran_out_of_memory
 from training.finish import finish
@@ -28,9 +28,11 @@ from training.rollout.evaluate import evaluate
 from training.seeds import independent_seeds
 from training.trainer import Trainer
 from training.training_state import TrainingState
+from training.verdict import hopeless
 
 # Ctrl-C, a request to end, and a terminal that was closed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+BY_RULE = signal.SIGUSR1  # among the ranks: --stop-rule ends the run
 ONCE = 1.0  # seconds within which a second signal is the same one: a terminal and experiments.run both pass it on
 
 
@@ -44,6 +46,7 @@ class Run:
         self.place = run_folder.Place(folder)
         self.logger, self.progress = logger, progress
         self.signalled: signal.Signals | None = None
+        self.why = ""  # what --stop-rule has to say
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
         # Whether it was said that success ends episodes, where it does: before a resume, too.
         self.noted = trainer.collector.success_ends
@@ -106,6 +109,8 @@ class Run:
                     self.logger.show(envs.enlarged(shown.obs["pixels"][0].cpu().numpy()), self.state.step)
             self.logger.write(row)
             self.progress.show(row)
+            if evaluating and config.stop_rule and (why := hopeless(logger.read_rows(self.folder), config.total_steps)):
+                self.signalled, self.why = self.signalled or BY_RULE, why
             self.state.begin_row()
         if last or due(config.save_every, config.num_envs) or self._long_ago():
             self.save()
@@ -198,12 +203,14 @@ class Run:
         if self.stopping:
             script = sys.argv[0] if Path(sys.argv[0]).name == "train.py" else "train.py"
             command = f"{self.trainer.ranks.launcher} {shlex.quote(script)} --resume {shlex.quote(str(self.folder))}"
-            message = f"stopped at step {self.state.step}; continue with: {command}"
+            by_rule = self.stopping == BY_RULE
+            said = (" by --stop-rule", f": {self.why}", " --no-stop-rule") if by_rule else ("", "", "")
+            message = f"stopped{said[0]} at step {self.state.step}{said[1]}; continue with: {command}{said[2]}"
             if getattr(console.file, "lost", False):
                 with contextlib.suppress(OSError):  # a closed terminal has neither
                     print(message, file=sys.stderr, flush=True)
             console.print(message, soft_wrap=True)  # a command that is copied must be in one piece
-            return 128 + self.stopping
+            return 0 if by_rule else 128 + self.stopping
         if self.logger is not None:
             try:
                 finish(self.trainer, self.state, self.folder, console)

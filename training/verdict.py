@@ -16,6 +16,9 @@ LEAST_ROWS = 6  # of a flat stretch that is judged
 LEAST_SURPRISE = 0.16
 
 
+PATIENCE = 0.5  # of the budget, before a run is called hopeless
+
+
 class Opinion(NamedTuple):
     """Whether a run learns; None if a rule says nothing of it."""
 
@@ -65,3 +68,13 @@ def surprise_rule(rows: Sequence[Row]) -> Opinion:
         return Opinion(None, "success was flat for too few rows, or they lack the measures")
     said = f"TD loss of original goals {surprise:.2f} while success was flat; {LEAST_SURPRISE} or more where runs learn"
     return Opinion(surprise >= LEAST_SURPRISE, said)
+
+
+def hopeless(rows: Sequence[Row], total_steps: int) -> str:
+    """Why a run that has come through half of its budget is not worth the rest; empty unless success has been flat up
+    to now and `surprise_rule` says that it fails."""
+    flat = flat_stretch(rows)
+    if not flat or flat[-1] is not rows[-1] or rows[-1]["step"] < PATIENCE * total_steps:
+        return ""
+    opinion = surprise_rule(rows)
+    return opinion.why if opinion.learns is False else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import train
 from tests.training.runs import at_step, differences, metrics, run, saved_state, stop, tiny
-from training import checkpoint, logger, run_folder
+from training import checkpoint, logger, run_folder, verdict
 from training import evaluator as evaluator
 
 # 60 observations a lane: the ring wraps within the second episode. 608 and 1008 steps are 76 and 126 of each
@@ -56,6 +57,21 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     assert differences(saved_state(Path("run")), saved_state(whole)) == []
     for name in (checkpoint.MODEL, checkpoint.BEST):
         assert differences(checkpoint.load(Path("run", name), "cpu"), checkpoint.load(whole / name, "cpu")) == []
+
+
+def test_the_stop_rule_ends_a_run_after_half_of_its_budget_and_it_can_go_on(
+    whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for name, value in {"FLAT": 2.0, "LEAST_ROWS": 2, "LEAST_SURPRISE": math.inf}.items():
+        monkeypatch.setattr(verdict, name, value)
+    assert tiny("run", *PICK, "--stop-rule") == 0
+    said = capsys.readouterr().out
+    assert "stopped by --stop-rule at step 608: TD loss of original goals" in said  # the evaluation at 600 of 1008
+    assert "--resume run --no-stop-rule" in said and not Path("run", "eval.json").exists()
+    assert run("--resume", "run", "--no-stop-rule") == 0
+    assert differences(saved_state(Path("run"))["trainer"], saved_state(whole)["trainer"]) == []
+    assert tiny("dense", "--stop-rule", "--env-id", "FetchPushDense-v4", "--her-strategy", "none") == 2
+    assert "leave it out" in capsys.readouterr().err and not Path("dense").exists()
 
 
 def test_a_finished_run_can_be_prolonged() -> None:

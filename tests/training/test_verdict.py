@@ -19,9 +19,7 @@ def test_a_flat_stretch_ends_where_success_first_passes_a_fifth() -> None:
     rows = story([0.0, 0.1, 0.3, 0.1], [1.0, 2.0, 3.0, 4.0])
     assert [row["step"] for row in flat_stretch(rows)] == [100, 200]
     rows[1]["eval_success"] = 0.2
-    assert [row["step"] for row in flat_stretch([{"step": 0.0}, *rows])] == [
-        100
-    ]
+    assert [row["step"] for row in flat_stretch([{"step": 0.0}, *rows])] == [100]
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,9 @@ class Run:
     and if no several ranks learn as one."""
     video: bool = True
     """Record a video of some episodes at the end."""
+    stop_rule: bool = False
+    """From half of the budget on, end the run at an evaluation if success was flat so far and the critic is no longer
+    surprised by the goals asked for (training/verdict.py). For rewards that differ by 1."""
     run_dir: str | None = None
     """The run's folder; None names one under runs/ after preset, seed and a hash of the configuration."""
     resume_without_replay: bool = False
@@ -192,8 +195,8 @@ class Run:
     smoke: bool = False
     """Try everything in a minute or two: learn a little, stop, resume, evaluate and record, in a folder of its own."""
     resume: str | None = None
-    """A run's folder to continue; only total-steps, workers, device, threads, accelerate, video, and how often it is
-    saved, logged and evaluated may be changed."""
+    """A run's folder to continue; only total-steps, workers, device, threads, accelerate, video, stop-rule, and how
+    often it is saved, logged and evaluated may be changed."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,7 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
 
     # Changing these does not make it another run.
     MUTABLE = ("total_steps", "workers", "device", "threads", "accelerate", "resume", "run_dir", "preset", "smoke",
-               "resume_without_replay")  # fmt: skip
+               "resume_without_replay", "stop_rule")  # fmt: skip
     # Nor does changing these change what is learned: a resume may.
     RESUMABLE = (*MUTABLE, "save_every", "save_minutes", "video", "eval_every", "log_every")
 

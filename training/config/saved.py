@@ -26,6 +26,7 @@ ADDED: tuple[dict[str, Any], ...] = (
     {"goal_motion": False},
     {"softmax_temperature": 1.0},
     {"save_minutes": 10.0},
+    {"stop_rule": False},
 )  # fmt: skip
 
 

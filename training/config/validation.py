@@ -159,6 +159,12 @@ def check(config: Config) -> str | None:
     """Raises UserError for anything that could only fail later; returns a note to print, if there is one."""
     note = check_environment(config)
     check_rendering(config)
+    if config.stop_rule:
+        low, high = envs.reward_range(config.env_id)
+        if high - low != 1:
+            raise UserError(
+                f"--stop-rule is tried on rewards that differ by 1, not on {config.env_id}'s: leave it out."
+            )
     most = min(config.buffer_size, config.total_steps)
     if config.batch_size > most:
         raise UserError(f"--batch-size {config.batch_size} is more than the {most} transitions there will ever be.")

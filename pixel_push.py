@@ -20,6 +20,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 import envs
+from agent import accelerate
 from training import run_folder
 from training.config.flags import Config
 from training.config.validation import check_environment, check_rendering
@@ -44,11 +45,17 @@ def load(run: str | Path, seed: int = 0) -> TrainedPolicy:
     """
     config = run_folder.config_of(Path(run))
     check_environment(config)
-    return TrainedPolicy(config, run_folder.folder_and_model(Path(run))[1], seed)
+    with accelerate.threads(THREADS):
+        return TrainedPolicy(config, run_folder.folder_and_model(Path(run))[1], seed)
+
+
+# Of the processor, while a policy acts; torch's own number is as before afterwards. A single observation gains nothing
+# from more, and beside other busy processes threads wait for one another for most of the time.
+THREADS = 1
 
 
 class TrainedPolicy:
-    """A policy that acts as in `eval.py`, on the CPU.
+    """A policy that acts as in `eval.py`, on the CPU, with one thread.
 
     Args:
         config: the run's.
@@ -111,6 +118,18 @@ class TrainedPolicy:
                 another number of observations.
         """
         batch, single = self._batched(obs)
+        with accelerate.threads(THREADS):
+            return self._predict(batch, single, state, episode_start, deterministic)
+
+    def _predict(
+        self,
+        batch: dict[str, NDArray[Any]],
+        single: bool,
+        state: tuple[NDArray[Any], ...] | None,
+        episode_start: NDArray[np.bool_] | None,
+        deterministic: bool,
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
+        """The same, of arrays (N, ...)."""
         shown = self._policy.without_images(batch)
         if self.config.layout.pixels:  # stacked already
             frames, opens = self._memory(state, episode_start, len(shown.goal))

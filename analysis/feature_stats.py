@@ -46,6 +46,7 @@ from analysis.features import (
 )
 from analysis.scenes import Scenes, evaluator_of, is_run, scenes, way_to_object
 from encoders.pixels import softmax_temperature
+from envs.layout import REACH_FIELDS
 from training.evaluator import Evaluator
 
 SATURATED = 0.97  # of Tanh, whose slope is 0.06 there
@@ -68,10 +69,21 @@ def statistics(title: str, rows: Mapping[str, Tensor]) -> Table:
     return table
 
 
+def with_fields(rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same rows, and after the robot's own 10 numbers what they are, a row each."""
+    named: dict[str, Tensor] = {}
+    for name, values in rows.items():
+        named[name] = values
+        if name == "proprioception":
+            parts = values.split([size for _, size in REACH_FIELDS], dim=1)  # Reach observes these and no more
+            named |= {f"  {field}": part for (field, _), part in zip(REACH_FIELDS, parts, strict=True)}
+    return named
+
+
 def input_report(evaluator: Evaluator, found: Scenes, console: Console) -> None:
     rows = with_pixels(evaluator, found.obs)
     whole = torch.cat([values for name, values in rows.items() if name != UNREAD], dim=1)
-    console.print(statistics("input", rows | {"concatenated": whole}))
+    console.print(statistics("input", with_fields(rows) | {"concatenated": whole}))
     if UNREAD in rows:
         console.print(f"{UNREAD}: not read themselves, but what the goal regression estimates from them")
     if (temperature := softmax_temperature(evaluator.agent.encoder)) is not None:

@@ -133,6 +133,27 @@ def test_samples_differ_and_are_seeded(saved: Evaluator) -> None:
     assert not np.isin(sampled(2), [first, second, third]).any()
 
 
+@pytest.mark.parametrize("saved", [("push",)], indirect=True)
+def test_it_acts_with_one_thread_and_leaves_torchs_number_alone(
+    saved: Evaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy, seen = pixel_push.load("run"), list[int]()
+    act = policy._policy.act
+
+    def counted(*how: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return act(*how)
+
+    monkeypatch.setattr(policy._policy, "act", counted)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        policy.predict(saved.eval_envs.reset(seed=5)[0])
+        assert seen == [1] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 NUMBERS: dict[str, Any] = {"observation": np.zeros(25), "achieved_goal": np.zeros(3), "desired_goal": np.zeros(3)}
 PIXELS = np.zeros((84, 84, 12), np.uint8)
 WHOLE: dict[str, Any] = NUMBERS | {"pixels": PIXELS}

@@ -16,6 +16,7 @@ from rich.console import Console
 import envs
 from agent.accelerate import has_bfloat16
 from training import run_folder
+from training.config import busy
 from training.config.flags import Config
 from training.errors import UserError
 from training.gpu_updates import CudaGraphUpdates
@@ -30,6 +31,8 @@ def log_run_info(trainer: Trainer, folder: Path, step: int, console: Console) ->
     read_rows(folder)  # what is damaged is found before anything is written
     config = dataclasses.replace(trainer.config, run_dir=str(folder), resume=None, resume_without_replay=False)
     console.print(trainer.memory_report, soft_wrap=True)
+    if trainer.ranks.count == 1 and (sentence := busy.notice(config, trainer.device)) is not None:
+        console.print(sentence, soft_wrap=True)
     versions = write_run_info(folder, config, trainer)
     if config.accelerate == "max" and trainer.why_no_cuda_graph is not None:
         message = f"--accelerate max is auto here, without a CUDA graph of the update: {trainer.why_no_cuda_graph}."

@@ -26,9 +26,10 @@ def test_an_untrained_agent_explores_and_its_inputs_and_shifts_are_printed(
     assert feature_stats.main(["RUN", "--steps", "12"]) == 0
     said = capsys.readouterr().out
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in said.splitlines() if line.startswith("│")]
-    dims = [(row[0], int(row[1])) for row in cells[:5]]  # two numbers for each of 32 maps
+    dims = [(row[0], int(row[1])) for row in cells[:9]]  # two numbers for each of 32 maps
     assert dims == [
-        ("pixels", 64), ("proprioception", 10), ("achieved goal", 3), ("desired goal", 3), ("concatenated", 80)
+        ("pixels", 64), ("proprioception", 10), ("grip_pos", 3), ("gripper_state", 2), ("grip_velp", 3),
+        ("gripper_vel", 2), ("achieved goal", 3), ("desired goal", 3), ("concatenated", 80)
     ]  # fmt: skip
     assert "not a number: 0 of 1920" in said  # 12 steps of 2 environments
     assert "temperature of the SpatialSoftmax: 1.000" in said

@@ -1,0 +1,56 @@
+"""How busy other processes keep the cores when a run begins. It is said, and decides nothing: the same command makes
+the same run."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import torch
+
+import envs
+from training.config.flags import Config
+
+STAT, WINDOW = Path("/proc/stat"), 0.3  # seconds
+_USER, _NICE, _SYSTEM = range(3)  # columns of a core's line
+Ticks = dict[int, list[int]]  # by core
+
+
+def notice(config: Config, device: torch.device) -> str | None:
+    """A sentence where the learner's threads outnumber the cores that others leave, or None. To be asked while the
+    run's own processes are idle: it takes WINDOW seconds."""
+    assert config.threads is not None
+    if device.type != "cpu" or config.threads == 1:
+        return None
+    before = ticks()
+    time.sleep(WINDOW)
+    busy, cores = busy_cores(before, ticks()), envs.cores()
+    if busy < cores - config.threads + 0.5:
+        return None
+    return (
+        f"Other processes keep {busy:.1f} of {cores} cores busy: {config.threads} threads will mostly wait for one "
+        "another, and --threads 1 is likely faster, now or with --resume (it changes the last bits of the numbers)."
+    )
+
+
+def busy_cores(before: Ticks, after: Ticks) -> float:
+    """How many cores were busy, in the mean, between two `ticks()`, of those that this process may use. What runs at a
+    lower priority than it does gives way and does not count."""
+    counted = [_USER, _SYSTEM] + ([_NICE] if os.getpriority(os.PRIO_PROCESS, 0) > 0 else [])
+    busy = 0.0
+    for core in after.keys() & before.keys():
+        spent = [new - old for new, old in zip(after[core], before[core], strict=True)]
+        busy += sum(spent[column] for column in counted) / max(1, sum(spent))
+    return busy
+
+
+def ticks() -> Ticks:
+    """What the system has counted of each core that this process may use; nothing where it does not say."""
+    try:
+        rows = [line.split() for line in STAT.read_text().splitlines() if line.startswith("cpu") and line[3].isdigit()]
+        allowed = os.sched_getaffinity(0)
+        # The first eight columns are all there is; guests' time is in the user's already.
+        return {core: [int(word) for word in row[1:9]] for row in rows if (core := int(row[0][3:])) in allowed}
+    except (OSError, ValueError, AttributeError):
+        return {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from envs.registry import make_env  # first: it imports MuJoCo and gymnasium-robotics with care
 
 # isort: split
-from envs.check import check_goal_env, check_layout, success_ends
+from envs.check import check_goal_env, check_layout, played_steps
 from envs.finite import NotFinite
 from envs.infos import success_of, success_of_step
 from envs.layout import (
@@ -59,11 +59,11 @@ __all__ = [
     "is_software",
     "make_env",
     "make_vec",
+    "played_steps",
     "record",
     "reward_fn",
     "reward_range",
     "reward_when_needed",
-    "success_ends",
     "success_of",
     "success_of_step",
     "take",

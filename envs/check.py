@@ -18,15 +18,12 @@ from envs.registry import GOAL_KEYS, find_spec, make_env, suggestion
 from envs.returned import SEEDS, Step, played, reason
 
 
-def check_goal_env(env_id: str) -> str | None:
+def check_goal_env(env_id: str) -> None:
     """Raise ValueError, one sentence with the mend in it, unless `env_id` can be trained on.
 
     It must be registered, build, have a Dict observation of 1-D Boxes `observation`, `achieved_goal` and
     `desired_goal`, bounded continuous actions and a limit of steps. What `reset` and `step` return must fit that, say
     whether it succeeded, and the rewards must be those of a vectorised `compute_reward`.
-
-    Returns:
-        A sentence on what will not be right although it can be trained on, or None.
     """
     spec = find_spec(env_id)
     if "MujocoPy" in str(spec.entry_point):
@@ -42,20 +39,18 @@ def check_goal_env(env_id: str) -> str | None:
         _check_actions(env_id, env)
         if env.spec is None or env.spec.max_episode_steps is None:
             raise ValueError(f"'{env_id}' has no limit of steps: register it with max_episode_steps, so episodes end.")
-        steps = played(env_id, env)
-        _check_reward(env_id, env, steps)
-        return success_ends(env_id) if any(step.ended_on_success for step in steps) else None
+        _check_reward(env_id, env, played(env_id, env))
     finally:
         env.close()
 
 
-def success_ends(env_id: str) -> str:
-    """What is not right in an environment whose episodes end on success, a sentence."""
-    return (
-        f"'{env_id}' ends its episodes on success, but goals lent by hindsight do not: reaching one is valued as if "
-        "the agent had to stay there, so that it may learn late or never, unlike in a task that goes on to its limit "
-        "of steps (the mazes with continuing_task=True)."
-    )
+def played_steps(env_id: str) -> list[Step]:
+    """The steps that `check_goal_env` plays, for what they say of how episodes end."""
+    env = make_env(env_id)
+    try:
+        return played(env_id, env)
+    finally:
+        env.close()
 
 
 def check_layout(name: str, env_id: str) -> None:

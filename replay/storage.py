@@ -8,6 +8,7 @@ everything stored, whatever the episodes' lengths, with no rejection and no loop
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,7 @@ class Storage:
             "intact": cursor(0),  # oldest time whose image on disk has not been overwritten; at most `newest`
         }
         self.all_envs = torch.arange(self.num_envs, device=self.device)
+        self.success_reward = math.inf  # least reward of a step whose success ends its episode; infinite: none does
         # What was seen of the cursors, so as not to wait for the device again.
         self.has_begun, self.has_transitions = False, False
 

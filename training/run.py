@@ -43,8 +43,8 @@ class Run:
         self.logger, self.progress = logger, progress
         self.signalled: signal.Signals | None = None
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
-        # Whether it was said that success ends episodes, where it does: before a resume, too.
-        self.noted = trainer.collector.success_ends
+        # Whether it was said that success is more than a reward, where it is: before a resume, too.
+        self.noted = bool(state.step) and trainer.collector.ending.contradictory
         self.saved, self.saving = time.monotonic(), 0.0  # when, and how many seconds it took
         self.busy = ""  # with what a signal has to wait for
         self.signalled_at = 0.0
@@ -81,9 +81,13 @@ class Run:
 
     def after_step(self) -> None:
         config, ranks, due = self.trainer.config, self.trainer.ranks, self.state.due
-        if self.trainer.collector.success_ends and not self.noted:  # nobody could know before one did
+        if self.trainer.collector.ending.contradictory and not self.noted:  # nobody could know before
             self.noted = True
-            self.progress.console.print(envs.success_ends(config.env_id), soft_wrap=True)
+            self.progress.console.print(
+                f"Success ends the episodes of {config.env_id}, but needs more than the reward of a reached goal: "
+                "transitions with goals lent by hindsight are taken to go on.",
+                soft_wrap=True,
+            )
         self.trainer.statistics.merge()
         if getattr(self.progress.console.file, "lost", False) and self.signalled is None:
             self.signalled = signal.SIGPIPE  # nobody reads what the run prints: it ends as by a signal

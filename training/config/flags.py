@@ -22,7 +22,7 @@ from replay.hindsight import Strategy
 @dataclass(frozen=True)
 class Task:
     env_id: str = "FetchPush-v4"
-    """A registered Gymnasium goal environment. One that ends on success can be trained on, but not rightly yet."""
+    """A registered Gymnasium goal environment; one that ends its episodes on success, too."""
     obs: Literal["state", "chapter", "honest", "pixels-only", "blind", "honest-blind"] = "state"
     """What the networks see beside the desired goal: state = all numbers; chapter = pixels, proprioception and achieved
     goal; honest = pixels and proprioception; pixels-only; blind and honest-blind = those two without the pixels."""

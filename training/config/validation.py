@@ -130,19 +130,15 @@ def _problems_without_pixels(config: Config) -> list[str]:
     return [f"--obs {config.obs} has no images, without which {flags} means nothing."] if given else []
 
 
-def check_environment(config: Config) -> str | None:
-    """Raises UserError for a configuration that contradicts itself, or whose environment cannot be acted in.
-
-    Returns what to say at the start of a training although nothing fails, a sentence, or None.
-    """
+def check_environment(config: Config) -> None:
+    """Raises UserError for a configuration that contradicts itself, or whose environment cannot be acted in."""
     if found := problems(config):
         raise UserError(" ".join(found))
     try:
-        note = envs.check_goal_env(config.env_id)
+        envs.check_goal_env(config.env_id)
         envs.check_layout(config.obs, config.env_id)
     except ValueError as error:
         raise UserError(str(error)) from None
-    return note
 
 
 def check_rendering(config: Config) -> None:
@@ -155,9 +151,9 @@ def check_rendering(config: Config) -> None:
         raise UserError(str(error)) from None
 
 
-def check(config: Config) -> str | None:
-    """Raises UserError for anything that could only fail later; returns a note to print, if there is one."""
-    note = check_environment(config)
+def check(config: Config) -> None:
+    """Raises UserError for anything that could only fail later."""
+    check_environment(config)
     check_rendering(config)
     most = min(config.buffer_size, config.total_steps)
     if config.batch_size > most:
@@ -174,4 +170,3 @@ def check(config: Config) -> str | None:
             f"the networks and minibatches need about {need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB are free: "
             "lower --batch-size, --hidden-width, --hidden-depth, --updates-per-step or --goals-per-image."
         )
-    return note

@@ -13,6 +13,7 @@ from envs.registry import make_env  # first: it imports MuJoCo and gymnasium-rob
 
 # isort: split
 from envs.check import check_goal_env, check_layout, played_steps
+from envs.failure import Failure
 from envs.finite import NotFinite
 from envs.infos import success_of, success_of_step
 from envs.layout import (
@@ -42,6 +43,7 @@ __all__ = [
     "PROPRIOCEPTION",
     "SIZE",
     "CameraConfig",
+    "Failure",
     "GoalVectorEnv",
     "Layout",
     "NotFinite",

@@ -11,25 +11,26 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from envs.failure import reason
 from envs.fetch import FetchEnv
 from envs.layers import inside
 from envs.layout import LAYOUTS, has_object
 from envs.registry import GOAL_KEYS, find_spec, make_env, suggestion
-from envs.returned import SEEDS, Step, played, reason
+from envs.returned import SEEDS, Step, played
 
 
-def check_goal_env(env_id: str) -> None:
+def check_goal_env(env_id: str, max_episode_steps: int | None = None) -> None:
     """Raise ValueError, one sentence with the mend in it, unless `env_id` can be trained on.
 
     It must be registered, build, have a Dict observation of 1-D Boxes `observation`, `achieved_goal` and
-    `desired_goal`, bounded continuous actions and a limit of steps. What `reset` and `step` return must fit that, say
-    whether it succeeded, and the rewards must be those of a vectorised `compute_reward`.
+    `desired_goal`, bounded continuous actions and a limit of steps, or be given one. What `reset` and `step` return
+    must fit that, say whether it succeeded, and the rewards must be those of a vectorised `compute_reward`.
     """
     spec = find_spec(env_id)
     if "MujocoPy" in str(spec.entry_point):
         raise ValueError(f"'{env_id}' needs mujoco-py, which is retired: {suggestion(env_id)}.")
     try:
-        env = make_env(spec)
+        env = make_env(spec, max_episode_steps=max_episode_steps)
     except Exception as error:  # whatever a constructor raises, the user gets one sentence
         raise ValueError(
             f"'{env_id}' cannot be built ({reason(error)}): install what it needs or choose another id."
@@ -38,15 +39,17 @@ def check_goal_env(env_id: str) -> None:
         _check_goals(env_id, env)
         _check_actions(env_id, env)
         if env.spec is None or env.spec.max_episode_steps is None:
-            raise ValueError(f"'{env_id}' has no limit of steps: register it with max_episode_steps, so episodes end.")
+            raise ValueError(
+                f"'{env_id}' has no limit of steps: say --max-episode-steps, or register it with one, so episodes end."
+            )
         _check_reward(env_id, env, played(env_id, env))
     finally:
         env.close()
 
 
-def played_steps(env_id: str) -> list[Step]:
+def played_steps(env_id: str, max_episode_steps: int | None = None) -> list[Step]:
     """The steps that `check_goal_env` plays, for what they say of how episodes end."""
-    env = make_env(env_id)
+    env = make_env(env_id, max_episode_steps=max_episode_steps)
     try:
         return played(env_id, env)
     finally:

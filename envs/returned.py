@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
+from envs.failure import reason
 from envs.infos import FLAGS, success_of
 from envs.layers import inside
 
@@ -63,11 +64,6 @@ def _put_goal(task: Any, step: Step) -> None:
     if isinstance(goal, np.ndarray) and np.array_equal(goal, step.desired):
         with contextlib.suppress(AttributeError):  # a property
             task.goal = step.achieved.astype(goal.dtype)
-
-
-def reason(error: BaseException) -> str:
-    """The first line of an error's message."""
-    return str(error).strip().split("\n")[0].rstrip(".")[:160] or type(error).__name__
 
 
 def _reset(env_id: str, env: gym.Env[Any, Any], task: gym.Env[Any, Any], seed: int | None) -> None:

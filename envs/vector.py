@@ -13,9 +13,10 @@ from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoA
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from envs.failure import Failure
 from envs.fetch import FetchEnv
 from envs.finite import check_finite
-from envs.infos import fetch_infos, split_mask
+from envs.infos import as_objects, fetch_infos, fits, split_mask
 from envs.registry import GOAL_KEYS, goal_spaces, make_env
 from envs.rendering.cameras import PIXELS, CameraConfig
 from envs.workers.block import Infos, memory_dtype
@@ -183,6 +184,11 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         self._call("set_state", [(state,) for state in states], {})
         self._ready, self._seed = True, None
 
+    @property
+    def failure(self) -> Failure | None:
+        """What an environment has raised, in whatever process."""
+        return self._blocks.failure
+
     def gl_renderer(self) -> str | None:
         """What renders the observations' pixels, as GL names it; None where nothing is rendered."""
         self._check_idle("gl_renderer")
@@ -224,6 +230,16 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
                 infos = self._add_info(infos, {"final_obs": final_obs, "final_info": final_info}, row)
             infos = self._add_info(infos, info, row)
         return infos
+
+    def _add_info(self, vector_infos: dict[str, Any], env_info: dict[str, Any], env_num: int) -> dict[str, Any]:
+        """As gymnasium's; an entry whose kind or shape differs between environments becomes an array of objects."""
+        for key, value in env_info.items():
+            if not fits(vector_infos.get(key), value):
+                vector_infos[key] = as_objects(vector_infos[key], vector_infos[f"_{key}"])
+                vector_infos[key][env_num], vector_infos[f"_{key}"][env_num] = value, True
+            else:
+                vector_infos = super()._add_info(vector_infos, {key: value}, env_num)
+        return vector_infos
 
     def _call(self, name: str, args: Sequence[Sequence[Any]], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         self._check_idle(name)

@@ -22,7 +22,14 @@ from training.seeds import seeds
 def make_vec(config: Config, num_envs: int, workers: int | None, seed: int | None = None) -> GoalVectorEnv:
     """Raises UserError if the environment cannot be built so."""
     try:
-        return envs.make_vec(config.env_id, num_envs, view=config.view, workers=workers, seed=seed)
+        return envs.make_vec(
+            config.env_id,
+            num_envs,
+            view=config.view,
+            workers=workers,
+            seed=seed,
+            max_episode_steps=config.max_episode_steps,
+        )
     except ValueError as error:
         if ran_out_of_memory(error):
             raise

@@ -28,7 +28,7 @@ def first_of_two(rows: list[Row], level: float) -> Row | None:
 
 
 def finish(trainer: Trainer, training_state: TrainingState, folder: Path, console: Console) -> None:
-    """Write eval.json and the video, and print a table."""
+    """Write eval.json, print a table, and film."""
     config, wall_seconds = trainer.config, training_state.seconds
     seed = trainer.seeds["final_evaluation"]
     blind = ", then with black images and with those of another episode" if config.layout.pixels else ""
@@ -45,22 +45,6 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
         "seconds_to_90": to_90 and round(to_90["seconds"], 1),
     }
     run_folder.write_json(folder / EVAL, result)
-    video = "not asked for"
-    if config.video:
-        console.print(f"filming {FILMED} episodes ...", soft_wrap=True)
-        trainer.close()  # so that no other process holds a GL context while this one films
-        try:
-            envs.record(
-                config.env_id,
-                trainer.policy.deterministic(),
-                folder / VIDEO,
-                episodes=FILMED,
-                seed=seed,
-                view=config.view,
-            )
-            video = str(folder / VIDEO)
-        except (envs.RenderError, envs.NotFinite, OSError) as error:
-            video = f"skipped: {error}"
     low, high = result["ci95"]
     seeing = []
     if "blindfold_success_rate" in result:
@@ -74,7 +58,23 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
             *seeing,
             ("steps", f"{training_state.step}, {training_state.updates} updates, {duration(wall_seconds)}"),
             ("to 90%", f"{int(to_90['step'])} steps, {duration(to_90['seconds'])}" if to_90 else "not reached"),
-            ("video", video),
             ("run", f"{folder}"),
         ],
     )
+    if config.video:  # last, for it may take a while, or turn out impossible
+        console.print(f"filming {FILMED} episodes ...", soft_wrap=True)
+        trainer.close()  # so that no other process holds a GL context while this one films
+        try:
+            envs.record(
+                config.env_id,
+                trainer.policy.deterministic(),
+                folder / VIDEO,
+                episodes=FILMED,
+                seed=seed,
+                view=config.view,
+                max_episode_steps=config.max_episode_steps,
+            )
+            video = str(folder / VIDEO)
+        except (envs.RenderError, envs.NotFinite, OSError) as error:
+            video = f"skipped: {error}"
+        console.print(f"video: {video}", soft_wrap=True)

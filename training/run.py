@@ -19,7 +19,7 @@ from agent.agent import gradient_norm
 from encoders.pixels import softmax_temperature
 from training import checkpoint
 from training.diagnosis import diagnose
-from training.errors import LOWER, RunFailed, ran_out_of_memory
+from training.errors import LOWER, RunFailed, environment_failed, ran_out_of_memory
 from training.finish import finish
 from training.logger import Logger, Row
 from training.progress import Progress
@@ -61,11 +61,27 @@ class Run:
         """Where the environments or the memory ended the run, raises RunFailed, which says what is kept."""
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
+        if error is None or (sentence := self._foreseen(error)) is None:
+            return
+        if self._failure is not None and self.trainer.ranks.count == 1:  # of several ranks, the others wait elsewhere
+            self.save()
+        raise self._failed(sentence) from error
+
+    @property
+    def _failure(self) -> envs.Failure | None:
+        """What an environment has raised."""
+        return self.trainer.train_envs.failure or self.trainer.eval_envs.failure
+
+    def _foreseen(self, error: BaseException) -> str | None:
+        """What the environments or the memory did to end the run, without a full stop; None for any other error."""
         if isinstance(error, envs.NotFinite):
-            raise self._failed(f"{error}") from error
-        if error is not None and ran_out_of_memory(error):
+            return f"{error}"
+        if ran_out_of_memory(error):
             outside = " or --replay-device cpu" if self.trainer.replay_device.type == "cuda" else ""
-            raise self._failed(f"memory ran out: free some, or start anew with a lower {LOWER}{outside}") from error
+            return f"memory ran out: free some, or start anew with a lower {LOWER}{outside}"
+        if self._failure is not None:
+            return environment_failed(self._failure, self.trainer.config.env_id, self.folder)
+        return None
 
     def _failed(self, sentence: str) -> RunFailed:
         return RunFailed(f"{sentence}; by step {self.state.step}, {checkpoint.kept(self.folder)}.")
@@ -194,6 +210,11 @@ class Run:
             console.print(message, soft_wrap=True)  # a command that is copied must be in one piece
             return 128 + self.stopping
         if self.logger is not None:
-            finish(self.trainer, self.state, self.folder, console)
+            try:
+                finish(self.trainer, self.state, self.folder, console)
+            except Exception as error:
+                if (sentence := self._foreseen(error)) is None:
+                    raise
+                raise self._failed(sentence) from error
             self.logger.close()
         return 0

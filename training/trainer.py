@@ -173,7 +173,7 @@ class Trainer:
         """Open the first episodes, with rank 0's weights on all ranks."""
         self.ranks.sync_parameters(self.learner.sac)
         if not self.train_envs.restorable:  # Fetch tasks never end before their limit
-            steps = envs.played_steps(self.config.env_id)
+            steps = envs.played_steps(self.config.env_id, self.config.max_episode_steps)
             self.collector.observe_ending(
                 np.array([step.reward for step in steps], np.float32),
                 np.array([step.terminated for step in steps]),

@@ -7,24 +7,29 @@ import errno
 import functools
 import os
 import shutil
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import imageio
 import numpy as np
 
+from envs.failure import reason
 from envs.finite import check_finite
 from envs.infos import success_of
 from envs.registry import GOAL_KEYS, find_spec, make_env
 from envs.rendering.cameras import PIXELS, CameraConfig
-from envs.rendering.gl import INSTALL, RenderError, backend, check_gl
+from envs.rendering.gl import RenderError, backend, check_gl
 from envs.rendering.renderer import EnvRenderer
+from envs.rendering.simulation import simulation
 from envs.rendering.watchdog import WATCHDOG, creating
 
 Policy = Callable[[dict[str, np.ndarray], np.ndarray], np.ndarray]
 Overlay = Callable[[np.ndarray, bool], np.ndarray]
 ENLARGED = 3  # times, of what the agent sees
+FRAMES = 1_000  # at most: an episode of AntMaze has 700, and takes a minute and a half to film
 
 # Nearer than the stock camera (distance 2.5): the block is more than twice as wide.
 _FETCH_CAMERA = {"distance": 1.4, "azimuth": 132.0, "elevation": -25.0, "lookat": np.array([1.32, 0.75, 0.5])}
@@ -40,8 +45,10 @@ def record(
     view: CameraConfig | None = None,
     overlay: Overlay | None = None,
     size: int = 480,
+    frames: int = FRAMES,
+    max_episode_steps: int | None = None,
 ) -> list[bool]:
-    """Film consecutive episodes and write them to `path` as mp4, whole or not at all.
+    """Film consecutive episodes and write them to `path` as mp4, whole or not at all, also on SIGTERM.
 
     Args:
         env_id: a goal environment that can render "rgb_array".
@@ -54,12 +61,14 @@ def record(
         overlay: makes that from the pixels (84, 84, 3 C), and whether they open an episode, as (H, W, 3); None enlarges
             them as they are.
         size: height and width in pixels, of Fetch tasks; others come in their own.
+        frames: after which the film ends, though more episodes were asked for.
+        max_episode_steps: limit of steps, None for the environment's own.
 
     Returns:
-        The success of each episode's last step.
+        The success of the last step of each episode that was filmed to its end.
 
     Raises:
-        RenderError: if no GL library can be loaded, or the environment renders no images.
+        RenderError: if no GL library can be loaded, or the environment renders no images, or fails while it is filmed.
         NotFinite: if there is a number in an observation that is not.
         OSError: if the film cannot be written there.
     """
@@ -67,42 +76,60 @@ def record(
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.stem}.partial.mp4")
     fetch = ":MujocoFetch" in str(find_spec(env_id).entry_point)
-    if fetch:
-        check_gl()  # stock's viewer fails in two ways at once
-    else:
-        backend()  # chosen before anything renders
-    try:
-        env = _drawable(env_id, size if fetch else None)
-    except Exception as error:  # a constructor that knows no render_mode, or not this one
-        raise RenderError(f"{env_id} cannot render (render_mode rgb_array: {error}).") from error
+    env = _drawable(env_id, size if fetch else None, max_episode_steps)
     try:
         fps = env.metadata.get("render_fps", 25)
-        _first_image(env, seed)
-        partial.touch()  # what is wrong with the path is better said by the system than by a codec
-        with contextlib.closing(_Film(partial, fps)) as film:
-            artist = None if view is None else EnvRenderer(env, view)
-            shown = functools.partial(_shown, env, artist, overlay or (lambda pixels, opens: enlarged(pixels)))
-            successes = [_play(env, artist, shown, policy, film, seed if i == 0 else None) for i in range(episodes)]
-            if artist is not None:
-                artist.close()
-        _check_whole(partial, film.frames)
-        os.replace(partial, target)
+        env.reset(seed=seed)
+        rendered(env)  # what cannot be rendered shows before a file is begun
+        with _signals_raise():
+            partial.touch()  # what is wrong with the path is better said by the system than by a codec
+            with contextlib.closing(_Film(partial, fps, frames)) as film:
+                artist = None if view is None else EnvRenderer(env, view)
+                shown = functools.partial(_shown, env, artist, overlay or (lambda pixels, opens: enlarged(pixels)))
+                played = [_play(env, artist, shown, policy, film, seed if i == 0 else None) for i in range(episodes)]
+                if artist is not None:
+                    artist.close()
+            _check_whole(partial, film.frames)
+            os.replace(partial, target)
     finally:
         env.close()
         partial.unlink(missing_ok=True)
-    return successes
+    return [success for success in played if success is not None]
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Inside, a signal that would end the process at once raises SystemExit, so that what is half done is removed."""
+
+    def leave(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    taken = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class _Film:
-    """A writer that counts its frames."""
+    """A writer that counts its frames, and is full after so many."""
 
-    def __init__(self, path: Path, fps: float) -> None:
-        self.writer, self.frames = imageio.get_writer(path, format="FFMPEG", fps=fps), 0
+    def __init__(self, path: Path, fps: float, most: int) -> None:
+        self.writer, self.frames, self.most = imageio.get_writer(path, format="FFMPEG", fps=fps), 0, most
         self.close = self.writer.close
 
+    @property
+    def full(self) -> bool:
+        return self.frames >= self.most
+
     def append_data(self, image: np.ndarray) -> None:
-        self.writer.append_data(image)
-        self.frames += 1
+        if not self.full:
+            self.writer.append_data(image)
+            self.frames += 1
 
 
 def _check_whole(path: Path, frames: int) -> None:
@@ -117,24 +144,44 @@ def _check_whole(path: Path, frames: int) -> None:
         raise OSError(why, f"{os.strerror(why)}: the film has {found} of {frames} frames")
 
 
-def _drawable(env_id: str, size: int | None) -> Any:
-    view: dict[str, Any] = {"width": size, "height": size, "default_camera_config": _FETCH_CAMERA}
-    return make_env(env_id, render_mode="rgb_array", **({} if size is None else view))
-
-
-def _first_image(env: Any, seed: int) -> None:
-    """Render once, so that a missing library shows before a file is begun."""
-    env.reset(seed=seed)
+def _drawable(env_id: str, size: int | None, max_episode_steps: int | None) -> Any:
+    """The environment, with `size` for a Fetch task. Raises RenderError if it cannot be built so, or GL is missing."""
+    options: dict[str, Any] = {}
+    if size is not None:
+        check_gl()
+        options = {"width": size, "height": size, "default_camera_config": _FETCH_CAMERA}
+    with contextlib.suppress(RenderError):
+        backend()  # chosen before anything renders; not every environment needs it
     try:
-        with creating():
-            image = env.render()
-    except Exception as error:  # ImportError, OSError, AttributeError: every GL backend fails in its own way
-        raise RenderError(
-            f"Nothing can be rendered with MUJOCO_GL={os.environ['MUJOCO_GL']} ({error or type(error).__name__}): "
-            f"{INSTALL}"
-        ) from error
-    if not isinstance(image, np.ndarray):
-        raise RenderError(f"{env.spec.id} renders no images: its render() returned {type(image).__name__}.")
+        env = make_env(env_id, render_mode="rgb_array", max_episode_steps=max_episode_steps, **options)
+    except Exception as error:  # a constructor that knows no render_mode, or not this one
+        raise RenderError(f"{env_id} cannot be built with render_mode=rgb_array ({reason(error)}).") from error
+    if size is None and simulation(env) is not None:
+        check_gl()  # MuJoCo's own viewer fails in two ways at once
+    return env
+
+
+def rendered(env: Any) -> np.ndarray:
+    """What the environment's `render()` returns, as (H, W, 3) uint8: of floats up to 1, of grey, and with opacity, too.
+
+    Raises RenderError, a sentence, if that raises, or is no image.
+    """
+    name = env.spec.id
+    try:
+        with WATCHDOG, creating():
+            returned = env.render()
+    except Exception as error:
+        said = type(error).__name__ if str(error) == "" else f"{type(error).__name__} ({reason(error)})"
+        raise RenderError(f"{name} renders no images: its render() raised {said}.") from error
+    image = returned if isinstance(returned, np.ndarray) else np.empty(())
+    image = image[..., None] if image.ndim == 2 else image
+    if image.ndim != 3 or image.shape[-1] not in (1, 3, 4) or image.dtype.kind not in "uif":
+        what = f"{image.dtype} of shape {image.shape}" if image.ndim else type(returned).__name__
+        raise RenderError(f"{name} renders no images: its render() returned {what}, not (height, width, 3) of uint8.")
+    image = image[..., :3].repeat(3 if image.shape[-1] == 1 else 1, axis=-1)
+    if image.dtype.kind == "f":
+        image = np.nan_to_num(image) * (255 if image.max() <= 1 else 1)
+    return image.clip(0, 255).astype(np.uint8)
 
 
 def enlarged(pixels: np.ndarray) -> np.ndarray:
@@ -145,9 +192,7 @@ def enlarged(pixels: np.ndarray) -> np.ndarray:
 
 def _shown(env: Any, artist: EnvRenderer | None, overlay: Overlay, opens: bool) -> np.ndarray:
     """The scene, and beside it what the agent sees, on black whose sides are multiples of 16, as video codecs want."""
-    with WATCHDOG:
-        scene = env.render()
-    parts = [scene] + ([] if artist is None else [overlay(artist.render(env), opens)])
+    parts = [rendered(env)] + ([] if artist is None else [overlay(artist.render(env), opens)])
     height, width = max(len(part) for part in parts), sum(part.shape[1] for part in parts)
     image = np.zeros((-(-height // 16) * 16, -(-width // 16) * 16, 3), np.uint8)
     left = 0
@@ -157,10 +202,15 @@ def _shown(env: Any, artist: EnvRenderer | None, overlay: Overlay, opens: bool) 
     return image
 
 
-def _play(env: Any, artist: EnvRenderer | None, shown: Any, policy: Policy, film: Any, seed: int | None) -> bool:
+def _play(
+    env: Any, artist: EnvRenderer | None, shown: Any, policy: Policy, film: _Film, seed: int | None
+) -> bool | None:
+    """Success of the last step; None if the film is full before."""
     observation, info = env.reset(seed=seed)
     opens, ended = np.ones(1, bool), False
     while not ended:
+        if film.full:
+            return None
         film.append_data(shown(bool(opens[0])))
         batch = {key: value[None] for key, value in observation.items()}
         check_finite(env.spec.id, "while it was filmed", {key: batch[key] for key in GOAL_KEYS})
@@ -168,7 +218,10 @@ def _play(env: Any, artist: EnvRenderer | None, shown: Any, policy: Policy, film
             batch[PIXELS] = artist.render(env)[None]
         action = policy(batch, opens)[0]  # (A,)
         opens = np.zeros(1, bool)
-        observation, _, terminated, truncated, info = env.step(action)
+        try:
+            observation, _, terminated, truncated, info = env.step(action)
+        except Exception as error:
+            raise RenderError(f"{env.spec.id} raised {type(error).__name__} in a step ({reason(error)}).") from error
         ended = terminated or truncated
     film.append_data(shown(False))
     return bool(success_of(info, 1)[0])

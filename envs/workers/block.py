@@ -175,6 +175,11 @@ class LocalBlock:
         (command, args), self._command = self._command, None
         return getattr(self._block, command)(*args)
 
+    @property
+    def current(self) -> int:
+        """The environment that was worked on last."""
+        return self._block.current
+
     def close(self, at_once: bool = False) -> None:
         """Close the environments."""
         self._block.close()

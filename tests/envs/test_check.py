@@ -116,7 +116,7 @@ def test_good_environments_pass(env_id: str) -> None:
         ("Bonus-v0", "gives a step the reward 5, of which its compute_reward says 0,"),
         ("Silent-v0", "put is_success or success into its step's info"),
         ("Jammed-v0", r"cannot be stepped \(a deliberate failure\)"),
-        ("Endless-v0", "no limit of steps: register it with max_episode_steps"),
+        ("Endless-v0", "no limit of steps: say --max-episode-steps, or register"),
     ],
 )
 def test_bad_environments_are_refused(env_id: str, words: str) -> None:
@@ -124,6 +124,17 @@ def test_bad_environments_are_refused(env_id: str, words: str) -> None:
         envs.check_goal_env(env_id)
     message = str(caught.value)
     assert "\n" not in message and message.endswith(".") and ": " in message
+
+
+@pytest.mark.parametrize("env_id", ["Endless-v0", "FetchReach-v4", "PointMaze_UMaze-v3"])
+def test_a_limit_of_steps_that_is_given_ends_episodes(env_id: str) -> None:
+    """Where the environment has none of its own, and in the place of its own."""
+    envs.check_goal_env(env_id, max_episode_steps=4)
+    vec = envs.make_vec(env_id, 1, workers=0, seed=0, max_episode_steps=4)
+    vec.reset()
+    actions = np.zeros_like(vec.action_space.sample())
+    assert [bool(vec.step(actions)[3][0]) for _ in range(8)] == [False, False, False, True] * 2
+    vec.close()
 
 
 def test_what_sb3_refuses() -> None:

@@ -30,6 +30,8 @@ class Task:
     """Seed of everything random: environments, weights, exploration, sampling."""
     total_steps: int = 42_000
     """Environment steps to train for, all environments together."""
+    max_episode_steps: int | None = None
+    """Steps after which an episode is truncated; None for the environment's own limit."""
     num_envs: int = 8
     """Number of environments that step together."""
     workers: int | None = None

@@ -39,10 +39,17 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "goals_per_image": (1, 1024),
     "updates_per_encoding": (1, 1024),
     "threads": (1, 256),
+    "max_episode_steps": (1, 1e9),
 }
 _ABOVE_ZERO = {"updates_per_step": 1000, "learning_rate": 1, "tau": 1, "encoder_learning_rate": 1, "alpha": 1e6,
                "softmax_temperature": 1000, "save_minutes": 1e6}  # fmt: skip
-_LEFT_TO_US = {("workers", None), ("threads", None), ("encoder_learning_rate", None), ("alpha", "auto")}
+_LEFT_TO_US = {
+    ("max_episode_steps", None),
+    ("workers", None),
+    ("threads", None),
+    ("encoder_learning_rate", None),
+    ("alpha", "auto"),
+}
 
 
 def problems(config: Config) -> list[str]:
@@ -127,7 +134,10 @@ def _problems_without_pixels(config: Config) -> list[str]:
     if "proprioception" in given and "proprioception" in envs.LAYOUTS[config.obs].vector:
         given.remove("proprioception")
     flags = ", ".join(map(_flag, given)).replace("--proprioception", "--no-proprio")
-    return [f"--obs {config.obs} has no images, without which {flags} means nothing."] if given else []
+    if not given:
+        return []
+    return [f"--obs {config.obs} has no images, without which {flags} means nothing: begin with a preset from state, "
+            "such as push, in the place of these flags."]  # fmt: skip
 
 
 def check_environment(config: Config) -> None:
@@ -135,7 +145,7 @@ def check_environment(config: Config) -> None:
     if found := problems(config):
         raise UserError(" ".join(found))
     try:
-        envs.check_goal_env(config.env_id)
+        envs.check_goal_env(config.env_id, config.max_episode_steps)
         envs.check_layout(config.obs, config.env_id)
     except ValueError as error:
         raise UserError(str(error)) from None

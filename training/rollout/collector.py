@@ -164,9 +164,9 @@ class Collector:
     # ------------------------------------------------------------------ saving
 
     def state_dict(self) -> dict[str, Any]:
-        """The environments too, where they can be saved."""
+        """The environments too, where they can be saved: not after one has raised, in the middle of a step."""
         return {
-            "envs": self.vec.get_states() if self.vec.restorable else None,  # type: ignore[attr-defined]
+            "envs": self._env_states(),
             "shown": None if self.shown is None else self.shown._asdict(),
             "episode_return": torch.from_numpy(self.episode_return.copy()),
             "success": list(self.success),
@@ -177,6 +177,10 @@ class Collector:
             "to_object": self.to_object,
             "explorer": self.explorer.state_dict(),
         }
+
+    def _env_states(self) -> list[dict[str, Any]] | None:
+        vec: Any = self.vec
+        return vec.get_states() if vec.restorable and vec.failure is None else None
 
     def load_state_dict(self, state: dict[str, Any], reset_seed: int) -> bool:
         """Continue. Returns False if the open episodes were dropped because the environments cannot be restored."""

@@ -17,8 +17,10 @@ from envs.failure import Failure
 from envs.fetch import FetchEnv
 from envs.finite import check_finite
 from envs.infos import as_objects, fetch_infos, fits, split_mask
-from envs.registry import GOAL_KEYS, goal_spaces, make_env
+from envs.registry import GOAL_KEYS, goal_spaces
 from envs.rendering.cameras import PIXELS, CameraConfig
+from envs.rendering.frames import check_view, make_seen
+from envs.rendering.simulation import pose_of
 from envs.workers.block import Infos, memory_dtype
 from envs.workers.blocks import Blocks
 from envs.workers.remote import WorkerError
@@ -50,20 +52,19 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         self.num_envs, self.workers, self.spec = num_envs, min(workers, num_envs), deepcopy(spec)
         self._seed, self._slot, self._ready, self._stepping = seed, 0, False, False
         self._env_id = spec.id  # for messages
-        example = make_env(spec)
+        example = make_seen(spec, view)
         space, actions = goal_spaces(example)
         self.metadata = {**example.metadata, "autoreset_mode": AutoresetMode.SAME_STEP}
         self.render_mode, self.restorable = example.render_mode, isinstance(example, FetchEnv)
         if view is not None:
-            if not self.restorable:
-                raise ValueError(f"'{spec.id}' is no Fetch task, which alone can be rendered for the networks.")
+            check_view(spec, view)
             space = gym.spaces.Dict({**space.spaces, PIXELS: gym.spaces.Box(0, 255, view.shape, np.uint8)})
         self.single_observation_space, self.observation_space = space, batch_space(space, num_envs)
         self.single_action_space, self.action_space = actions, batch_space(actions, num_envs)
         pose_size = 0
         if view is not None and view.one_process:
             example.reset()  # before, it has no goal
-            pose_size = len(example.get_wrapper_attr("pose")())
+            pose_size = len(pose_of(example))
         dtype = memory_dtype(space, actions, num_envs, pose_size)
         self._blocks = Blocks(spec, num_envs, self.workers, dtype, view)
         example.close()

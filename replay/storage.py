@@ -136,7 +136,7 @@ class Storage:
             self.has_begun = True
         here = self.row(newest, self.all_envs)
         self.tables["action"][here] = action
-        self.tables["reward"][here] = reward
+        self.tables["reward"][here] = reward.to(torch.float32)
         self.tables["terminated"][here] = terminated.to(torch.float32)
         self.tables["transition"][self.row(added, self.all_envs)] = newest
         added += 1

@@ -61,7 +61,7 @@ class Evaluator:
         part = ranks.local_config(config).num_envs
         # Processes that render are dear, and on some GPUs hang beside one another: from pixels, the environments of the
         # training play the evaluations too. Two at least, for one may be shown the other's images.
-        self.evaluates_in_training_envs = config.view is not None and part > 1
+        self.evaluates_in_training_envs = config.view is not None and part > 1 and envs.is_restorable(config.env_id)
         self.eval_envs = self._make_eval_envs(part, config.workers if workers is None else workers)
         actions: Any = self.eval_envs.single_action_space
         observations = self.eval_envs.single_observation_space

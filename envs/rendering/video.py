@@ -21,10 +21,10 @@ from envs.finite import check_finite
 from envs.infos import success_of
 from envs.registry import GOAL_KEYS, find_spec, make_env
 from envs.rendering.cameras import PIXELS, CameraConfig
+from envs.rendering.frames import rendered
 from envs.rendering.gl import RenderError, backend, check_gl
 from envs.rendering.renderer import EnvRenderer
 from envs.rendering.simulation import simulation
-from envs.rendering.watchdog import WATCHDOG, creating
 
 Policy = Callable[[dict[str, np.ndarray], np.ndarray], np.ndarray]
 Overlay = Callable[[np.ndarray, bool], np.ndarray]
@@ -159,29 +159,6 @@ def _drawable(env_id: str, size: int | None, max_episode_steps: int | None) -> A
     if size is None and simulation(env) is not None:
         check_gl()  # MuJoCo's own viewer fails in two ways at once
     return env
-
-
-def rendered(env: Any) -> np.ndarray:
-    """What the environment's `render()` returns, as (H, W, 3) uint8: of floats up to 1, of grey, and with opacity, too.
-
-    Raises RenderError, a sentence, if that raises, or is no image.
-    """
-    name = env.spec.id
-    try:
-        with WATCHDOG, creating():
-            returned = env.render()
-    except Exception as error:
-        said = type(error).__name__ if str(error) == "" else f"{type(error).__name__} ({reason(error)})"
-        raise RenderError(f"{name} renders no images: its render() raised {said}.") from error
-    image = returned if isinstance(returned, np.ndarray) else np.empty(())
-    image = image[..., None] if image.ndim == 2 else image
-    if image.ndim != 3 or image.shape[-1] not in (1, 3, 4) or image.dtype.kind not in "uif":
-        what = f"{image.dtype} of shape {image.shape}" if image.ndim else type(returned).__name__
-        raise RenderError(f"{name} renders no images: its render() returned {what}, not (height, width, 3) of uint8.")
-    image = image[..., :3].repeat(3 if image.shape[-1] == 1 else 1, axis=-1)
-    if image.dtype.kind == "f":
-        image = np.nan_to_num(image) * (255 if image.max() <= 1 else 1)
-    return image.clip(0, 255).astype(np.uint8)
 
 
 def enlarged(pixels: np.ndarray) -> np.ndarray:

@@ -54,6 +54,11 @@ _LEFT_TO_US = {
 
 def problems(config: Config) -> list[str]:
     """What is wrong with the values alone, each a sentence with its mend."""
+    if config.proprio_indices is not None:
+        try:
+            envs.parse_indices(config.proprio_indices)
+        except ValueError as error:
+            return [f"--proprio-indices: {error}"]
     return [
         *_numbers(config),
         *(_pixel_problems(config) if config.layout.pixels else _problems_without_pixels(config)),
@@ -95,6 +100,8 @@ def _resume_problems(config: Config) -> list[str]:
 def _pixel_problems(config: Config) -> list[str]:
     """Sentences on pixel flags that do not go together."""
     found, routing = [], ROUTINGS[config.routing]
+    if (config.proprio_indices is not None) != (config.obs == "pixels+vector+goal"):
+        found.append("--proprio-indices names the numbers of --obs pixels+vector+goal: give both, or neither.")
     try:
         envs.check_cameras(config.cameras)
     except ValueError as error:
@@ -146,7 +153,9 @@ def check_environment(config: Config) -> None:
         raise UserError(" ".join(found))
     try:
         envs.check_goal_env(config.env_id, config.max_episode_steps)
-        envs.check_layout(config.obs, config.env_id)
+        envs.check_layout(config.obs, config.env_id, config.layout.indices)
+        if config.view is not None:
+            envs.check_view(envs.find_spec(config.env_id), config.view)
     except ValueError as error:
         raise UserError(str(error)) from None
 

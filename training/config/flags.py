@@ -27,8 +27,8 @@ class Task:
         "state", "chapter", "honest", "pixels-only", "blind", "honest-blind", "pixels+goal", "pixels+vector+goal"
     ] = "state"
     """What the networks see beside the desired goal: state = all numbers; chapter = pixels, proprioception and achieved
-    goal; honest = pixels and proprioception; pixels-only; blind and honest-blind = those two without the pixels. Other
-    environments than the Fetch tasks have state, pixels+goal (no more) and pixels+vector+goal (--proprio-indices)."""
+    goal; honest = pixels and proprioception; pixels-only; blind, honest-blind = without the pixels. Not in Fetch:
+    state, pixels+goal, pixels+vector+goal."""
     seed: int = 0
     """Seed of everything random: environments, weights, exploration, sampling."""
     total_steps: int = 42_000

@@ -26,7 +26,7 @@ import envs
 from training import run_folder
 from training.config.cli import check_text, name_and_version
 from training.config.validation import check
-from training.errors import UserError, guarded, ran_out_of_memory
+from training.errors import RunFailed, UserError, environment_failed, guarded, ran_out_of_memory
 from training.evaluator import Evaluator
 from training.finish import FILMED
 from training.progress import Counted, closing_table
@@ -95,6 +95,10 @@ def run(arguments: Arguments) -> None:
             result["chosen_with"] = saved.score
         films = {"video": arguments.video, "keypoints": arguments.keypoints}
         result |= {name: str(path) for name, path in films.items() if path is not None}
+    except Exception as error:
+        if (failure := evaluator.eval_envs.failure) is None:
+            raise
+        raise RunFailed(environment_failed(failure, config.env_id, folder) + ".") from error
     finally:
         evaluator.close()
     if arguments.json:
@@ -115,7 +119,17 @@ def film(evaluator: Evaluator, path: Path, seed: int, console: Console, overlay:
     config, play = evaluator.config, evaluator.policy.deterministic()
     tell = Counted(console.print, f"filming {FILMED} episodes", FILMED)
     try:
-        envs.record(config.env_id, play, path, episodes=FILMED, seed=seed, view=config.view, overlay=overlay, tell=tell)
+        envs.record(
+            config.env_id,
+            play,
+            path,
+            episodes=FILMED,
+            seed=seed,
+            view=config.view,
+            overlay=overlay,
+            max_episode_steps=config.max_episode_steps,
+            tell=tell,
+        )
     except OSError as error:
         if ran_out_of_memory(error):
             raise

@@ -163,7 +163,8 @@ class TrainedPolicy:
             UserError: one sentence, if images have to be rendered and no GL library is there.
         """
         check_rendering(self.config)
-        env = envs.make_env(self.config.env_id)
+        view = self.config.view
+        env = envs.make_seen(self.config.env_id, view, max_episode_steps=self.config.max_episode_steps)
         return env if self.config.view is None else PixelEnv(env, self.config)
 
     def _batched(self, obs: Mapping[str, ArrayLike]) -> tuple[dict[str, NDArray[Any]], bool]:

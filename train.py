@@ -60,8 +60,7 @@ def learn(trainer: Trainer, state: TrainingState, run: Run) -> None:
 
 def train(config: Config, ranks: Ranks, console: Console) -> int:
     """Run a configuration to its end, or to a signal; returns the exit code."""
-    if note := check(config):
-        console.print(note, soft_wrap=True)
+    check(config)
     ranks.local_config(config)  # raises if it cannot be divided
     ranks.join()
     if (opened := open_run(config, ranks)) is None:
@@ -73,7 +72,6 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
             console.print(sentence, soft_wrap=True)
         logger = None if ranks.rank else log_run_info(trainer, opened.folder, state.step, console)
         with Progress(trainer.config, console) as progress, Run(trainer, state, opened.folder, logger, progress) as run:
-            run.noted |= note is not None
             learn(trainer, state, run)
             if run.stopping:
                 run.save()

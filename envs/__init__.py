@@ -9,10 +9,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from envs.registry import make_env  # first: it imports MuJoCo and gymnasium-robotics with care
+from envs.registry import find_spec, make_env  # first: it imports MuJoCo and gymnasium-robotics with care
 
 # isort: split
-from envs.check import check_goal_env, check_layout, success_ends
+from envs.check import check_goal_env, check_layout, is_restorable, played_steps
+from envs.failure import Failure
 from envs.finite import NotFinite
 from envs.infos import success_of, success_of_step
 from envs.layout import (
@@ -21,17 +22,20 @@ from envs.layout import (
     Layout,
     fetch_fields,
     has_object,
+    parse_indices,
     take,
     vector_of,
     vector_size,
 )
 from envs.make import cores, make_vec
 from envs.rendering.cameras import CAMERAS, PIXELS, SIZE, CameraConfig, check_cameras
+from envs.rendering.frames import check_view, make_seen
 from envs.rendering.gl import RenderError, check_gl, is_software
 from envs.vector import GoalVectorEnv
 from envs.workers.remote import WorkerError
 
 if TYPE_CHECKING:
+    from envs.rendering.observation import PixelObservation
     from envs.rendering.video import Overlay, enlarged, record
     from envs.reward import reward_fn, reward_range, reward_when_needed
 
@@ -42,28 +46,35 @@ __all__ = [
     "PROPRIOCEPTION",
     "SIZE",
     "CameraConfig",
+    "Failure",
     "GoalVectorEnv",
     "Layout",
     "NotFinite",
     "Overlay",
+    "PixelObservation",
     "RenderError",
     "WorkerError",
     "check_cameras",
     "check_gl",
     "check_goal_env",
     "check_layout",
+    "check_view",
     "cores",
     "enlarged",
     "fetch_fields",
+    "find_spec",
     "has_object",
+    "is_restorable",
     "is_software",
     "make_env",
+    "make_seen",
     "make_vec",
+    "parse_indices",
+    "played_steps",
     "record",
     "reward_fn",
     "reward_range",
     "reward_when_needed",
-    "success_ends",
     "success_of",
     "success_of_step",
     "take",
@@ -78,6 +89,7 @@ _LAZY = {
     "record": "rendering.video",
     "Overlay": "rendering.video",
     "enlarged": "rendering.video",
+    "PixelObservation": "rendering.observation",
 }
 
 

@@ -11,28 +11,27 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from envs.failure import reason
 from envs.fetch import FetchEnv
 from envs.layers import inside
-from envs.layout import LAYOUTS, has_object
+from envs.layout import has_object
 from envs.registry import GOAL_KEYS, find_spec, make_env, suggestion
-from envs.returned import SEEDS, Step, played, reason
+from envs.returned import SEEDS, Step, played
 
 
-def check_goal_env(env_id: str) -> str | None:
+def check_goal_env(env_id: str, max_episode_steps: int | None = None) -> None:
     """Raise ValueError, one sentence with the mend in it, unless `env_id` can be trained on.
 
     It must be registered, build, have a Dict observation of 1-D Boxes `observation`, `achieved_goal` and
-    `desired_goal`, bounded continuous actions and a limit of steps. What `reset` and `step` return must fit that, say
-    whether it succeeded, and the rewards must be those of a vectorised `compute_reward`.
-
-    Returns:
-        A sentence on what will not be right although it can be trained on, or None.
+    `desired_goal`, bounded continuous actions and a limit of steps, or be given one. What `reset` and `step` return
+    must fit that, say whether it succeeded, and the rewards must be those of a vectorised `compute_reward`, but for
+    steps that end an episode in failure.
     """
     spec = find_spec(env_id)
     if "MujocoPy" in str(spec.entry_point):
         raise ValueError(f"'{env_id}' needs mujoco-py, which is retired: {suggestion(env_id)}.")
     try:
-        env = make_env(spec)
+        env = make_env(spec, max_episode_steps=max_episode_steps)
     except Exception as error:  # whatever a constructor raises, the user gets one sentence
         raise ValueError(
             f"'{env_id}' cannot be built ({reason(error)}): install what it needs or choose another id."
@@ -41,30 +40,44 @@ def check_goal_env(env_id: str) -> str | None:
         _check_goals(env_id, env)
         _check_actions(env_id, env)
         if env.spec is None or env.spec.max_episode_steps is None:
-            raise ValueError(f"'{env_id}' has no limit of steps: register it with max_episode_steps, so episodes end.")
-        steps = played(env_id, env)
-        _check_reward(env_id, env, steps)
-        return success_ends(env_id) if any(step.ended_on_success for step in steps) else None
+            raise ValueError(
+                f"'{env_id}' has no limit of steps: say --max-episode-steps, or register it with one, so episodes end."
+            )
+        _check_reward(env_id, env, played(env_id, env))
     finally:
         env.close()
 
 
-def success_ends(env_id: str) -> str:
-    """What is not right in an environment whose episodes end on success, a sentence."""
-    return (
-        f"'{env_id}' ends its episodes on success, but goals lent by hindsight do not: reaching one is valued as if "
-        "the agent had to stay there, so that it may learn late or never, unlike in a task that goes on to its limit "
-        "of steps (the mazes with continuing_task=True)."
-    )
+def played_steps(env_id: str, max_episode_steps: int | None = None) -> list[Step]:
+    """The steps that `check_goal_env` plays, for what they say of how episodes end."""
+    env = make_env(env_id, max_episode_steps=max_episode_steps)
+    try:
+        return played(env_id, env)
+    finally:
+        env.close()
 
 
-def check_layout(name: str, env_id: str) -> None:
-    """Raise ValueError, with the reason, if a task cannot be observed through the layout `name`."""
-    layout, env = LAYOUTS[name], make_env(env_id)
+def is_restorable(env_id: str) -> bool:
+    """Whether the states of its environments can be saved, and put back: those of the Fetch tasks."""
+    env = make_env(env_id)
+    env.close()
+    return isinstance(env, FetchEnv)
+
+
+def check_layout(name: str, env_id: str, indices: tuple[int, ...] | None = None) -> None:
+    """Raise ValueError, with the reason, if a task cannot be observed through the layout `name`; with `indices`, those
+    numbers of the observation are proprioception."""
+    env = make_env(env_id)
     fetch, size = isinstance(env, FetchEnv), env.observation_space["observation"].shape[-1]  # type: ignore[index]
     env.close()
-    if not fetch and (layout.pixels or "proprioception" in layout.vector):
-        raise ValueError(f"The layout '{name}' is made for the Fetch tasks: use state.")
+    if indices is not None and max(indices) >= size:
+        raise ValueError(f"'{env_id}' observes {size} numbers, from 0 on, and --proprio-indices names {max(indices)}.")
+    if not fetch and name not in ("state", "pixels+goal", "pixels+vector+goal", "pixels-only"):
+        raise ValueError(
+            f"The layout '{name}' is made for the Fetch tasks, where it is known what each number is: from pixels say "
+            "--obs pixels+goal, or pixels+vector+goal with --proprio-indices; from state begin with a preset from "
+            "state, such as push."
+        )
     if fetch and name in ("honest", "honest-blind") and not has_object(size):
         raise ValueError(
             f"The layout '{name}' hides the achieved goal, but in Reach that is the gripper's position, which "
@@ -117,6 +130,8 @@ def _check_reward(env_id: str, env: gym.Env[Any, Any], steps: list[Step]) -> Non
         raise ValueError(f"'{env_id}' has a compute_reward that gives {_odd(alone)}: let it give finite rewards.")
     atol = 1e-6 * (1 + max(np.abs(of).max(), np.abs(to).max()))  # goals may come as float32
     for step, reward in zip(steps, alone[::3], strict=True):
+        if step.terminated and not step.success:
+            continue  # it is never lent a goal, so that it may have a penalty beside
         if not np.isclose(step.reward, reward, rtol=1e-4, atol=atol):
             raise ValueError(
                 f"'{env_id}' gives a step the reward {step.reward:g}, of which its compute_reward says {reward:g}, and "

@@ -54,6 +54,31 @@ def fetch_infos(success: np.ndarray, ended: np.ndarray, finals: Mapping[str, np.
     return infos
 
 
+def fits(there: Any, value: Any) -> bool:
+    """Whether gymnasium can put an info's `value` into what other environments made of that entry."""
+    if there is None or isinstance(there, dict) or isinstance(value, dict):
+        return there is None or (isinstance(there, dict) and isinstance(value, dict))
+    if there.dtype == object:
+        return True
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of unlike lengths
+        return False
+    numbers = "biufc"
+    return array.shape == there.shape[1:] and (array.dtype.kind in numbers) == (there.dtype.kind in numbers)
+
+
+def as_objects(there: Any, mask: np.ndarray) -> np.ndarray:
+    """The same entry as an array of objects (N,), None but where `mask` (N,) says that there is one."""
+    objects = np.full(len(mask), None, dtype=object)
+    for row in np.flatnonzero(mask):
+        if isinstance(there, dict):
+            objects[row] = {key: part[row] for key, part in there.items() if f"_{key}" in there}
+        else:
+            objects[row] = there[row]
+    return objects
+
+
 def split_mask(options: dict[str, Any] | None, num_envs: int) -> tuple[np.ndarray, dict[str, Any] | None]:
     """Which environments a reset is for, (num_envs,) bool, and what else its options say."""
     if options is None or "reset_mask" not in options:

@@ -37,6 +37,7 @@ class Layout(NamedTuple):
 
     pixels: bool
     vector: tuple[str, ...]
+    indices: tuple[int, ...] | None = None  # numbers of the observation that are proprioception; None in a Fetch task
 
     @property
     def shows_achieved(self) -> bool:
@@ -52,6 +53,9 @@ LAYOUTS = {
     "chapter": Layout(True, ("proprioception", "achieved_goal")),
     "honest": Layout(True, ("proprioception",)),
     "pixels-only": Layout(True, ()),
+    # The same two for other environments than Fetch's: whether they hide the object is the user's to know.
+    "pixels+vector+goal": Layout(True, ("proprioception",)),
+    "pixels+goal": Layout(True, ()),
     # Controls: the same vectors without the images.
     "blind": Layout(False, ("proprioception", "achieved_goal")),
     "honest-blind": Layout(False, ("proprioception",)),
@@ -97,14 +101,34 @@ def vector_of(observation: Mapping[str, np.ndarray], layout: Layout) -> np.ndarr
     Returns:
         (N, V) float32, a copy; V is `vector_size`.
     """
-    parts = [_part(observation, name) for name in layout.vector]
+    parts = [_part(observation, name, layout) for name in layout.vector]
     if not parts:
         return np.zeros((len(observation["desired_goal"]), 0), np.float32)
     return np.concatenate(parts, axis=-1, dtype=np.float32, casting="same_kind")
 
 
-def _part(observation: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    return take(observation["observation"], PROPRIOCEPTION) if name == "proprioception" else observation[name]
+def _part(observation: Mapping[str, np.ndarray], name: str, layout: Layout) -> np.ndarray:
+    if name != "proprioception":
+        return observation[name]
+    if layout.indices is not None:
+        return observation["observation"][..., list(layout.indices)]
+    return take(observation["observation"], PROPRIOCEPTION)
+
+
+def parse_indices(text: str) -> tuple[int, ...]:
+    """The numbers that "0:3,9:11" names, 0 1 2 9 10: ranges as Python's, and single ones, each once.
+
+    Raises ValueError, a sentence, for anything else.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, colon, end = part.strip().partition(":")
+        if not first.isdecimal() or (colon and not end.isdecimal()):
+            raise ValueError(f"'{part}' names no numbers: give ranges and single ones, as in 0:3,9:11.")
+        found += range(int(first), int(end) if colon else int(first) + 1)
+    if not found or len(set(found)) < len(found):
+        raise ValueError(f"'{text}' names none, or one twice: give different numbers, as in 0:3,9:11.")
+    return tuple(found)
 
 
 def vector_size(observation_space: gym.Space, layout: Layout) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 from envs.registry import find_spec
@@ -16,6 +17,7 @@ def make_vec(
     view: CameraConfig | None = None,
     workers: int | None = None,
     seed: int | None = None,
+    max_episode_steps: int | None = None,
 ) -> GoalVectorEnv:
     """Build `num_envs` environments of `env_id` behind gymnasium's vector API.
 
@@ -26,6 +28,7 @@ def make_vec(
         workers: processes to spread the environments over, at most one per environment; 0 steps them here;
             None takes one per core but one, from the number of cores alone.
         seed: what the first `reset()` that names no seed uses; environment i gets seed + i.
+        max_episode_steps: steps after which an episode is truncated; None for the environment's own limit.
 
     Raises:
         ValueError: for an unknown id or camera, or a number that makes no sense.
@@ -37,7 +40,10 @@ def make_vec(
         raise ValueError(f"A vector of {num_envs} environments makes no sense: ask for 1 or more.")
     if workers is not None and workers < 0:
         raise ValueError(f"{workers} workers make no sense: ask for 0 (none) or more, or None (by core count).")
-    return GoalVectorEnv(find_spec(env_id), num_envs, cores() - 1 if workers is None else workers, seed, view)
+    spec = find_spec(env_id)
+    if max_episode_steps is not None:
+        spec = dataclasses.replace(spec, max_episode_steps=max_episode_steps)
+    return GoalVectorEnv(spec, num_envs, cores() - 1 if workers is None else workers, seed, view)
 
 
 def cores() -> int:

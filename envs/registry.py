@@ -31,7 +31,7 @@ gym.register_envs(gymnasium_robotics)
 GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
 
 
-def make_env(env_id: str | EnvSpec, *, render_mode: str | None = None, **kwargs: Any) -> gym.Env[Any, Any]:
+def make_env(env_id: str | EnvSpec, **kwargs: Any) -> gym.Env[Any, Any]:
     """Build one environment that truncates after its spec's `max_episode_steps`, or sooner by a limit of its own.
 
     It is what `gymnasium.make` gives without the passive checker; for the four Fetch tasks a `FetchEnv`: the same
@@ -39,13 +39,13 @@ def make_env(env_id: str | EnvSpec, *, render_mode: str | None = None, **kwargs:
 
     Args:
         env_id: a registered id ("FetchPush-v4", "module:Name-v0") or a spec.
-        render_mode: as in `gymnasium.make`.
-        **kwargs: passed on to the environment's constructor.
+        **kwargs: passed on to the environment's constructor; `render_mode` only where something is to be rendered, for
+            not every environment knows it.
     """
     leaves_files = "maze" in (env_id if isinstance(env_id, str) else env_id.id).lower()
     with warnings.catch_warnings(), _temporary_files_removed() if leaves_files else contextlib.nullcontext():
         warnings.simplefilter("ignore", DeprecationWarning)
-        stock = gym.make(env_id, render_mode=render_mode, disable_env_checker=True, **kwargs)
+        stock = gym.make(env_id, disable_env_checker=True, **kwargs)
     return FetchEnv(stock) if is_fetch(stock) else stock
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
+from envs.failure import reason
 from envs.infos import FLAGS, success_of
 from envs.layers import inside
 
@@ -21,12 +22,13 @@ STEPS = 5  # of each episode, at most
 
 
 class Step(NamedTuple):
-    """What hindsight makes use of: goals (G,) float64 after the step, its reward, and whether success ended it."""
+    """What hindsight makes use of: goals (G,) float64 after the step, its reward, and how it went."""
 
     achieved: np.ndarray
     desired: np.ndarray
     reward: float
-    ended_on_success: bool
+    terminated: bool
+    success: bool
 
 
 def played(env_id: str, env: gym.Env[Any, Any]) -> list[Step]:
@@ -45,7 +47,8 @@ def played(env_id: str, env: gym.Env[Any, Any]) -> list[Step]:
         for number in range(last + 1):
             action = rng.uniform(space.low, space.high)
             if 0 < number == last:
-                _put_goal(task.unwrapped, steps[-1])
+                for holder in (task.unwrapped, getattr(task.unwrapped, "task", None)):  # the latter is panda-gym's
+                    _put_goal(holder, steps[-1])
                 action = space.low + (space.high - space.low) / 2
             step, ended = _step(env_id, env, task, action.astype(space.dtype).clip(space.low, space.high))
             steps.append(step)
@@ -56,16 +59,11 @@ def played(env_id: str, env: gym.Env[Any, Any]) -> list[Step]:
 
 
 def _put_goal(task: Any, step: Step) -> None:
-    """Move the goal to what `step` achieved, in a task that keeps it as `goal` (those of gymnasium-robotics do)."""
+    """Move the goal to what `step` achieved, in a task that keeps it as `goal`, as gymnasium-robotics does."""
     goal = getattr(task, "goal", None)
     if isinstance(goal, np.ndarray) and np.array_equal(goal, step.desired):
         with contextlib.suppress(AttributeError):  # a property
             task.goal = step.achieved.astype(goal.dtype)
-
-
-def reason(error: BaseException) -> str:
-    """The first line of an error's message."""
-    return str(error).strip().split("\n")[0].rstrip(".")[:160] or type(error).__name__
 
 
 def _reset(env_id: str, env: gym.Env[Any, Any], task: gym.Env[Any, Any], seed: int | None) -> None:
@@ -102,7 +100,7 @@ def _step(env_id: str, env: gym.Env[Any, Any], task: gym.Env[Any, Any], action: 
             raise ValueError(f"'{env_id}' returns {_short(flag)} as {name} from step: let it be True or False.")
     success = _success(env_id, info)
     achieved, desired = (np.array(observation[key], dtype=np.float64) for key in ("achieved_goal", "desired_goal"))
-    return Step(achieved, desired, float(reward), success and bool(terminated)), bool(terminated or truncated)
+    return Step(achieved, desired, float(reward), bool(terminated), success), bool(terminated or truncated)
 
 
 def _success(env_id: str, info: dict[str, Any]) -> bool:

@@ -13,11 +13,14 @@ from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoA
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from envs.failure import Failure
 from envs.fetch import FetchEnv
 from envs.finite import check_finite
-from envs.infos import fetch_infos, split_mask
-from envs.registry import GOAL_KEYS, goal_spaces, make_env
+from envs.infos import as_objects, fetch_infos, fits, split_mask
+from envs.registry import GOAL_KEYS, goal_spaces
 from envs.rendering.cameras import PIXELS, CameraConfig
+from envs.rendering.frames import check_view, make_seen
+from envs.rendering.simulation import pose_of
 from envs.workers.block import Infos, memory_dtype
 from envs.workers.blocks import Blocks
 from envs.workers.remote import WorkerError
@@ -49,20 +52,19 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         self.num_envs, self.workers, self.spec = num_envs, min(workers, num_envs), deepcopy(spec)
         self._seed, self._slot, self._ready, self._stepping = seed, 0, False, False
         self._env_id = spec.id  # for messages
-        example = make_env(spec)
+        example = make_seen(spec, view)
         space, actions = goal_spaces(example)
         self.metadata = {**example.metadata, "autoreset_mode": AutoresetMode.SAME_STEP}
         self.render_mode, self.restorable = example.render_mode, isinstance(example, FetchEnv)
         if view is not None:
-            if not self.restorable:
-                raise ValueError(f"'{spec.id}' is no Fetch task, which alone can be rendered for the networks.")
+            check_view(spec, view)
             space = gym.spaces.Dict({**space.spaces, PIXELS: gym.spaces.Box(0, 255, view.shape, np.uint8)})
         self.single_observation_space, self.observation_space = space, batch_space(space, num_envs)
         self.single_action_space, self.action_space = actions, batch_space(actions, num_envs)
         pose_size = 0
         if view is not None and view.one_process:
             example.reset()  # before, it has no goal
-            pose_size = len(example.get_wrapper_attr("pose")())
+            pose_size = len(pose_of(example))
         dtype = memory_dtype(space, actions, num_envs, pose_size)
         self._blocks = Blocks(spec, num_envs, self.workers, dtype, view)
         example.close()
@@ -183,6 +185,11 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         self._call("set_state", [(state,) for state in states], {})
         self._ready, self._seed = True, None
 
+    @property
+    def failure(self) -> Failure | None:
+        """What an environment has raised, in whatever process."""
+        return self._blocks.failure
+
     def gl_renderer(self) -> str | None:
         """What renders the observations' pixels, as GL names it; None where nothing is rendered."""
         self._check_idle("gl_renderer")
@@ -224,6 +231,16 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
                 infos = self._add_info(infos, {"final_obs": final_obs, "final_info": final_info}, row)
             infos = self._add_info(infos, info, row)
         return infos
+
+    def _add_info(self, vector_infos: dict[str, Any], env_info: dict[str, Any], env_num: int) -> dict[str, Any]:
+        """As gymnasium's; an entry whose kind or shape differs between environments becomes an array of objects."""
+        for key, value in env_info.items():
+            if not fits(vector_infos.get(key), value):
+                vector_infos[key] = as_objects(vector_infos[key], vector_infos[f"_{key}"])
+                vector_infos[key][env_num], vector_infos[f"_{key}"][env_num] = value, True
+            else:
+                vector_infos = super()._add_info(vector_infos, {key: value}, env_num)
+        return vector_infos
 
     def _call(self, name: str, args: Sequence[Sequence[Any]], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         self._check_idle(name)

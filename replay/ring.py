@@ -132,14 +132,19 @@ class Ring:
         achieved, next_achieved = (self.storage.gather("achieved_goal", rows) for rows in (here, following))
         tiles = len(new_goal) // len(here)
         each = here.repeat(tiles)  # (B,)
+        reward, terminated = self.storage.gather("reward", each), self.storage.gather("terminated", each)
+        # What ended otherwise than by success, a crash say, ends for any goal, and its reward may hold more than the
+        # goal's, which compute_reward does not know: it keeps its goal.
+        relabelled = relabelled & ((terminated == 0) | (reward >= self.storage.success_reward))
         goal, reward = relabel(
             self.goal_space.reward,
             relabelled=relabelled,
             new_goal=new_goal,
             desired_goal=self.storage.gather("desired_goal", each),
             next_achieved_goal=next_achieved.repeat(tiles, 1),
-            reward=self.storage.gather("reward", each),
+            reward=reward,
         )
+        ends = torch.where(relabelled, (reward >= self.storage.success_reward).to(torch.float32), terminated)
         next_goal = goal
         if self.subtract_achieved:  # in float64, before rounding
             goal, next_goal = goal - achieved.repeat(tiles, 1), goal - next_achieved.repeat(tiles, 1)
@@ -148,7 +153,7 @@ class Ring:
             next_obs=self._observation(env_index, time + 1, names),
             action=self.storage.gather("action", each),
             reward=reward,
-            discount=self.gamma * (1 - self.storage.gather("terminated", each)),
+            discount=self.gamma * (1 - ends),
             goal=goal.to(torch.float32),
             next_goal=next_goal.to(torch.float32),
             achieved_goal=achieved.to(torch.float32),

@@ -8,6 +8,7 @@ everything stored, whatever the episodes' lengths, with no rejection and no loop
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,7 @@ class Storage:
             "intact": cursor(0),  # oldest time whose image on disk has not been overwritten; at most `newest`
         }
         self.all_envs = torch.arange(self.num_envs, device=self.device)
+        self.success_reward = math.inf  # least reward of a step whose success ends its episode; infinite: none does
         # What was seen of the cursors, so as not to wait for the device again.
         self.has_begun, self.has_transitions = False, False
 
@@ -139,7 +141,7 @@ class Storage:
             self.has_begun = True
         here = self.row(newest, self.all_envs)
         self.tables["action"][here] = action
-        self.tables["reward"][here] = reward
+        self.tables["reward"][here] = reward.to(torch.float32)
         self.tables["terminated"][here] = terminated.to(torch.float32)
         self.tables["transition"][self.row(added, self.all_envs)] = newest
         added += 1

@@ -18,7 +18,7 @@ from training.errors import RunFailed, UserError, ran_out_of_memory
 
 MODEL, BEST, RESUME = "model.pt", "best.pt", "resume/state.pt"
 MODEL_FORMAT = "pixel-push-4"
-RESUME_FORMAT = "pixel-push-9"
+RESUME_FORMAT = "pixel-push-10"
 
 
 def save(state: dict[str, Any], path: Path) -> None:

@@ -8,6 +8,7 @@ import io
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import envs
 
@@ -20,6 +21,7 @@ class RunFailed(Exception):
     """A run that was under way cannot go on (NaN, full disk). What was saved stays; exit code 1."""
 
 
+TRACEBACK = "traceback.txt"  # in a run's folder
 LOWER = "--batch-size, --buffer-size, --hidden-width or --num-envs"  # what takes the most memory
 # In the messages of torch's allocators on CPU and GPU, cuBLAS, C++, MuJoCo, and a worker's traceback.
 _NO_MEMORY = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "alloc_failed", "memoryerror")
@@ -32,6 +34,15 @@ def ran_out_of_memory(error: BaseException) -> bool:
     said = str(error).lower()
     told = isinstance(error, RuntimeError | ValueError) and any(words in said for words in _NO_MEMORY)
     return told or isinstance(error, MemoryError)
+
+
+def environment_failed(failure: envs.Failure, env_id: str, folder: Path) -> str:
+    """Write the traceback of an environment into a run's folder; returns a sentence on it, without full stop."""
+    path = folder / TRACEBACK
+    with contextlib.suppress(OSError):  # a disk that is full, too
+        path.write_text(failure.traceback)
+        return f"{failure.sentence(env_id)}: its traceback is in {path}"
+    return failure.sentence(env_id)
 
 
 def guarded(name: str, work: Callable[[], int]) -> int:

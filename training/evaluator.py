@@ -22,7 +22,14 @@ from training.seeds import seeds
 def make_vec(config: Config, num_envs: int, workers: int | None, seed: int | None = None) -> GoalVectorEnv:
     """Raises UserError if the environment cannot be built so."""
     try:
-        return envs.make_vec(config.env_id, num_envs, view=config.view, workers=workers, seed=seed)
+        return envs.make_vec(
+            config.env_id,
+            num_envs,
+            view=config.view,
+            workers=workers,
+            seed=seed,
+            max_episode_steps=config.max_episode_steps,
+        )
     except ValueError as error:
         if ran_out_of_memory(error):
             raise
@@ -54,7 +61,7 @@ class Evaluator:
         part = ranks.local_config(config).num_envs
         # Processes that render are dear, and on some GPUs hang beside one another: from pixels, the environments of the
         # training play the evaluations too. Two at least, for one may be shown the other's images.
-        self.evaluates_in_training_envs = config.view is not None and part > 1
+        self.evaluates_in_training_envs = config.view is not None and part > 1 and envs.is_restorable(config.env_id)
         self.eval_envs = self._make_eval_envs(part, config.workers if workers is None else workers)
         actions: Any = self.eval_envs.single_action_space
         observations = self.eval_envs.single_observation_space

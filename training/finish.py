@@ -29,7 +29,7 @@ def first_of_two(rows: list[Row], level: float) -> Row | None:
 
 
 def finish(trainer: Trainer, training_state: TrainingState, folder: Path, console: Console) -> None:
-    """Write eval.json and the video, and print a table."""
+    """Write eval.json, print a table, and film."""
     config, wall_seconds = trainer.config, training_state.seconds
     seed = trainer.seeds["final_evaluation"]
     blind = ", then with black images and with those of another episode" if config.layout.pixels else ""
@@ -48,23 +48,6 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
         "seconds_to_90": to_90 and round(to_90["seconds"], 1),
     }
     run_folder.write_json(folder / EVAL, result)
-    video = "not asked for"
-    if config.video:
-        tell = Counted(say, f"filming {FILMED} episodes", FILMED)
-        trainer.close()  # so that no other process holds a GL context while this one films
-        try:
-            envs.record(
-                config.env_id,
-                trainer.policy.deterministic(),
-                folder / VIDEO,
-                episodes=FILMED,
-                seed=seed,
-                view=config.view,
-                tell=tell,
-            )
-            video = str(folder / VIDEO)
-        except (envs.RenderError, envs.NotFinite, OSError) as error:
-            video = f"skipped: {error}"
     low, high = result["ci95"]
     seeing = []
     if "blindfold_success_rate" in result:
@@ -78,7 +61,24 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
             *seeing,
             ("steps", f"{training_state.step}, {training_state.updates} updates, {duration(wall_seconds)}"),
             ("to 90%", f"{int(to_90['step'])} steps, {duration(to_90['seconds'])}" if to_90 else "not reached"),
-            ("video", video),
             ("run", f"{folder}"),
         ],
     )
+    if config.video:  # last, for it may take a while, or turn out impossible
+        tell = Counted(say, f"filming {FILMED} episodes", FILMED)
+        trainer.close()  # so that no other process holds a GL context while this one films
+        try:
+            envs.record(
+                config.env_id,
+                trainer.policy.deterministic(),
+                folder / VIDEO,
+                episodes=FILMED,
+                seed=seed,
+                view=config.view,
+                max_episode_steps=config.max_episode_steps,
+                tell=tell,
+            )
+            video = str(folder / VIDEO)
+        except (envs.RenderError, envs.NotFinite, OSError) as error:
+            video = f"skipped: {error}"
+        console.print(f"video: {video}", soft_wrap=True)

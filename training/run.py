@@ -20,7 +20,7 @@ from agent.routing import gradient_norm
 from encoders.pixels import softmax_temperature
 from training import checkpoint, logger, run_folder
 from training.diagnosis import diagnose
-from training.errors import LOWER, RunFailed, ran_out_of_memory
+from training.errors import LOWER, RunFailed, environment_failed, ran_out_of_memory
 from training.finish import finish
 from training.logger import Logger, Row
 from training.progress import SILENCE, Counted, Progress
@@ -48,8 +48,8 @@ class Run:
         self.signalled: signal.Signals | None = None
         self.why = ""  # what --stop-rule has to say
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
-        # Whether it was said that success ends episodes, where it does: before a resume, too.
-        self.noted = trainer.collector.success_ends
+        # Whether it was said that success is more than a reward, where it is: before a resume, too.
+        self.noted = bool(state.step) and trainer.collector.ending.contradictory
         self.saved, self.saving = time.monotonic(), 0.0  # when, and how many seconds it took
         self.busy = ""  # with what a signal has to wait for
         self.signalled_at = 0.0
@@ -69,11 +69,27 @@ class Run:
             signal.signal(number, handler)
         if isinstance(error, RunFailed | OSError):  # it may have been gone already when something was to be written
             self.place.check()
+        if error is None or (sentence := self._foreseen(error)) is None:
+            return
+        if self._failure is not None and self.trainer.ranks.count == 1:  # of several ranks, the others wait elsewhere
+            self.save()
+        raise self._failed(sentence) from error
+
+    @property
+    def _failure(self) -> envs.Failure | None:
+        """What an environment has raised."""
+        return self.trainer.train_envs.failure or self.trainer.eval_envs.failure
+
+    def _foreseen(self, error: BaseException) -> str | None:
+        """What the environments or the memory did to end the run, without a full stop; None for any other error."""
         if isinstance(error, envs.NotFinite):
-            raise self._failed(f"{error}") from error
-        if error is not None and ran_out_of_memory(error):
+            return f"{error}"
+        if ran_out_of_memory(error):
             outside = " or --replay-device cpu" if self.trainer.replay_device.type == "cuda" else ""
-            raise self._failed(f"memory ran out: free some, or start anew with a lower {LOWER}{outside}") from error
+            return f"memory ran out: free some, or start anew with a lower {LOWER}{outside}"
+        if self._failure is not None:
+            return environment_failed(self._failure, self.trainer.config.env_id, self.folder)
+        return None
 
     def _failed(self, sentence: str) -> RunFailed:
         return RunFailed(f"{sentence}; by step {self.state.step}, {checkpoint.kept(self.folder)}.")
@@ -91,9 +107,13 @@ class Run:
         self.progress.tick(self.state.step, self.state.seconds)
         self.place.check()  # also where nothing is written: what goes on is not going to be saved
         config, ranks, due = self.trainer.config, self.trainer.ranks, self.state.due
-        if self.trainer.collector.success_ends and not self.noted:  # nobody could know before one did
+        if self.trainer.collector.ending.contradictory and not self.noted:  # nobody could know before
             self.noted = True
-            self.progress.console.print(envs.success_ends(config.env_id), soft_wrap=True)
+            self.progress.console.print(
+                f"Success ends the episodes of {config.env_id}, but needs more than the reward of a reached goal: "
+                "transitions with goals lent by hindsight are taken to go on.",
+                soft_wrap=True,
+            )
         self.trainer.statistics.merge()
         if getattr(self.progress.console.file, "lost", False) and self.signalled is None:
             self.signalled = signal.SIGPIPE  # nobody reads what the run prints: it ends as by a signal
@@ -215,7 +235,10 @@ class Run:
             try:
                 finish(self.trainer, self.state, self.folder, console)
                 self.logger.close()
-            except OSError:
-                self.place.check()
-                raise
+            except Exception as error:
+                if isinstance(error, OSError):
+                    self.place.check()
+                if (sentence := self._foreseen(error)) is None:
+                    raise
+                raise self._failed(sentence) from error
         return 0

@@ -13,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 
+import envs
 from agent import saving
 from envs import GoalVectorEnv
 from goals import GoalSpace
@@ -171,6 +172,13 @@ class Trainer:
     def start(self) -> None:
         """Open the first episodes, with rank 0's weights on all ranks."""
         self.ranks.sync_parameters(self.learner.sac)
+        if not self.train_envs.restorable:  # Fetch tasks never end before their limit
+            steps = envs.played_steps(self.config.env_id, self.config.max_episode_steps)
+            self.collector.observe_ending(
+                np.array([step.reward for step in steps], np.float32),
+                np.array([step.terminated for step in steps]),
+                np.array([step.success for step in steps]),
+            )
         self.collector.reset(merge=self.statistics.merge)
 
     def state_dict(self) -> dict[str, Any]:

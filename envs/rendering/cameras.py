@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -37,13 +38,15 @@ class CameraConfig:
     """How environments are rendered.
 
     Args:
-        cameras: names of `CAMERAS`; their images are stacked as channels, in this order.
+        cameras: names of `CAMERAS` (of the Fetch tasks) or of the model's own cameras, or free ones (`free_camera`);
+            their images are stacked as channels, in this order.
         render_size: pixels a side that are rendered; other than SIZE, the image is resized as the chapter does (PIL,
             bilinear).
         goal_marker: render the red ball at the goal. It shows the goal that the environment gave, and so contradicts
             relabelled ones.
         msaa: smooth edges (4 samples a pixel).
         one_process: have one process render all environments, instead of each worker its own.
+        hide: sites, geoms or bodies of the model to leave out, by name: what shows the goal where it is no Fetch task.
     """
 
     cameras: tuple[str, ...] = ("default",)
@@ -51,6 +54,7 @@ class CameraConfig:
     goal_marker: bool = False
     msaa: bool = False
     one_process: bool = False
+    hide: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -58,11 +62,29 @@ class CameraConfig:
         return SIZE, SIZE, 3 * len(self.cameras)
 
 
+def free_camera(name: str) -> Camera | None:
+    """The camera of six numbers, "distance,azimuth,elevation,x,y,z" in metres and degrees; None for a plain name.
+
+    Raises ValueError for anything else with a comma.
+    """
+    if "," not in name:
+        return None
+    try:
+        distance, azimuth, elevation, *lookat = (float(number) for number in name.split(","))
+        x, y, z = lookat
+    except ValueError:
+        raise ValueError(
+            f"'{name}' is no camera: a free one has six numbers, distance,azimuth,elevation,x,y,z, and names stand "
+            "apart: --cameras close mirror."
+        ) from None
+    if not (all(map(math.isfinite, (distance, azimuth, elevation, x, y, z))) and distance > 0):
+        raise ValueError(f"'{name}' is no camera: its numbers must be finite, and its distance above 0.")
+    return Camera(distance, azimuth, elevation, (x, y, z))
+
+
 def check_cameras(names: Sequence[str]) -> None:
-    """Raise ValueError, naming the cameras there are, unless `names` are one or more of them."""
+    """Raise ValueError unless `names` are one or more different cameras; whether a model has them is found later."""
     for name in names:
-        if name not in CAMERAS:
-            apart = " Names stand apart: --cameras close mirror." if "," in name else ""
-            raise ValueError(f"There is no camera '{name}': choose among {', '.join(CAMERAS)}.{apart}")
+        free_camera(name)
     if not names or len(set(names)) < len(names):
         raise ValueError("Name one or more different cameras.")

@@ -1,4 +1,4 @@
-"""Images of Fetch tasks, rendered from poses rather than from simulations.
+"""Images of MuJoCo environments, rendered from poses rather than from simulations.
 
 A simulation is never rendered itself: stock's `render()` runs `mj_forward` on it, which changes what PickAndPlace does
 next. What is rendered is a scratch copy, given the joint positions. So one renderer, with one GL context, serves any
@@ -12,11 +12,16 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import gymnasium as gym
 import mujoco
 import numpy as np
 
+from envs.fetch import FetchEnv
 from envs.rendering import gl
-from envs.rendering.cameras import CAMERAS, SIZE, CameraConfig
+from envs.rendering.cameras import SIZE, CameraConfig
+from envs.rendering.frames import rendered
+from envs.rendering.simulation import find_camera, pose_of, simulation
+from envs.rendering.simulation import hide as hide_part
 from envs.rendering.watchdog import WATCHDOG, creating
 
 # Covers of sensors inside the robot's shell: from none of our cameras does one of their pixels show.
@@ -31,12 +36,13 @@ def object_columns(model: mujoco.MjModel) -> list[int]:
 
 
 class Renderer:
-    """Renders poses of one Fetch task.
+    """Renders poses of one task.
 
     Args:
         model: the task's, copied.
         view: cameras, size, and what is left out.
         hide: bodies to leave out, beside those that never show.
+        fetch: whether it is a Fetch task. Of others, shadows are left out, which take most of an image's time.
         tiles: images rendered side by side before they are read back. One is best in software; on a GPU each readback
             waits for the card.
 
@@ -47,15 +53,20 @@ class Renderer:
         name: GL_RENDERER in use.
     """
 
-    def __init__(self, model: mujoco.MjModel, view: CameraConfig, tiles: int = 1, hide: Sequence[str] = ()) -> None:
+    def __init__(
+        self, model: mujoco.MjModel, view: CameraConfig, tiles: int = 1, hide: Sequence[str] = (), fetch: bool = True
+    ) -> None:
         self.view, self.tiles = view, tiles
-        self._model = _stripped(model, view, tiles, (*HIDDEN_BODIES, *hide))
+        self._model = _stripped(model, view, tiles, (*HIDDEN_BODIES, *hide) if fetch else hide)
         self._data = mujoco.MjData(self._model)
-        self._target = self._model.site("target0").id
-        self._cameras = [_free_camera(name) for name in view.cameras]
+        self._target = self._model.site("target0").id if fetch else None
+        if fetch and not view.goal_marker:
+            self._model.site_rgba[self._target, 3] = 0.0
+        self._cameras = [find_camera(name, model, fetch) for name in view.cameras]
         self._context: Any = gl.make_context(view.render_size)
         self.name = gl.renderer_name()
         self._scene = mujoco.MjvScene(self._model, _MAX_GEOMS)
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] &= fetch
         self._option, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
         with creating():
             self._mjr_context: Any = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
@@ -95,12 +106,16 @@ class Renderer:
         """Give the scratch copy a pose, and compute all that can be seen of it."""
         model, data = self._model, self._data
         data.qpos[:] = pose[: model.nq]
-        data.mocap_pos[:] = pose[model.nq : model.nq + 3 * model.nmocap].reshape(-1, 3)
-        data.mocap_quat[:] = pose[model.nq + 3 * model.nmocap : -3].reshape(-1, 4)
+        quat, rest = model.nq + 3 * model.nmocap, model.nq + 7 * model.nmocap
+        data.mocap_pos[:] = pose[model.nq : quat].reshape(-1, 3)
+        data.mocap_quat[:] = pose[quat:rest].reshape(-1, 4)
+        if self._target is None:
+            model.site_pos[:] = pose[rest:].reshape(-1, 3)
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         mujoco.mj_camlight(model, data)
-        data.site_xpos[self._target] = pose[-3:]
+        if self._target is not None:
+            data.site_xpos[self._target] = pose[rest:]
 
     def close(self) -> None:
         """Free the renderer before its context, and both before the interpreter ends. Again does nothing."""
@@ -112,26 +127,31 @@ class Renderer:
 
 
 class EnvRenderer:
-    """Renders environments of one Fetch task, one at a time.
+    """Renders environments of one task, one at a time.
 
     Args:
-        env: one of them, a `FetchEnv`.
+        env: one of them, of `frames.make_seen`; one without MuJoCo renders itself.
         view: what the images show.
     """
 
-    def __init__(self, env: Any, view: CameraConfig) -> None:
-        self._renderer = Renderer(env.stock.model, view)
-        self.name = self._renderer.name
+    def __init__(self, env: gym.Env[Any, Any], view: CameraConfig) -> None:
+        self.view, found = view, simulation(env)
+        self._renderer = None if found is None else Renderer(found[0], view, fetch=isinstance(env, FetchEnv))
+        self.name = "the environment's own render()" if self._renderer is None else self._renderer.name
 
     def render(self, env: Any, out: np.ndarray | None = None) -> np.ndarray:
         """Render `env` into `out`, or into a new image, (SIZE, SIZE, 3 C) uint8."""
         if out is None:
-            out = np.empty(self._renderer.view.shape, np.uint8)
-        self._renderer.render(env.pose()[None], out[None])
+            out = np.empty(self.view.shape, np.uint8)
+        if self._renderer is None:
+            out[:] = _resized(rendered(env))
+        else:
+            self._renderer.render(pose_of(env)[None], out[None])
         return out
 
     def close(self) -> None:
-        self._renderer.close()
+        if self._renderer is not None:
+            self._renderer.close()
 
 
 def _stripped(model: mujoco.MjModel, view: CameraConfig, tiles: int, hide: Sequence[str]) -> mujoco.MjModel:
@@ -140,23 +160,13 @@ def _stripped(model: mujoco.MjModel, view: CameraConfig, tiles: int, hide: Seque
     model.vis.quality.offsamples = 4 if view.msaa else 0
     model.vis.quality.shadowsize = 1  # the light casts none, and a map of the default size takes 64 MB
     model.vis.global_.offwidth, model.vis.global_.offheight = view.render_size, view.render_size * tiles
-    for name in hide:
-        model.geom_rgba[model.geom_bodyid == model.body(name).id, 3] = 0.0
-    if not view.goal_marker:
-        model.site_rgba[model.site("target0").id, 3] = 0.0
+    for name in (*hide, *view.hide):
+        hide_part(model, name)
     return model
 
 
-def _free_camera(name: str) -> mujoco.MjvCamera:
-    camera, settings = mujoco.MjvCamera(), CAMERAS[name]
-    camera.type = mujoco.mjtCamera.mjCAMERA_FREE
-    camera.distance, camera.azimuth, camera.elevation = settings.distance, settings.azimuth, settings.elevation
-    camera.lookat[:] = settings.lookat
-    return camera
-
-
 def _resized(image: np.ndarray) -> np.ndarray:
-    """As the chapter: PIL, bilinear, (R, R, 3) -> (SIZE, SIZE, 3)."""
+    """As the chapter: PIL, bilinear, (H, W, 3) -> (SIZE, SIZE, 3)."""
     from PIL import Image
 
     return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR))

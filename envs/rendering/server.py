@@ -12,9 +12,11 @@ import os
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from envs.fetch import FetchEnv
 from envs.registry import make_env
 from envs.rendering.cameras import PIXELS, POSE, CameraConfig
 from envs.rendering.renderer import Renderer
+from envs.rendering.simulation import simulation
 
 _BUFFER_HEIGHT = 8192  # pixels, of the tiles below one another; every driver allows that much
 
@@ -37,7 +39,9 @@ class RenderServer:
         self.current = None  # no environment is to blame
         example = make_env(spec)
         tiles = min(len(rows) * len(view.cameras), _BUFFER_HEIGHT // view.render_size)
-        self._renderer = Renderer(example.get_wrapper_attr("stock").model, view, max(1, tiles))
+        found = simulation(example)
+        assert found is not None
+        self._renderer = Renderer(found[0], view, max(1, tiles), fetch=isinstance(example, FetchEnv))
         example.close()
         self._slots, self._turn, self._workers = memory["slots"], turn, workers
 

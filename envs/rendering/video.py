@@ -6,7 +6,9 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +16,21 @@ from typing import Any
 import imageio
 import numpy as np
 
+from envs.failure import reason
 from envs.finite import check_finite
 from envs.infos import success_of
 from envs.registry import GOAL_KEYS, find_spec, make_env
 from envs.rendering.cameras import PIXELS, SIZE, CameraConfig
 from envs.rendering.captions import GREEN, HEIGHT, WHITE, write
-from envs.rendering.gl import INSTALL, RenderError, backend, check_gl
+from envs.rendering.frames import rendered
+from envs.rendering.gl import RenderError, backend, check_gl
 from envs.rendering.renderer import EnvRenderer
-from envs.rendering.watchdog import WATCHDOG, creating
+from envs.rendering.simulation import simulation
 
 Policy = Callable[[dict[str, np.ndarray], np.ndarray], np.ndarray]
 Overlay = Callable[[np.ndarray, bool], np.ndarray]
 ENLARGED = 3  # times, of what the agent sees
+FRAMES = 1_000  # at most: an episode of AntMaze has 700, and takes a minute and a half to film
 
 # Nearer than the stock camera (distance 2.5): the block is more than twice as wide.
 _FETCH_CAMERA = {"distance": 1.4, "azimuth": 132.0, "elevation": -25.0, "lookat": np.array([1.32, 0.75, 0.5])}
@@ -41,9 +46,11 @@ def record(
     view: CameraConfig | None = None,
     overlay: Overlay | None = None,
     size: int = 480,
+    frames: int = FRAMES,
+    max_episode_steps: int | None = None,
     tell: Callable[[int], object] = int,
 ) -> list[bool]:
-    """Film consecutive episodes and write them to `path` as mp4, whole or not at all.
+    """Film consecutive episodes and write them to `path` as mp4, whole or not at all, also on SIGTERM.
 
     Each image says which episode it is of, whether the goal is reached at that moment, and by which cameras it is seen.
 
@@ -58,13 +65,15 @@ def record(
         overlay: makes that from the pixels (84, 84, 3 C), and whether they open an episode, as (H, W, 3); None enlarges
             them as they are.
         size: height and width in pixels, of Fetch tasks; others come in their own.
+        frames: after which the film ends, though more episodes were asked for.
+        max_episode_steps: limit of steps, None for the environment's own.
         tell: is told before each image how many episodes are whole.
 
     Returns:
-        The success of each episode's last step.
+        The success of the last step of each episode that was filmed to its end.
 
     Raises:
-        RenderError: if no GL library can be loaded, or the environment renders no images.
+        RenderError: if no GL library can be loaded, or the environment renders no images, or fails while it is filmed.
         NotFinite: if there is a number in an observation that is not.
         OSError: if the film cannot be written there.
     """
@@ -72,44 +81,62 @@ def record(
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.stem}.partial.mp4")
     fetch = ":MujocoFetch" in str(find_spec(env_id).entry_point)
-    if fetch:
-        check_gl()  # stock's viewer fails in two ways at once
-    else:
-        backend()  # chosen before anything renders
-    try:
-        env = _drawable(env_id, size if fetch else None)
-    except Exception as error:  # a constructor that knows no render_mode, or not this one
-        raise RenderError(f"{env_id} cannot render (render_mode rgb_array: {error}).") from error
+    env = _drawable(env_id, size if fetch else None, max_episode_steps)
     try:
         fps = env.metadata.get("render_fps", 25)
-        _first_image(env, seed)
-        partial.touch()  # what is wrong with the path is better said by the system than by a codec
-        with contextlib.closing(_Film(partial, fps)) as film:
-            artist = None if view is None else EnvRenderer(env, view)
-            cameras = () if view is None else view.cameras
-            overlay = overlay or (lambda pixels, opens: enlarged(pixels))
-            shot = _Shot(env, artist, cameras, overlay, film, episodes, tell)
-            successes = [_play(shot, policy, number, None if number else seed) for number in range(episodes)]
-            if artist is not None:
-                artist.close()
-        _check_whole(partial, film.frames)
-        os.replace(partial, target)
+        env.reset(seed=seed)
+        rendered(env)  # what cannot be rendered shows before a file is begun
+        with _signals_raise():
+            partial.touch()  # what is wrong with the path is better said by the system than by a codec
+            with contextlib.closing(_Film(partial, fps, frames)) as film:
+                artist = None if view is None else EnvRenderer(env, view)
+                cameras = () if view is None else view.cameras
+                overlay = overlay or (lambda pixels, opens: enlarged(pixels))
+                shot = _Shot(env, artist, cameras, overlay, film, episodes, tell)
+                played = [_play(shot, policy, number, None if number else seed) for number in range(episodes)]
+                if artist is not None:
+                    artist.close()
+            _check_whole(partial, film.frames)
+            os.replace(partial, target)
     finally:
         env.close()
         partial.unlink(missing_ok=True)
-    return successes
+    return [success for success in played if success is not None]
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Inside, a signal that would end the process at once raises SystemExit, so that what is half done is removed."""
+
+    def leave(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    taken = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class _Film:
-    """A writer that counts its frames."""
+    """A writer that counts its frames, and is full after so many."""
 
-    def __init__(self, path: Path, fps: float) -> None:
-        self.writer, self.frames = imageio.get_writer(path, format="FFMPEG", fps=fps), 0
+    def __init__(self, path: Path, fps: float, most: int) -> None:
+        self.writer, self.frames, self.most = imageio.get_writer(path, format="FFMPEG", fps=fps), 0, most
         self.close = self.writer.close
 
+    @property
+    def full(self) -> bool:
+        return self.frames >= self.most
+
     def append_data(self, image: np.ndarray) -> None:
-        self.writer.append_data(image)
-        self.frames += 1
+        if not self.full:
+            self.writer.append_data(image)
+            self.frames += 1
 
 
 def _check_whole(path: Path, frames: int) -> None:
@@ -124,24 +151,21 @@ def _check_whole(path: Path, frames: int) -> None:
         raise OSError(why, f"{os.strerror(why)}: the film has {found} of {frames} frames")
 
 
-def _drawable(env_id: str, size: int | None) -> Any:
-    view: dict[str, Any] = {"width": size, "height": size, "default_camera_config": _FETCH_CAMERA}
-    return make_env(env_id, render_mode="rgb_array", **({} if size is None else view))
-
-
-def _first_image(env: Any, seed: int) -> None:
-    """Render once, so that a missing library shows before a file is begun."""
-    env.reset(seed=seed)
+def _drawable(env_id: str, size: int | None, max_episode_steps: int | None) -> Any:
+    """The environment, with `size` for a Fetch task. Raises RenderError if it cannot be built so, or GL is missing."""
+    options: dict[str, Any] = {}
+    if size is not None:
+        check_gl()
+        options = {"width": size, "height": size, "default_camera_config": _FETCH_CAMERA}
+    with contextlib.suppress(RenderError):
+        backend()  # chosen before anything renders; not every environment needs it
     try:
-        with creating():
-            image = env.render()
-    except Exception as error:  # ImportError, OSError, AttributeError: every GL backend fails in its own way
-        raise RenderError(
-            f"Nothing can be rendered with MUJOCO_GL={os.environ['MUJOCO_GL']} ({error or type(error).__name__}): "
-            f"{INSTALL}"
-        ) from error
-    if not isinstance(image, np.ndarray):
-        raise RenderError(f"{env.spec.id} renders no images: its render() returned {type(image).__name__}.")
+        env = make_env(env_id, render_mode="rgb_array", max_episode_steps=max_episode_steps, **options)
+    except Exception as error:  # a constructor that knows no render_mode, or not this one
+        raise RenderError(f"{env_id} cannot be built with render_mode=rgb_array ({reason(error)}).") from error
+    if size is None and simulation(env) is not None:
+        check_gl()  # MuJoCo's own viewer fails in two ways at once
+    return env
 
 
 def enlarged(pixels: np.ndarray) -> np.ndarray:
@@ -166,8 +190,7 @@ class _Shot:
         """Film the scene, and beside it what the agent sees, on black whose sides are multiples of 16, as video codecs
         want."""
         self.tell(number)
-        with WATCHDOG:
-            parts = [self.env.render().copy()]
+        parts = [rendered(self.env).copy()]
         write(parts[0], f"episode {number + 1} of {self.episodes}, overview")
         write(parts[0], *(("success", 0, HEIGHT, GREEN) if success else ("no success", 0, HEIGHT, WHITE)))
         if self.artist is not None:
@@ -184,12 +207,14 @@ class _Shot:
         self.film.append_data(image)
 
 
-def _play(shot: _Shot, policy: Policy, number: int, seed: int | None) -> bool:
-    """Film episode `number`; returns the success of its last step."""
+def _play(shot: _Shot, policy: Policy, number: int, seed: int | None) -> bool | None:
+    """Film episode `number`. Returns the success of its last step; None if the film is full before."""
     env, success = shot.env, False
     observation, info = env.reset(seed=seed)
     opens, ended = np.ones(1, bool), False
     while not ended:
+        if shot.film.full:
+            return None
         shot.take(number, bool(opens[0]), success)
         batch = {key: value[None] for key, value in observation.items()}
         check_finite(env.spec.id, "while it was filmed", {key: batch[key] for key in GOAL_KEYS})
@@ -197,7 +222,10 @@ def _play(shot: _Shot, policy: Policy, number: int, seed: int | None) -> bool:
             batch[PIXELS] = shot.artist.render(env)[None]
         action = policy(batch, opens)[0]  # (A,)
         opens = np.zeros(1, bool)
-        observation, _, terminated, truncated, info = env.step(action)
+        try:
+            observation, _, terminated, truncated, info = env.step(action)
+        except Exception as error:
+            raise RenderError(f"{env.spec.id} raised {type(error).__name__} in a step ({reason(error)}).") from error
         ended, success = terminated or truncated, bool(success_of(info, 1)[0])
     shot.take(number, False, success)
     return success

@@ -15,8 +15,9 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from envs.fetch import FetchEnv
-from envs.registry import make_env
 from envs.rendering.cameras import PIXELS, POSE, CameraConfig
+from envs.rendering.frames import make_seen
+from envs.rendering.simulation import pose_of
 
 if TYPE_CHECKING:
     from envs.rendering.renderer import EnvRenderer
@@ -64,7 +65,7 @@ class EnvBlock:
     ) -> None:
         self.rows = rows
         self.current = rows.start  # the environment being worked on: whom to blame for an exception
-        self.envs = [make_env(spec) for _ in rows]
+        self.envs = [make_seen(spec, view) for _ in rows]
         self._plain = isinstance(self.envs[0], FetchEnv)  # info is {"is_success": float32}, which fits the memory
         slots = memory["slots"]
         self._actions = memory["actions"]
@@ -154,7 +155,7 @@ class EnvBlock:
         if self._renderer is not None:
             self._renderer.render(env, self._slots[which][PIXELS][slot, row])
         elif self._has_poses:
-            self._slots[which][POSE][slot, row] = env.pose()
+            self._slots[which][POSE][slot, row] = pose_of(env)
 
 
 class LocalBlock:
@@ -174,6 +175,11 @@ class LocalBlock:
         assert self._command is not None
         (command, args), self._command = self._command, None
         return getattr(self._block, command)(*args)
+
+    @property
+    def current(self) -> int:
+        """The environment that was worked on last."""
+        return self._block.current
 
     def close(self, at_once: bool = False) -> None:
         """Close the environments."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from envs.failure import Failure
 from envs.rendering.cameras import CameraConfig
 from envs.workers.block import LocalBlock
 from envs.workers.remote import RemoteBlock, WorkerError, shared_file, stop
@@ -22,6 +23,7 @@ class Blocks:
     Attributes:
         memory: () array of `memory_dtype` that all blocks read actions from and write results to.
         busy: whether a command has been submitted whose answers have not been collected.
+        failure: what an environment has raised.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Blocks:
         view: CameraConfig | None,
     ) -> None:
         self.busy = False
+        self.failure: Failure | None = None
         self._command: tuple[Any, ...] = ()
         self._replies: list[Any] = []
         self._blocks: list[Any] = []
@@ -113,11 +116,12 @@ class Blocks:
                 answer = self._render_server.result()
                 if self._command[0] == "gl_renderer":
                     self._replies[0] = answer
-        except WorkerError:
+        except WorkerError as error:
+            self.failure = error.failure
             self.stop(at_once=True)
             raise
-        except Exception:  # an environment in this process
-            self.busy = False
+        except Exception as error:  # an environment in this process
+            self.busy, self.failure = False, Failure.of(error, self._blocks[0].current)
             raise
         self.busy = False
         replies, self._replies = self._replies, []

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from envs.failure import Failure, reason
 from envs.rendering.cameras import CameraConfig
 from envs.rendering.watchdog import ADVICE, HANGS
 
@@ -29,7 +30,15 @@ _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 
 
 class WorkerError(RuntimeError):
-    """A worker process died, hangs, or an environment in it raised; the message names the worker."""
+    """A worker process died, hangs, or an environment in it raised; the message, one sentence, names the worker.
+
+    Attributes:
+        failure: what an environment raised, if one did.
+    """
+
+    def __init__(self, message: str, failure: Failure | None = None) -> None:
+        super().__init__(message)
+        self.failure = failure
 
 
 def shared_file() -> int:
@@ -59,7 +68,7 @@ class RemoteBlock:
         self, index: int | None, env_id: str, rows: range, shared: tuple[int, int], renders: bool = False
     ) -> None:
         self.rows = rows
-        self._renders, self._one_of_several = renders, index is not None
+        self._index, self._env_id, self._renders = index, env_id, renders
         name = "The render process" if index is None else f"Worker {index}"
         self._name = f"{name} (environments {rows.start} to {rows.stop - 1} of {env_id})"
         self._pipe, theirs = multiprocessing.Pipe(duplex=True)
@@ -84,7 +93,10 @@ class RemoteBlock:
         try:
             message = pickle.dumps((spec, self.rows, dtype, view, renders_for))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise ValueError(f"{spec.id} cannot be sent to a worker process ({error}): use workers=0.") from None
+            raise ValueError(
+                f"{spec.id} cannot be sent to a worker process ({reason(error)}): step it in this one, with "
+                "--workers 0 (in Python, workers=0)."
+            ) from None
         self._send(message)
 
     def submit(self, command: str, *args: Any) -> None:
@@ -112,9 +124,11 @@ class RemoteBlock:
         status, value = pickle.loads(reply)
         if status == "ok":
             return value
-        row, text = value
-        where = "could not build its environments" if row is None else f"got an exception from environment {row}"
-        raise WorkerError(f"{self._name} {where}:\n{text}")
+        if isinstance(value, Failure):
+            failure = value._replace(worker=self._index)
+            raise WorkerError(f"{failure.sentence(self._env_id)}.", failure)
+        what = "could not build its environments" if status == "unbuilt" else "raised an error"
+        raise WorkerError(f"{self._name} {what}: {value}.")
 
     def lower_priority(self) -> None:
         """Lower the priority of the process and its threads, which are a group of their own."""
@@ -149,7 +163,7 @@ class RemoteBlock:
         except subprocess.TimeoutExpired:
             return WorkerError(f"{self._name} closed its pipe without ending.")
         if code == HANGS:
-            alone = "; or, in a new run, --render-process with one process" if self._one_of_several else ""
+            alone = "; or, in a new run, --render-process with one process" if self._index is not None else ""
             return WorkerError(f"{self._name} renders no more, its graphics driver hangs: {ADVICE}{alone}.")
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return WorkerError(f"{self._name} {how}: start again, with fewer workers if memory was short.")

@@ -10,12 +10,12 @@ import mmap
 import os
 import pickle
 import signal
-import traceback
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from envs.failure import Failure, reason
 from envs.rendering import watchdog
 from envs.rendering.cameras import CameraConfig
 from envs.workers.block import EnvBlock
@@ -56,8 +56,10 @@ def _serve(connection: Connection, memory: int, turn: int) -> None:
                 command, args = pickle.loads(message)
                 answer = getattr(block, command)(*args)
             reply = DONE if answer is None else pickle.dumps(("ok", answer))
-        except Exception:
-            reply = pickle.dumps(("error", (None if block is None else block.current, traceback.format_exc())))
+        except Exception as error:
+            row = None if block is None else block.current
+            told = f"{type(error).__name__} ({reason(error)})" if row is None else Failure.of(error, row)
+            reply = pickle.dumps(("unbuilt" if block is None else "error", told))
         connection.send_bytes(reply)
 
 

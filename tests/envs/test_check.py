@@ -74,8 +74,8 @@ def registered() -> None:
 
 @pytest.mark.parametrize("env_id", sorted({*re.findall(r"\w+-v\d+", (EXPERIMENTS / "table.py").read_text()), *GOOD}))
 def test_good_environments_pass(env_id: str) -> None:
-    """Without a note: these go on to their limit of steps. Among them all that the experiments train on."""
-    assert envs.check_goal_env(env_id) is None
+    """Among them all that the experiments train on."""
+    envs.check_goal_env(env_id)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_good_environments_pass(env_id: str) -> None:
         ("Bonus-v0", "gives a step the reward 5, of which its compute_reward says 0,"),
         ("Silent-v0", "put is_success or success into its step's info"),
         ("Jammed-v0", r"cannot be stepped \(a deliberate failure\)"),
-        ("Endless-v0", "no limit of steps: register it with max_episode_steps"),
+        ("Endless-v0", "no limit of steps: say --max-episode-steps, or register"),
     ],
 )
 def test_bad_environments_are_refused(env_id: str, words: str) -> None:
@@ -124,6 +124,17 @@ def test_bad_environments_are_refused(env_id: str, words: str) -> None:
         envs.check_goal_env(env_id)
     message = str(caught.value)
     assert "\n" not in message and message.endswith(".") and ": " in message
+
+
+@pytest.mark.parametrize("env_id", ["Endless-v0", "FetchReach-v4", "PointMaze_UMaze-v3"])
+def test_a_limit_of_steps_that_is_given_ends_episodes(env_id: str) -> None:
+    """Where the environment has none of its own, and in the place of its own."""
+    envs.check_goal_env(env_id, max_episode_steps=4)
+    vec = envs.make_vec(env_id, 1, workers=0, seed=0, max_episode_steps=4)
+    vec.reset()
+    actions = np.zeros_like(vec.action_space.sample())
+    assert [bool(vec.step(actions)[3][0]) for _ in range(8)] == [False, False, False, True] * 2
+    vec.close()
 
 
 def test_what_sb3_refuses() -> None:
@@ -137,8 +148,8 @@ def test_what_sb3_refuses() -> None:
             envs.check_goal_env(f"{kind.__name__}-v0")
 
 
-def test_that_success_ends_episodes_is_noted() -> None:
-    """One ends as soon as the goal is where the task is already, which random actions would not come to."""
-    note = envs.check_goal_env("Episodic-v0")
-    assert note is not None and note.startswith("'Episodic-v0' ends its episodes on success, but ")
-    assert note.endswith(".") and "\n" not in note
+@pytest.mark.parametrize("env_id, ends", [("Episodic-v0", True), ("PointMaze_UMaze-v3", False)])
+def test_played_steps_show_whether_success_ends_an_episode(env_id: str, ends: bool) -> None:
+    """The goal is put where the task is already, which random actions would not come to."""
+    successes = [step for step in envs.played_steps(env_id) if step.success]
+    assert successes and all(step.terminated == ends and step.reward == 1 for step in successes)

@@ -89,3 +89,15 @@ def test_state_vector(env_id: str, size: int) -> None:
     parts = np.concatenate([observation["observation"], observation["achieved_goal"]], axis=1)
     assert np.array_equal(vector, parts.astype(np.float32))
     env.close()
+
+
+def test_numbers_that_the_user_names() -> None:
+    indices = envs.parse_indices("0:3,9:11")
+    assert indices == (0, 1, 2, 9, 10) and envs.parse_indices("4, 2") == (4, 2)
+    layout = envs.LAYOUTS["pixels+vector+goal"]._replace(indices=indices)
+    numbers = np.arange(24.0).reshape(2, 12)
+    picked = envs.vector_of({"observation": numbers, "desired_goal": numbers}, layout)
+    assert picked.tolist() == [[0, 1, 2, 9, 10], [12, 13, 14, 21, 22]]
+    for text in ("", "3:3", "a", "1,1", "0:-1", "1:"):
+        with pytest.raises(ValueError, match="as in 0:3,9:11"):
+            envs.parse_indices(text)

@@ -13,7 +13,7 @@ from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoA
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import envs
-from tests.envs.unruly import same
+from tests.envs.unruly import Unruly, same
 
 Pair = tuple[envs.GoalVectorEnv, SyncVectorEnv]
 
@@ -62,6 +62,34 @@ def test_equals_sync_vector_env(env_id: str, steps: int, workers: int) -> None:
                 ours_reset = ours.reset(seed=[1, 2, 3], options={"reset_mask": mask})
                 assert same(ours_reset, theirs.reset(seed=[1, 2, 3], options={"reset_mask": mask}))
         assert same(ours.reset(), theirs.reset())
+
+
+class Growing(Unruly):
+    """An entry of its info is longer with each step, another is now a number, now a dictionary."""
+
+    steps = 0
+
+    def step(self, action: np.ndarray) -> Any:
+        *rest, info = super().step(action)
+        self.steps += 1
+        kind = 1.0 if self.at[0] > 0 else {"deep": np.ones(self.steps)}
+        return *rest, info | {"grows": np.arange(self.steps), "kind": kind}
+
+
+def test_infos_whose_entries_change_in_length_or_kind(workers: int) -> None:
+    """What gymnasium cannot put into one array comes as objects, the success flags as ever."""
+    if "Growing-v0" not in gym.registry:
+        gym.register("Growing-v0", f"{__name__}:Growing", max_episode_steps=7)
+    with vector("Growing-v0", 3, workers=workers, seed=0) as env:
+        env.reset()
+        env.set_attr("steps", [1, 2, 2])
+        for ended in (False, True):  # the third environment ends in the second step
+            infos = env.step(np.array([[0, -0.1], [0, 0.1], [0, 1.5]], np.float32))[-1]
+            lengths = [len(infos["grows"][0]), len(infos["grows"][1])]
+            assert lengths == ([3, 4] if ended else [2, 3])
+            assert list(infos["kind"][0]) == ["deep"] and infos["kind"][1] == 1.0
+            assert infos["success"].tolist() == [False, False, not ended]
+        assert infos["final_info"]["success"].tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("env_id", ["PointMaze_UMaze-v3", "HandReach-v3"])

@@ -20,9 +20,11 @@ class Unruly(gym.Env[Any, Any]):
 
     Attributes:
         sick: when ("reset" or "step") which key ("reward" too) gets which value in its first place; None for never.
+        raises: whether the next step raises.
     """
 
     sick: tuple[str, str, float] | None = None
+    raises = False
 
     metadata = {"render_modes": []}  # noqa: RUF012 (gymnasium's declaration)
 
@@ -45,7 +47,7 @@ class Unruly(gym.Env[Any, Any]):
         return self._observe("reset"), {"seed": -1 if seed is None else seed}
 
     def step(self, action: np.ndarray) -> Any:
-        if action[0] == RAISE:
+        if action[0] == RAISE or self.raises:
             raise ArithmeticError("a deliberate failure")
         if action[0] == HANG:
             time.sleep(60)

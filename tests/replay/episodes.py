@@ -142,9 +142,9 @@ class Story:
                 "final": episode[-1:],
                 "none": [],
             }[self.ring.strategy]
-            if self.ring.her_ratio < 1:
+            if self.ring.her_ratio < 1 or here.outcome == TERMINATED:  # which keeps its goal
                 rows.add(_row(here, following, here.reward, here.desired_goal))
-            if self.ring.her_ratio > 0:
+            if self.ring.her_ratio > 0 and here.outcome != TERMINATED:
                 for lender in lenders:
                     goal = torch.tensor([lender.achieved_goal])
                     reward = reward_of(torch.tensor([following.achieved_goal]), goal)

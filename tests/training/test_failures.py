@@ -16,6 +16,7 @@ import torch
 import envs
 import train
 from tests.envs import unruly
+from tests.training import runs
 from tests.training.runs import at_step, metrics, run, saved_state, stop, tiny
 from tests.training.test_checkpoint import full_disk
 from training import checkpoint, finish, run_folder
@@ -163,6 +164,35 @@ def test_a_folder_that_is_moved_or_removed_ends_its_run_and_it_is_said_where_it_
     if step != "finish":
         monkeypatch.setattr(train.Run, "after_step", AFTER_STEP)
         assert run("--resume", "elsewhere") == 0
+
+
+def let_raise(evaluating: bool = False) -> Callable[[train.Run], None]:
+    def happen(run: train.Run) -> None:
+        vec = run.trainer.eval_envs if evaluating else run.trainer.train_envs
+        vec.set_attr("raises", [False] * (vec.num_envs - 1) + [True])
+
+    return happen
+
+
+@pytest.mark.parametrize("evaluating", [False, True], ids=["training", "evaluating"])
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_an_environment_that_raises_is_named_and_what_was_learned_is_saved(
+    evaluating: bool, workers: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    unruly.register()
+    step = 400 if evaluating else 320
+    with monkeypatch.context() as patch:
+        at_step(patch, step, let_raise(evaluating))
+        flags = ("--env-id", "Unruly-v0", "--total-steps", "640", "--workers", workers)
+        assert tiny(RUN, *flags) == 1
+    place = " in worker 0" if workers == "1" else ""
+    assert capsys.readouterr().err == (
+        f"train.py: Environment {1 if evaluating else 7} of Unruly-v0{place} raised ArithmeticError (a deliberate "
+        f"failure): its traceback is in run/traceback.txt; by step {step}, {KEPT}.\n"
+    )
+    assert "in step" in (RUN / "traceback.txt").read_text() and "unruly.py" in (RUN / "traceback.txt").read_text()
+    assert saved_state(RUN)["training_state"]["step"] == checkpoint.load(MODEL, "cpu")["step"] == step
+    assert runs.run("--resume", "run") == 0
 
 
 def fill_for_rows(run: train.Run) -> None:

@@ -146,7 +146,7 @@ def test_reach_cannot_be_honest(obs: str) -> None:
 
 
 def test_other_environments_have_their_numbers_only() -> None:
-    with pytest.raises(UserError, match="made for the Fetch tasks: use state"):
+    with pytest.raises(UserError, match="made for the Fetch tasks, where it is known"):
         check(config_of("PointMaze_UMaze-v3", "blind"))
 
 

@@ -22,14 +22,19 @@ from replay.hindsight import Strategy
 @dataclass(frozen=True)
 class Task:
     env_id: str = "FetchPush-v4"
-    """A registered Gymnasium goal environment. One that ends on success can be trained on, but not rightly yet."""
-    obs: Literal["state", "chapter", "honest", "pixels-only", "blind", "honest-blind"] = "state"
+    """A registered Gymnasium goal environment; one that ends its episodes on success, too."""
+    obs: Literal[
+        "state", "chapter", "honest", "pixels-only", "blind", "honest-blind", "pixels+goal", "pixels+vector+goal"
+    ] = "state"
     """What the networks see beside the desired goal: state = all numbers; chapter = pixels, proprioception and achieved
-    goal; honest = pixels and proprioception; pixels-only; blind and honest-blind = those two without the pixels."""
+    goal; honest = pixels and proprioception; pixels-only; blind, honest-blind = without the pixels. Not in Fetch:
+    state, pixels+goal, pixels+vector+goal."""
     seed: int = 0
     """Seed of everything random: environments, weights, exploration, sampling."""
     total_steps: int = 42_000
     """Environment steps to train for, all environments together."""
+    max_episode_steps: int | None = None
+    """Steps after which an episode is truncated; None for the environment's own limit."""
     num_envs: int = 8
     """Number of environments that step together."""
     workers: int | None = None
@@ -78,7 +83,12 @@ class Learning:
 @dataclass(frozen=True)
 class Pixels:
     cameras: tuple[str, ...] = ("default",)
-    """Views, stacked as channels: default, close, mirror, front, side, above."""
+    """Views, stacked as channels: default, close, mirror, front, side, above in the Fetch tasks; elsewhere default; the
+    model's own cameras by name; free ones by six numbers, distance,azimuth,elevation,x,y,z (metres, degrees)."""
+    hide: tuple[str, ...] = ()
+    """Sites, geoms or bodies of the model that are left out of the images, such as those that show the goal."""
+    proprio_indices: str | None = None
+    """The observation's numbers that the robot knows of itself, as in 0:3,9:11, with --obs pixels+vector+goal."""
     render_size: int = envs.SIZE
     """Side of the rendered images in pixels; other than 84, they are resized to 84 as the chapter does."""
     show_goal_marker: bool = False
@@ -214,6 +224,8 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
     @property
     def layout(self) -> envs.Layout:
         layout = envs.LAYOUTS[self.obs]
+        if self.proprio_indices is not None:
+            layout = layout._replace(indices=envs.parse_indices(self.proprio_indices))
         return layout if self.proprioception else layout.without_proprioception()
 
     @property
@@ -221,7 +233,9 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
         """What the images show; None where the layout has none."""
         if not self.layout.pixels:
             return None
-        return envs.CameraConfig(self.cameras, self.render_size, self.show_goal_marker, self.msaa, self.render_process)
+        return envs.CameraConfig(
+            self.cameras, self.render_size, self.show_goal_marker, self.msaa, self.render_process, self.hide
+        )
 
     @property
     def goals_from_achieved(self) -> bool:

@@ -39,14 +39,26 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "goals_per_image": (1, 1024),
     "updates_per_encoding": (1, 1024),
     "threads": (1, 256),
+    "max_episode_steps": (1, 1e9),
 }
 _ABOVE_ZERO = {"updates_per_step": 1000, "learning_rate": 1, "tau": 1, "encoder_learning_rate": 1, "alpha": 1e6,
                "softmax_temperature": 1000, "save_minutes": 1e6}  # fmt: skip
-_LEFT_TO_US = {("workers", None), ("threads", None), ("encoder_learning_rate", None), ("alpha", "auto")}
+_LEFT_TO_US = {
+    ("max_episode_steps", None),
+    ("workers", None),
+    ("threads", None),
+    ("encoder_learning_rate", None),
+    ("alpha", "auto"),
+}
 
 
 def problems(config: Config) -> list[str]:
     """What is wrong with the values alone, each a sentence with its mend."""
+    if config.proprio_indices is not None:
+        try:
+            envs.parse_indices(config.proprio_indices)
+        except ValueError as error:
+            return [f"--proprio-indices: {error}"]
     return [
         *_numbers(config),
         *(_pixel_problems(config) if config.layout.pixels else _problems_without_pixels(config)),
@@ -88,6 +100,8 @@ def _resume_problems(config: Config) -> list[str]:
 def _pixel_problems(config: Config) -> list[str]:
     """Sentences on pixel flags that do not go together."""
     found, routing = [], ROUTINGS[config.routing]
+    if (config.proprio_indices is not None) != (config.obs == "pixels+vector+goal"):
+        found.append("--proprio-indices names the numbers of --obs pixels+vector+goal: give both, or neither.")
     try:
         envs.check_cameras(config.cameras)
     except ValueError as error:
@@ -127,22 +141,23 @@ def _problems_without_pixels(config: Config) -> list[str]:
     if "proprioception" in given and "proprioception" in envs.LAYOUTS[config.obs].vector:
         given.remove("proprioception")
     flags = ", ".join(map(_flag, given)).replace("--proprioception", "--no-proprio")
-    return [f"--obs {config.obs} has no images, without which {flags} means nothing."] if given else []
+    if not given:
+        return []
+    return [f"--obs {config.obs} has no images, without which {flags} means nothing: begin with a preset from state, "
+            "such as push, in the place of these flags."]  # fmt: skip
 
 
-def check_environment(config: Config) -> str | None:
-    """Raises UserError for a configuration that contradicts itself, or whose environment cannot be acted in.
-
-    Returns what to say at the start of a training although nothing fails, a sentence, or None.
-    """
+def check_environment(config: Config) -> None:
+    """Raises UserError for a configuration that contradicts itself, or whose environment cannot be acted in."""
     if found := problems(config):
         raise UserError(" ".join(found))
     try:
-        note = envs.check_goal_env(config.env_id)
-        envs.check_layout(config.obs, config.env_id)
+        envs.check_goal_env(config.env_id, config.max_episode_steps)
+        envs.check_layout(config.obs, config.env_id, config.layout.indices)
+        if config.view is not None:
+            envs.check_view(envs.find_spec(config.env_id), config.view)
     except ValueError as error:
         raise UserError(str(error)) from None
-    return note
 
 
 def check_rendering(config: Config) -> None:
@@ -155,9 +170,9 @@ def check_rendering(config: Config) -> None:
         raise UserError(str(error)) from None
 
 
-def check(config: Config) -> str | None:
-    """Raises UserError for anything that could only fail later; returns a note to print, if there is one."""
-    note = check_environment(config)
+def check(config: Config) -> None:
+    """Raises UserError for anything that could only fail later."""
+    check_environment(config)
     check_rendering(config)
     if config.stop_rule:
         low, high = envs.reward_range(config.env_id)
@@ -180,4 +195,3 @@ def check(config: Config) -> str | None:
             f"the networks and minibatches need about {need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB are free: "
             "lower --batch-size, --hidden-width, --hidden-depth, --updates-per-step or --goals-per-image."
         )
-    return note

@@ -15,6 +15,7 @@ from torch import Tensor
 import envs
 from replay.storage import Storage
 from training.checkpoint import as_arrays
+from training.rollout.ending import Ending
 from training.rollout.exploration import Explorer
 from training.rollout.policy import Policy, PolicyInput, RawObservation
 
@@ -48,7 +49,7 @@ class Collector:
         self.returns: deque[float] = deque(maxlen=ROLLING)
         self.errors: deque[Tensor] = deque(maxlen=ROLLING)  # of the estimated achieved goals at each step, metres
         self.episodes = 0
-        self.success_ends = False  # whether success has ended an episode before its limit of steps
+        self.ending = Ending()
         size = vec.single_observation_space["observation"].shape[-1]  # type: ignore[index]
         has_object = vec.restorable and envs.has_object(size)  # type: ignore[attr-defined]
         self.guides = has_object and explorer.guided_episodes > 0
@@ -107,15 +108,24 @@ class Collector:
             *self._stored(next_obs, shown),
         )
         self.update_normalizers(*shown.vectors)
+        if not self.ending.goes_on:
+            achieved, desired = (torch.from_numpy(goal) for goal in self.policy.goal_space.goals(next_obs))
+            goal_reward = self.policy.goal_space.reward(achieved, desired).numpy()
+            self.observe_ending(goal_reward, terminated, envs.success_of_step(infos, done))
         self.episode_return += reward
         if done.any():
-            self._finish(done, terminated, infos["final_info"])
+            self._finish(done, infos["final_info"])
             env_indices = torch.from_numpy(np.flatnonzero(done)).to(device)
             self.update_normalizers(*(part[env_indices.to(part.device)] for part in self.shown.vectors))
             first, achieved, desired = self._stored(obs, self.shown)
             first = {name: part[env_indices] for name, part in first.items()}
             self.storage.start(first, achieved[env_indices], desired[env_indices], env_indices)
             self._begin(env_indices.to(self.agent.device))
+
+    def observe_ending(self, reward: np.ndarray, terminated: np.ndarray, success: np.ndarray) -> None:
+        """Learn from steps, as `Ending.observe` does, and tell the replay which goals that it lends end an episode."""
+        self.ending.observe(reward, terminated, success)
+        self.storage.success_reward = self.ending.success_reward
 
     def keep_images(self) -> None:
         """Copy those that the next actions depend on, which lie in the environments' memory."""
@@ -143,10 +153,8 @@ class Collector:
         achieved, desired = (torch.from_numpy(goal).to(device) for goal in self.policy.goal_space.goals(obs))
         return parts, achieved, desired
 
-    def _finish(self, done: np.ndarray, terminated: np.ndarray, final_info: dict[str, Any]) -> None:
-        success = envs.success_of(final_info, len(done))
-        self.success.extend(success[done].tolist())
-        self.success_ends |= bool((success & terminated).any())
+    def _finish(self, done: np.ndarray, final_info: dict[str, Any]) -> None:
+        self.success.extend(envs.success_of(final_info, len(done))[done].tolist())
         self.returns.extend(self.episode_return[done].tolist())
         self.episodes += int(done.sum())
         self.episode_return[done] = 0.0
@@ -154,26 +162,32 @@ class Collector:
     # ------------------------------------------------------------------ saving
 
     def state_dict(self) -> dict[str, Any]:
-        """The environments too, where they can be saved."""
+        """The environments too, where they can be saved: not after one has raised, in the middle of a step."""
         return {
-            "envs": self.vec.get_states() if self.vec.restorable else None,  # type: ignore[attr-defined]
+            "envs": self._env_states(),
             "shown": None if self.shown is None else self.shown._asdict(),
             "episode_return": torch.from_numpy(self.episode_return.copy()),
             "success": list(self.success),
             "returns": list(self.returns),
             "errors": list(self.errors),
             "episodes": self.episodes,
-            "success_ends": self.success_ends,
+            "ending": self.ending.state_dict(),
             "to_object": self.to_object,
             "explorer": self.explorer.state_dict(),
         }
+
+    def _env_states(self) -> list[dict[str, Any]] | None:
+        vec: Any = self.vec
+        return vec.get_states() if vec.restorable and vec.failure is None else None
 
     def load_state_dict(self, state: dict[str, Any], reset_seed: int) -> bool:
         """Continue. Returns False if the open episodes were dropped because the environments cannot be restored."""
         self.success.extend(state["success"])
         self.returns.extend(state["returns"])
         self.errors.extend(error.to(self.agent.device) for error in state["errors"])
-        self.episodes, self.success_ends = state["episodes"], state["success_ends"]
+        self.episodes = state["episodes"]
+        self.ending.load_state_dict(state["ending"])
+        self.storage.success_reward = self.ending.success_reward
         self.explorer.load_state_dict(state["explorer"])
         if state["envs"] is None or not self.vec.restorable:  # type: ignore[attr-defined]
             self.reset(seed=reset_seed)

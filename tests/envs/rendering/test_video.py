@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import imageio
 import numpy as np
 import pytest
 
 import envs
 from envs.rendering import captions, video
+from tests.envs.odd import Tidy
 from tests.envs.unruly import same
 
 ROOT = Path(__file__).parents[3]
@@ -107,6 +109,84 @@ def test_a_film_that_was_cut_off_is_not_taken_for_one(
     with pytest.raises(OSError, match="the film has 0 of 51 frames"):
         envs.record("FetchReach-v4", lambda *_: np.zeros((1, 4)), tmp_path / "film.mp4", episodes=1, seed=0, size=96)
     assert os.listdir(tmp_path) == ["film.mp4"] and (tmp_path / "film.mp4").read_bytes() == b"the old one"
+
+
+class Screen(Tidy):
+    """Renders what it is told to: an array, an error to raise, or nothing."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 5}  # noqa: RUF012 (gymnasium's declaration)
+    shows: Any = None
+
+    def render(self) -> Any:
+        if isinstance(self.shows, Exception):
+            raise self.shows
+        return self.shows
+
+
+for kind in (Screen, Tidy):
+    gym.register(f"Filmed{kind.__name__}-v0", f"{__name__}:{kind.__name__}", max_episode_steps=3)
+
+RED = np.tile(np.array([200, 0, 40], np.uint8), (32, 48, 1))
+FRAMES = {
+    "bytes": (RED, RED[0, 0]),
+    "opacity": (np.concatenate([RED, RED[..., :1]], -1), RED[0, 0]),
+    "floats up to 1": (RED / 255, RED[0, 0]),
+    "floats beyond": (RED.astype(np.float32), RED[0, 0]),
+    "grey": (RED[..., 0], [200] * 3),
+    "grey with an axis": (RED[..., :1], [200] * 3),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_frames_of_all_kinds_are_filmed_as_they_look(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shows, colour = FRAMES[name]
+    monkeypatch.setattr(Screen, "shows", shows)
+    envs.record("FilmedScreen-v0", lambda *_: np.zeros((1, 2)), tmp_path / "film.mp4", episodes=1, seed=0)
+    frames = [frame for frame in imageio.get_reader(tmp_path / "film.mp4")]  # type: ignore[attr-defined]
+    assert len(frames) == 4
+    assert np.abs(frames[0][8:24, 8:40].reshape(-1, 3).mean(0) - colour).max() < 8  # the codec is not exact
+
+
+@pytest.mark.parametrize(
+    ("env_id", "shows", "said"),
+    [
+        ("FilmedScreen-v0", ArithmeticError("no paint\nleft"), r"its render\(\) raised ArithmeticError \(no paint\)\."),
+        ("FilmedScreen-v0", np.zeros((4, 5, 2)), r"returned float64 of shape \(4, 5, 2\), not \(height, width, 3\)"),
+        ("FilmedScreen-v0", None, r"its render\(\) returned NoneType, not"),
+        ("FilmedTidy-v0", None, r"its render\(\) raised NotImplementedError\."),
+    ],
+)
+def test_what_is_no_image_is_said_without_advice_on_gl(
+    env_id: str, shows: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Screen, "shows", shows)
+    with pytest.raises(envs.RenderError, match=f"^{env_id} renders no images: .*{said}") as caught:
+        envs.record(env_id, lambda *_: np.zeros((1, 2)), tmp_path / "film.mp4", episodes=1, seed=0)
+    assert "\n" not in str(caught.value) and "apt-get" not in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_film_ends_after_so_many_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Screen, "shows", RED)
+    played = envs.record(
+        "FilmedScreen-v0", lambda *_: np.zeros((1, 2)), tmp_path / "film.mp4", episodes=9, seed=0, frames=6
+    )
+    assert played == [False]
+    with imageio.get_reader(tmp_path / "film.mp4") as reader:
+        assert reader.count_frames() == 6  # type: ignore[attr-defined]
+
+
+def test_sigterm_leaves_no_film(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, numpy, envs\n"
+        "def act(*_): os.kill(os.getpid(), signal.SIGTERM); return numpy.zeros((1, 4))\n"
+        "envs.record('FetchReach-v4', act, 'film.mp4', episodes=1, seed=0, size=96)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, timeout=60)
+    assert done.returncode == 143 and os.listdir(tmp_path) == []
 
 
 def test_mjr_context_leaves_the_simulation_alone() -> None:

@@ -94,9 +94,10 @@ def test_a_hanging_worker_is_named(env: envs.GoalVectorEnv, monkeypatch: pytest.
 
 
 def test_an_exception_is_carried_back(env: envs.GoalVectorEnv) -> None:
-    with pytest.raises(envs.WorkerError, match=r"Worker 1 .* from environment 3:\n") as caught:
+    said = r"^Environment 3 of Unruly-v0 in worker 1 raised ArithmeticError \(a deliberate failure\)\.$"
+    with pytest.raises(envs.WorkerError, match=said):
         env.step(ask(env, 3, RAISE))
-    assert "ArithmeticError: a deliberate failure" in str(caught.value) and "unruly.py" in str(caught.value)
+    assert env.failure is not None and "unruly.py" in env.failure.traceback
     assert env.closed
 
 
@@ -123,10 +124,10 @@ def test_environments_that_a_worker_cannot_build(monkeypatch: pytest.MonkeyPatch
     gym.register(
         "Homebody-v0", "tests.envs.workers.test_workers:Homebody", kwargs={"home": os.getpid()}, max_episode_steps=5
     )
-    with pytest.raises(envs.WorkerError, match=r"Worker 0 .* could not build its .*:\n(.*\n)*OSError: not at"):
+    with pytest.raises(envs.WorkerError, match=r"Worker 0 .* could not build its .*: OSError \(not at home\)\.$"):
         envs.make_vec("Homebody-v0", 2, workers=1)
     gym.register("Local-v0", lambda **kwargs: unruly.Unruly(**kwargs), max_episode_steps=5)
-    with pytest.raises(ValueError, match=r"Local-v0 cannot be sent to a worker process .*: use workers=0"):
+    with pytest.raises(ValueError, match=r"Local-v0 cannot be sent to a worker process .*: .* --workers 0 "):
         envs.make_vec("Local-v0", 2, workers=1)
     envs.make_vec("Local-v0", 2, workers=0).close()
 

@@ -166,4 +166,4 @@ def test_episodes_are_counted_with_their_success_and_return(played: tuple[Ring, 
     expected = [sum(Moment(env, step // LENGTHS[env] - 1, time).reward() for time in range(1, LENGTHS[env] + 1))
                 for step, env in ended]  # fmt: skip
     assert list(collector.returns) == expected
-    assert not collector.success_ends  # the one that terminates does not succeed
+    assert collector.ending.goes_on  # the one that succeeds is truncated

@@ -13,7 +13,7 @@ import tyro
 
 import envs
 from agent.routing import RoutingName
-from auxiliary import GoalInput
+from auxiliary import GoalInput, weights
 from encoders.convolutions import PixelScale
 from encoders.pixels import Pooling
 from replay.hindsight import Strategy
@@ -107,7 +107,7 @@ class Pixels:
     """Two more channels that hold each pixel's coordinates."""
     routing: RoutingName = "critic"
     """Which loss trains the encoder: the critic's, the actor's, both, both with an encoder each, or none of them but
-    --goal-loss."""
+    --goal-loss and --auxiliary (goal)."""
     target_encoder: bool = False
     """The target critic reads an encoder of its own that moves by polyak, as in SB3."""
     encoder_learning_rate: float | None = None
@@ -124,6 +124,10 @@ class Pixels:
     goal_motion: bool = False
     """Actor and critic also read how far the estimate has moved since the observation before: with --goal-input
     replace, without a target encoder."""
+    auxiliary: tuple[str, ...] = ()
+    """Further losses that teach the encoder beside the routing's, in training only: curl (tell another crop of the same
+    images from other images), spr (predict the features to come) and autoencoder (reconstruct the images), each with
+    its weight if that is not 1, as in curl spr=0.5."""
     goals_per_image: int = 1
     """Relabelled goals for each encoded transition."""
     updates_per_encoding: int = 1
@@ -219,6 +223,11 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
         if not self.layout.pixels:
             return None
         return envs.CameraConfig(self.cameras, self.render_size, self.show_goal_marker, self.msaa, self.render_process)
+
+    @property
+    def auxiliary_weights(self) -> dict[str, float]:
+        """Weight of each loss of --auxiliary. Raises ValueError, with a sentence, for what names none."""
+        return weights(self.auxiliary)
 
     @property
     def goals_from_achieved(self) -> bool:

@@ -20,8 +20,7 @@ def from_json(text: str) -> Config:
         if not isinstance(values, dict):
             raise TypeError("no object")
         values = {RENAMED.get(name, name): value for name, value in values.items()}
-        if "cameras" in values:
-            values["cameras"] = tuple(values["cameras"])
+        values |= {name: tuple(values[name]) for name in ("cameras", "auxiliary") if name in values}
         if (goal_input := values.get("goal_input")) in RENAMED_GOAL_INPUTS:
             values["goal_input"] = RENAMED_GOAL_INPUTS[goal_input]
         config = Config(**values)

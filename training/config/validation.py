@@ -92,6 +92,10 @@ def _pixel_problems(config: Config) -> list[str]:
         envs.check_cameras(config.cameras)
     except ValueError as error:
         found.append(f"--cameras: {error}")
+    try:
+        weights = config.auxiliary_weights
+    except ValueError as error:
+        return [f"--auxiliary: {error}"]
     if config.softmax_temperature != 1 and config.pooling != "spatial-softmax":
         found.append(f"--softmax-temperature is of --pooling spatial-softmax, not of {config.pooling}: leave it out.")
     if config.shared_shift and not config.shift_pad:
@@ -102,10 +106,11 @@ def _pixel_problems(config: Config) -> list[str]:
         found.append("--goal-input needs an estimate to show: give --goal-loss a weight.")
     if config.goal_loss and not config.normalize:
         found.append("--goal-loss regresses the normalised achieved goal: leave --normalize on.")
-    if config.routing == "goal" and not config.goal_loss:
-        found.append("--routing goal leaves the encoder to --goal-loss: give that a weight.")
-    if config.goal_loss and config.routing == "actor":
-        found.append("--goal-loss goes through the critic's optimizer, which --routing actor keeps from the encoder.")
+    if config.routing == "goal" and not (config.goal_loss or weights):
+        found.append("--routing goal leaves the encoder to --goal-loss: give that a weight, or name an --auxiliary.")
+    if (config.goal_loss or weights) and config.routing == "actor":
+        given = "--goal-loss" if config.goal_loss else "--auxiliary"
+        found.append(f"{given} goes through the critic's optimizer, which --routing actor keeps from the encoder.")
     if config.goal_loss and routing.encoders == 2:
         found.append("--goal-loss needs one encoder, and --routing separate has two: choose another routing.")
     if config.goal_input == "replace" and config.routing != "goal":

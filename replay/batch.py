@@ -33,10 +33,10 @@ class Batch:
     """
 
     obs: Observation  # what the observation layout chose
-    next_obs: Observation
+    next_obs: Observation  # k steps later: `Ring`'s n_step, or fewer at an episode's end
     action: Tensor  # (B, A) float32, in [-1, 1]
-    reward: Tensor  # (B,)   float32, for reaching `goal`
-    discount: Tensor  # (B,)   float32, gamma (1 - terminated). Truncation bootstraps, termination does not
+    reward: Tensor  # (B,)   float32, for reaching `goal`; of k steps, discounted and added up
+    discount: Tensor  # (B,)   float32, gamma^k (1 - terminated). Truncation bootstraps, termination does not
     goal: Tensor  # (B, G) float32, seen from `obs`
     next_goal: Tensor  # (B, G) float32, the same goal seen from `next_obs`: it differs only if goals are relative
     achieved_goal: Tensor  # (P, G) float32, for auxiliary losses; no input

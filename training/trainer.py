@@ -113,6 +113,7 @@ class Trainer:
             goal_tries=config.goal_tries,
             goal_noise=config.goal_noise if goals_are_real else 0.0,  # between whole numbers there is no goal
             gamma=config.gamma,
+            n_step=config.n_step,
             subtract_achieved=config.goals_from_achieved,
             frame_stack=config.frame_stack,
             seed=self.seeds["replay"],

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from agent.routing import encoder_parameters
-from auxiliary import AUXILIARIES, SPR, Auxiliary, Sizes, curl
+from auxiliary import AUXILIARIES, SPR, Auxiliary, Sizes, autoencoder, curl
 from auxiliary.autoencoder import Autoencoder, target
 from auxiliary.curl import Curl
 from encoders import Encoder, PixelEncoder
@@ -208,7 +208,10 @@ def test_shifts_move_what_is_to_come_too() -> None:
 # ---------------------------------------------------------------------- the autoencoder
 
 
-def test_its_gradient_reaches_encoder_and_decoder_alone() -> None:
+def test_its_gradient_reaches_encoder_and_decoder_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the error itself, without the penalties."""
+    monkeypatch.setattr(autoencoder, "LATENT", 0.0)
+    monkeypatch.setattr(autoencoder, "DECAY", 0.0)
     loss = made("autoencoder")
     sac, batch = small_sac("critic", auxiliaries={"autoencoder": loss}), random_batch()
     value, _ = loss.loss(sac.agent.encode(batch.obs), batch)

@@ -148,6 +148,9 @@ class Replay:
     goal_noise: float = 1.0
     """Move each relabelled goal by a random fraction, at most this one, of the difference of two desired goals, so that
     near misses are learned from too. 0 leaves it where it was reached, and so do goals of whole numbers."""
+    n_step: int = 1
+    """Steps whose rewards, all for the same goal, a transition adds up before it bootstraps; fewer where its episode
+    ends. More than one carries rewards back faster, and is biased by what exploration did after the first step."""
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
     replay_on_disk: bool = False

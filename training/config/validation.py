@@ -30,6 +30,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "her_ratio": (0, 1),
     "goal_tries": (1, 100),
     "goal_noise": (0, 100),
+    "n_step": (1, 100),
     "random_actions": (0, 1),
     "guided_episodes": (0, 1),
     "render_size": (envs.SIZE, 4096),

@@ -19,7 +19,7 @@ in the replay, which no other one ever gets."""
 class Future(NamedTuple):
     """The K observations that follow each transition's own, in its episode, and the actions that led to them."""
 
-    obs: Observation  # (P, K, ...): [:, 0] is the next observation
+    obs: Observation  # (P, K, ...): [:, 0] is the observation one step later
     action: Tensor  # (P, K, A) float32: [:, 0] is the transition's own
     mask: Tensor  # (P, K) bool, False after the episode's end: obs repeats the last one, actions are arbitrary
 

@@ -169,6 +169,12 @@ class Trainer:
         yield self.eval_envs
         self.train_envs.set_states(states)
 
+    def set_progress(self, step: int) -> None:
+        """Set learning rates and exploration to what they are at `step` of the run."""
+        self.learner.set_progress(step)
+        if (schedule := self.config.noise_schedule) is not None:
+            self.collector.explorer.noise = schedule.at(step)
+
     def start(self) -> None:
         """Open the first episodes, with rank 0's weights on all ranks."""
         self.ranks.sync_parameters(self.learner.sac)

@@ -17,6 +17,7 @@ from auxiliary import GoalInput, weights
 from encoders.convolutions import PixelScale
 from encoders.pixels import Pooling
 from replay.hindsight import Strategy
+from training.rollout.exploration import NoiseSchedule
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ class Learning:
     """Give the networks desired - achieved goal in place of the desired goal."""
     random_actions: float = 0.3
     """Probability that an environment takes a uniformly random action instead of the policy's."""
+    exploration_noise: str | None = None
+    """Act by the policy's mean action plus Gaussian noise on a schedule, as DrQ-v2 does, in the place of samples of the
+    policy: linear(FIRST,LAST,STEPS), standard deviations and environment steps, as in 'linear(1.0,0.1,100000)'."""
     guided_episodes: float = 1.0
     """Fraction of episodes that begin with a scripted push or grasp while all fail; it fades as success rises."""
 
@@ -231,6 +235,11 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
     def auxiliary_weights(self) -> dict[str, float]:
         """Weight of each loss of --auxiliary. Raises ValueError, with a sentence, for what names none."""
         return weights(self.auxiliary)
+
+    @property
+    def noise_schedule(self) -> NoiseSchedule | None:
+        """Of --exploration-noise. Raises ValueError, with a sentence, for what is none."""
+        return None if self.exploration_noise is None else NoiseSchedule.parse(self.exploration_noise)
 
     @property
     def goals_from_achieved(self) -> bool:

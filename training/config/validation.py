@@ -48,6 +48,8 @@ _LEFT_TO_US = {("workers", None), ("threads", None), ("encoder_learning_rate", N
 
 def problems(config: Config) -> list[str]:
     """What is wrong with the values alone, each a sentence with its mend."""
+    if found := _word_problems(config):
+        return found
     return [
         *_numbers(config),
         *(_pixel_problems(config) if config.layout.pixels else _problems_without_pixels(config)),
@@ -73,6 +75,17 @@ def _numbers(config: Config) -> list[str]:
     return found
 
 
+def _word_problems(config: Config) -> list[str]:
+    """Of flags whose words have a grammar of their own."""
+    found = []
+    for flag, read in (("--exploration-noise", "noise_schedule"), ("--auxiliary", "auxiliary_weights")):
+        try:
+            getattr(config, read)
+        except ValueError as error:
+            found.append(f"{flag}: {error}")
+    return found
+
+
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
@@ -88,15 +101,11 @@ def _resume_problems(config: Config) -> list[str]:
 
 def _pixel_problems(config: Config) -> list[str]:
     """Sentences on pixel flags that do not go together."""
-    found, routing = [], ROUTINGS[config.routing]
+    found, routing, weights = [], ROUTINGS[config.routing], config.auxiliary_weights
     try:
         envs.check_cameras(config.cameras)
     except ValueError as error:
         found.append(f"--cameras: {error}")
-    try:
-        weights = config.auxiliary_weights
-    except ValueError as error:
-        return [f"--auxiliary: {error}"]
     if config.softmax_temperature != 1 and config.pooling != "spatial-softmax":
         found.append(f"--softmax-temperature is of --pooling spatial-softmax, not of {config.pooling}: leave it out.")
     if config.shared_shift and not config.shift_pad:

@@ -38,12 +38,12 @@ def learn(trainer: Trainer, state: TrainingState, run: Run) -> None:
     """The training loop."""
     config, collector, updates = trainer.config, trainer.collector, trainer.updates
     while state.step < config.total_steps and not run.stopping:
+        trainer.set_progress(state.step)
         learning = state.step - state.replay_began >= max(config.learning_starts, config.num_envs)
         with state.clock("act"):
             collector.begin_step(explore_only=not learning)
 
         # The environments are moving; the agent learns from what was stored before this step.
-        trainer.learner.set_progress(state.step)
         state.learning_steps += config.num_envs if learning else 0
         if due := state.updates_due(config.updates_per_step):
             with state.clock("sample"):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from agent.agent import Agent
 from agent.networks import MLP
+from auxiliary.autoencoder import Autoencoder
 from encoders import PixelEncoder
 from encoders.convolutions import Convolutions
 from encoders.pooling import FlatTrunk
@@ -28,10 +29,10 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def use_bfloat16(agent: Agent) -> None:
-    """In the convolutions, the flat trunk behind them and the middle layers of actor and critics; weights, losses and
-    optimizers stay float32."""
+    """In the convolutions, the flat trunk behind them, a decoder and the middle layers of actor and critics; weights,
+    losses and optimizers stay float32."""
     for module in agent.modules():
-        if isinstance(module, MLP | Convolutions | FlatTrunk):
+        if isinstance(module, MLP | Convolutions | FlatTrunk | Autoencoder):
             module.in_bfloat16 = True
 
 

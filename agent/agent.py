@@ -95,6 +95,8 @@ class Agent(nn.Module):
         self.device = torch.device(device)
         self.to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(seed)
+        for auxiliary in self.auxiliaries.values():
+            cast(Auxiliary, auxiliary).generator = self.generator
 
     @property
     def goal_regression(self) -> GoalRegression | None:
@@ -186,6 +188,9 @@ class Agent(nn.Module):
         if self.target_regression is not None and self.goal_regression is not None:
             targets += self.target_regression.parameters()
             online += self.goal_regression.mlp.parameters()
+        for auxiliary in self.auxiliaries.values():
+            following, followed = cast(Auxiliary, auxiliary).target_pairs()
+            targets, online = targets + following, online + followed
         return targets, online
 
     # ------------------------------------------------------------------ acting

@@ -33,14 +33,15 @@ ROUTINGS: dict[str, Routing] = {
     "both": Routing(1, critic_trains=True, actor_trains=True, owner="critic", actor_steps=("actor", "critic")),
     # Stable-Baselines3's default: an encoder each
     "separate": Routing(2, critic_trains=True, actor_trains=True, owner="critic"),
-    # The regression of the achieved goal alone, an auxiliary loss
+    # The auxiliary losses alone
     "goal": Routing(1, critic_trains=False, actor_trains=False, owner="critic"),
 }
 
 
 def encoder_parameters(agent: Agent) -> list[Tensor]:
-    """The encoder's, and those of the auxiliary losses that stand on it."""
-    return [*agent.encoder.parameters(), *agent.auxiliaries.parameters()]
+    """The encoder's, and those of the auxiliary losses that stand on it, but for copies that follow by averaging."""
+    together = (*agent.encoder.parameters(), *agent.auxiliaries.parameters())
+    return [one for one in together if one.requires_grad]
 
 
 def make_optimizers(

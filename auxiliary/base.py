@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import torch
 from torch import Tensor, nn
 
 from replay.batch import Batch
+
+
+class Sizes(NamedTuple):
+    """What an auxiliary loss is built for."""
+
+    features: int  # of an encoder's features, those of the images, which come first
+    action: int  # A
+    pixels: tuple[int, int, int]  # (H, W, C) of an observation's images, stacked
 
 
 class Auxiliary(nn.Module):
@@ -15,9 +26,11 @@ class Auxiliary(nn.Module):
 
     Attributes:
         horizon: K, how much of `Batch.future` it reads; 0 for none.
+        generator: the agent's random numbers, which are saved with it; set by the agent.
     """
 
     horizon: int = 0
+    generator: torch.Generator
 
     def loss(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted loss, a scalar, and metrics, 0-d and detached.
@@ -27,3 +40,7 @@ class Auxiliary(nn.Module):
             batch: as the replay gave it, its images shifted.
         """
         raise NotImplementedError
+
+    def target_pairs(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Parameters of its own that follow others by polyak averaging at each update, and those others."""
+        return [], []

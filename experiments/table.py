@@ -6,6 +6,7 @@ import difflib
 
 from experiments.chapter.table import ALIASES, CHAPTER
 from experiments.experiment import Experiment
+from experiments.eyes import EYES, EYES_ALIASES
 from experiments.third_parties import THIRD_PARTIES
 from training.errors import UserError
 
@@ -110,20 +111,27 @@ EXPERIMENTS: dict[str, Experiment] = {
         "A hand with 20 actions and a goal of 15 numbers: that it runs, in a budget too short to learn it.",
     ),
     **THIRD_PARTIES,
+    **{
+        f"push-n-step-{steps}": Experiment(
+            "push", f"--n-step {steps} --final-episodes 400", f"Push from state, {steps} steps before it bootstraps."
+        )
+        for steps in (2, 3, 5)
+    },
     **CHAPTER,
+    **EYES,
 }
 
 
 def canonical(name: str) -> str:
     """The name that an experiment's results go by; some have a second one."""
-    return ALIASES.get(name, name)
+    return (ALIASES | EYES_ALIASES).get(name, name)
 
 
 def named(name: str) -> Experiment:
     """Raises UserError, with the nearest name, if there is no such experiment."""
     name = canonical(name)
     if name not in EXPERIMENTS:
-        close = difflib.get_close_matches(name, [*EXPERIMENTS, *ALIASES], n=1)
+        close = difflib.get_close_matches(name, [*EXPERIMENTS, *ALIASES, *EYES_ALIASES], n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UserError(f"there is no experiment {name}: {hint}They are {', '.join(EXPERIMENTS)}.")
     return EXPERIMENTS[name]

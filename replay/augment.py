@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from replay.batch import Batch, Observation
+from replay.batch import Batch, Future, Observation
 
 
 class RandomShift:
@@ -15,7 +15,7 @@ class RandomShift:
 
     Args:
         pad: the most pixels in each direction; 0 leaves images alone.
-        shared: shift an observation and the next one alike; else each by its own offset.
+        shared: shift an observation, the next one and those to come alike; else each by its own offset.
         device, seed: of the random numbers.
     """
 
@@ -29,7 +29,18 @@ class RandomShift:
         count = len(batch.obs["pixels"])
         offset = random_offsets(count, self.pad, self.generator)
         own = offset if self.shared else random_offsets(count, self.pad, self.generator)
-        return replace(batch, obs=self._shifted(batch.obs, offset), next_obs=self._shifted(batch.next_obs, own))
+        obs, next_obs = self._shifted(batch.obs, offset), self._shifted(batch.next_obs, own)
+        return replace(batch, obs=obs, next_obs=next_obs, future=self._future(batch.future, offset))
+
+    def _future(self, future: Future | None, offset: Tensor) -> Future | None:
+        """What follows, each observation shifted by its own offset, or by its transition's (P, 2) if they share it."""
+        if future is None:
+            return None
+        rows = future.mask.numel()
+        own = offset.repeat_interleave(rows // len(offset), 0)
+        flat = {"pixels": future.obs["pixels"].flatten(0, 1)}  # (P K, H, W, C)
+        shifted = self._shifted(flat, own if self.shared else random_offsets(rows, self.pad, self.generator))
+        return future._replace(obs=future.obs | {"pixels": shifted["pixels"].unflatten(0, future.mask.shape)})
 
     def _shifted(self, obs: Observation, offset: Tensor) -> Observation:
         return obs | {"pixels": shift(obs["pixels"], offset, self.pad)}

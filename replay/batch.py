@@ -19,7 +19,7 @@ in the replay, which no other one ever gets."""
 class Future(NamedTuple):
     """The K observations that follow each transition's own, in its episode, and the actions that led to them."""
 
-    obs: Observation  # (P, K, ...): [:, 0] is the next observation
+    obs: Observation  # (P, K, ...): [:, 0] is the observation one step later
     action: Tensor  # (P, K, A) float32: [:, 0] is the transition's own
     mask: Tensor  # (P, K) bool, False after the episode's end: obs repeats the last one, actions are arbitrary
 
@@ -33,10 +33,10 @@ class Batch:
     """
 
     obs: Observation  # what the observation layout chose
-    next_obs: Observation
+    next_obs: Observation  # k steps later: `Ring`'s n_step, or fewer at an episode's end
     action: Tensor  # (B, A) float32, in [-1, 1]
-    reward: Tensor  # (B,)   float32, for reaching `goal`
-    discount: Tensor  # (B,)   float32, gamma (1 - terminated). Truncation bootstraps, termination does not
+    reward: Tensor  # (B,)   float32, for reaching `goal`; of k steps, discounted and added up
+    discount: Tensor  # (B,)   float32, gamma^k (1 - terminated). Truncation bootstraps, termination does not
     goal: Tensor  # (B, G) float32, seen from `obs`
     next_goal: Tensor  # (B, G) float32, the same goal seen from `next_obs`: it differs only if goals are relative
     achieved_goal: Tensor  # (P, G) float32, for auxiliary losses; no input

@@ -31,7 +31,11 @@ class Ring:
             (Filtered HER, Manela and Biess 2021, asks whether the goal was reached when the transition acted. That also
             rejects the object that lies where it was pushed to, and so never teaches to let it lie.)
         goal_noise: by how much the lent goals are moved (`hindsight.near`), 0 for not at all.
-        gamma: discount, which `Batch.discount` has where an episode goes on.
+        gamma: discount, which `Batch.discount` has where an episode goes on, to the power of the steps in between.
+        n_step: steps whose discounted rewards, all for the same goal, are added up to `Batch.reward`, with `next_obs`
+            after the last of them; fewer at an episode's end. As in multi-step HER (Yang et al. 2021), nothing is
+            corrected for what was done off the policy: where an episode leaves the goal that it is lent, the sum says
+            so, though the policy would stay.
         subtract_achieved: hand out goals relative to the achieved goal, desired - achieved.
         frame_stack: images that are handed out together, the latest last; before an episode's first one it is
             repeated.
@@ -54,6 +58,7 @@ class Ring:
         goal_tries: int = 1,
         goal_noise: float = 0.0,
         gamma: float = 0.95,
+        n_step: int = 1,
         subtract_achieved: bool = False,
         frame_stack: int = 1,
         seed: int = 0,
@@ -65,7 +70,8 @@ class Ring:
         self.goal_space, self.strategy = goal_space, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries, self.goal_noise = goal_tries if self.her_ratio else 1, goal_noise
-        self.gamma, self.subtract_achieved, self.frame_stack = gamma, subtract_achieved, frame_stack
+        self.gamma, self.n_step = gamma, n_step
+        self.subtract_achieved, self.frame_stack = subtract_achieved, frame_stack
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
     def __len__(self) -> int:
@@ -144,20 +150,39 @@ class Ring:
             next_achieved_goal=next_achieved.repeat(tiles, 1),
             reward=reward,
         )
-        ends = torch.where(relabelled, (reward >= self.storage.success_reward).to(torch.float32), terminated)
-        next_goal = goal
+        ended = relabelled & (reward >= self.storage.success_reward)  # (B,)
+        steps = (self._episode_end(env_index, time) - time).clamp(max=self.n_step)  # (P,), at least 1
+        for step in range(1, self.n_step):
+            later = self._reward_after(step, env_index, time, goal, relabelled)
+            goes_on = (step < steps).repeat(tiles) & ~ended
+            reward = reward + self.gamma**step * torch.where(goes_on, later, 0)
+            ended = ended | (goes_on & relabelled & (later >= self.storage.success_reward))
+        last, following = self.storage.row(time + steps - 1, env_index), self.storage.row(time + steps, env_index)
+        terminated = self.storage.gather("terminated", last)  # (P,)
+        crashed = terminated * (self.storage.gather("reward", last) < self.storage.success_reward)  # for any goal
+        ends = torch.where(
+            relabelled, (ended | (crashed > 0).repeat(tiles)).to(torch.float32), terminated.repeat(tiles)
+        )
+        next_goal, next_achieved = goal, self.storage.gather("achieved_goal", following)
         if self.subtract_achieved:  # in float64, before rounding
             goal, next_goal = goal - achieved.repeat(tiles, 1), goal - next_achieved.repeat(tiles, 1)
         return Batch(
             obs=self._observation(env_index, time, names),
-            next_obs=self._observation(env_index, time + 1, names),
+            next_obs=self._observation(env_index, time + steps, names),
             action=self.storage.gather("action", each),
             reward=reward,
-            discount=self.gamma * (1 - ends),
+            discount=self.gamma ** steps.repeat(tiles) * (1 - ends),
             goal=goal.to(torch.float32),
             next_goal=next_goal.to(torch.float32),
             achieved_goal=achieved.to(torch.float32),
         )
+
+    def _reward_after(self, steps: int, env_index: Tensor, time: Tensor, goal: Tensor, relabelled: Tensor) -> Tensor:
+        """Reward (B,) for `goal` (B, G) of what follows `steps` after `time` (P,); anything, after an episode's end."""
+        tiles = len(goal) // len(time)
+        achieved = self.storage.read("achieved_goal", env_index, time + steps + 1).repeat(tiles, 1)
+        reward = self.storage.read("reward", env_index, time + steps).repeat(tiles)
+        return relabel(self.goal_space.reward, relabelled, goal, goal, achieved, reward)[1]
 
     def _observation(self, env_index: Tensor, time: Tensor, names: Collection[str]) -> Observation:
         """Observations of `env_index` at `time`, (P,) each; images are stacked, the newest last."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from agent import SAC, Agent
 from agent.features import Features, encode
+from auxiliary import Auxiliary
 from replay import Batch, Ring
 from training.config.flags import Config
 from training.logger import Row
@@ -40,6 +42,8 @@ def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
     - dormant_units: fraction of the critics' hidden units that are dormant (Sokar et al. 2023).
     - readout_cm: RMSE in centimetres of a linear readout of the achieved goal from the features of the images, fitted
       on one minibatch and tested on the other, other transitions, some of the same episodes; where there are images.
+    - encoder_grad_norm_NAME: L2 norm, over the encoder's parameters, of the gradient of the critics' loss and of each
+      auxiliary loss, with its weight, on a minibatch as it is learned from; where the loss trains an encoder of images.
 
     Images are shifted where those that are learned from are.
 
@@ -67,6 +71,24 @@ def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
         row["dormant_units"] = dormant(sac.agent, batches["original"], features["original"])
         if "pixels" in batches["original"].obs:
             row["readout_cm"] = 100 * readout(*(seen(sac.agent, features[kind], batches[kind]) for kind in KINDS))
+            row |= encoder_gradients(sac, shift(sample(updates, updates.ring.her_ratio, seed)))
+    return row
+
+
+@torch.enable_grad()
+def encoder_gradients(sac: SAC, batch: Batch) -> Row:
+    """encoder_grad_norm_NAME, as of `diagnose`. No parameter's own gradient is touched."""
+    agent, features = sac.agent, encode(sac.agent, batch)
+    parameters = [one for one in agent.encoder.parameters() if one.requires_grad]
+    assert features.encoded is not None
+    losses = {name: cast(Auxiliary, one).loss(features.encoded, batch)[0] for name, one in agent.auxiliaries.items()}
+    if sac.routing.critic_trains:
+        error = torch.stack(q_of(agent, features, batch.goal, batch.action)) - sac.target(batch, features)  # (2, B)
+        losses["critic"] = error.square().mean()
+    row: Row = {}
+    for name, loss in losses.items():
+        slopes = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
+        row[f"encoder_grad_norm_{name}"] = torch.stack(torch._foreach_norm(slopes)).norm().item()
     return row
 
 

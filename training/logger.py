@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from auxiliary import AUXILIARIES
 from training.errors import RunFailed, UserError
 
 CSV = "metrics.csv"
@@ -22,7 +23,9 @@ COLUMNS = (
     "success_rolling", "episode_return", "eval_success", "eval_ever", "eval_return",
     "critic_loss", "actor_loss", "temperature_loss", "q", "target_q", "entropy", "alpha",
     "goal_loss", "replay_error_cm", "position_error_cm", "softmax_temperature",
+    "curl_loss", "curl_accuracy", "spr_loss", "spr_std", "autoencoder_loss",
     "encoder_grad_norm", "critic_grad_norm", "actor_grad_norm",
+    *(f"encoder_grad_norm_{loss}" for loss in ("critic", "goal_regression", *AUXILIARIES)),
     "td_loss_original", "td_loss_relabelled", "explained_variance", "action_gap", "goal_gap", "dormant_units",
     "readout_cm",
     "steps_per_second", "updates_per_second", "time_frac_act", "time_frac_env", "time_frac_sample", "time_frac_update",

@@ -12,7 +12,7 @@ import torch
 import envs
 from agent import Agent, NetworkConfig, accelerate
 from agent.routing import ROUTINGS
-from auxiliary import Auxiliary, GoalRegression
+from auxiliary import AUXILIARIES, Auxiliary, GoalRegression, Sizes
 from encoders import Encoder, PixelEncoder, VectorEncoder
 from goals import EnvironmentGoals, GoalSpace
 from training import checkpoint, run_folder
@@ -50,6 +50,12 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
         if config.goal_loss:
             size = encoders[0].feature_size
             auxiliaries["goal_regression"] = GoalRegression(size, networks.goal_size, config.goal_loss)
+        if config.view is not None:
+            height, width, channels = config.view.shape
+            shape = height, width, channels * config.frame_stack
+            sizes = Sizes(encoders[0].feature_size - networks.vector_size, networks.action_size, shape)
+            for name, weight in config.auxiliary_weights.items():
+                auxiliaries[name] = AUXILIARIES[name](encoders[0], sizes, weight)
     return Agent(
         encoders,
         networks,

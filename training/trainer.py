@@ -114,6 +114,7 @@ class Trainer:
             goal_tries=config.goal_tries,
             goal_noise=config.goal_noise if goals_are_real else 0.0,  # between whole numbers there is no goal
             gamma=config.gamma,
+            n_step=config.n_step,
             subtract_achieved=config.goals_from_achieved,
             frame_stack=config.frame_stack,
             seed=self.seeds["replay"],
@@ -168,6 +169,12 @@ class Trainer:
         self.collector.keep_images()
         yield self.eval_envs
         self.train_envs.set_states(states)
+
+    def set_progress(self, step: int) -> None:
+        """Set learning rates and exploration to what they are at `step` of the run."""
+        self.learner.set_progress(step)
+        if (schedule := self.config.noise_schedule) is not None:
+            self.collector.explorer.noise = schedule.at(step)
 
     def start(self) -> None:
         """Open the first episodes, with rank 0's weights on all ranks."""

@@ -31,7 +31,7 @@ def test_a_run_is_bit_for_bit_what_it_is_without(
     monkeypatch.setattr("training.run.diagnose", lambda *_: {})
     assert tiny(tmp_path / "without", *flags) == 0
     with_them, without = metrics(tmp_path / "with"), metrics(tmp_path / "without")
-    names = [*MEASURES, *(["readout_cm"] if "--obs" in flags else [])]
+    names = [*MEASURES, *(["readout_cm", "encoder_grad_norm_goal_regression"] if "--obs" in flags else [])]
     assert all(row[name] for row in with_them if row["critic_loss"] for name in names)
     for mine, other in zip(with_them, without, strict=True):
         measured = {name for name in mine if mine[name] != other[name]}

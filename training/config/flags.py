@@ -13,10 +13,11 @@ import tyro
 
 import envs
 from agent.routing import RoutingName
-from auxiliary import GoalInput
+from auxiliary import GoalInput, weights
 from encoders.convolutions import PixelScale
 from encoders.pixels import Pooling
 from replay.hindsight import Strategy
+from training.rollout.exploration import NoiseSchedule
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ class Learning:
     """Give the networks desired - achieved goal in place of the desired goal."""
     random_actions: float = 0.3
     """Probability that an environment takes a uniformly random action instead of the policy's."""
+    exploration_noise: str | None = None
+    """Act by the policy's mean action plus Gaussian noise on a schedule, as DrQ-v2 does, in the place of samples of the
+    policy: linear(FIRST,LAST,STEPS), standard deviations and environment steps, as in 'linear(1.0,0.1,100000)'."""
     guided_episodes: float = 1.0
     """Fraction of episodes that begin with a scripted push or grasp while all fail; it fades as success rises."""
 
@@ -117,7 +121,7 @@ class Pixels:
     """Two more channels that hold each pixel's coordinates."""
     routing: RoutingName = "critic"
     """Which loss trains the encoder: the critic's, the actor's, both, both with an encoder each, or none of them but
-    --goal-loss."""
+    --goal-loss and --auxiliary (goal)."""
     target_encoder: bool = False
     """The target critic reads an encoder of its own that moves by polyak, as in SB3."""
     encoder_learning_rate: float | None = None
@@ -134,6 +138,10 @@ class Pixels:
     goal_motion: bool = False
     """Actor and critic also read how far the estimate has moved since the observation before: with --goal-input
     replace, without a target encoder."""
+    auxiliary: tuple[str, ...] = ()
+    """Further losses that teach the encoder beside the routing's, in training only: curl (tell another crop of the same
+    images from other images), spr (predict the features to come) and autoencoder (reconstruct the images), each with
+    its weight if that is not 1, as in curl spr=0.5."""
     goals_per_image: int = 1
     """Relabelled goals for each encoded transition."""
     updates_per_encoding: int = 1
@@ -154,6 +162,9 @@ class Replay:
     goal_noise: float = 1.0
     """Move each relabelled goal by a random fraction, at most this one, of the difference of two desired goals, so that
     near misses are learned from too. 0 leaves it where it was reached, and so do goals of whole numbers."""
+    n_step: int = 1
+    """Steps whose rewards, all for the same goal, a transition adds up before it bootstraps; fewer where its episode
+    ends. More than one carries rewards back faster, and is biased by what exploration did after the first step."""
     her_strategy: Strategy = "future"
     """Where relabelled goals come from: later in the episode, its end, anywhere in it, or not at all."""
     replay_on_disk: bool = False
@@ -236,6 +247,16 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
         return envs.CameraConfig(
             self.cameras, self.render_size, self.show_goal_marker, self.msaa, self.render_process, self.hide
         )
+
+    @property
+    def auxiliary_weights(self) -> dict[str, float]:
+        """Weight of each loss of --auxiliary. Raises ValueError, with a sentence, for what names none."""
+        return weights(self.auxiliary)
+
+    @property
+    def noise_schedule(self) -> NoiseSchedule | None:
+        """Of --exploration-noise. Raises ValueError, with a sentence, for what is none."""
+        return None if self.exploration_noise is None else NoiseSchedule.parse(self.exploration_noise)
 
     @property
     def goals_from_achieved(self) -> bool:

@@ -20,6 +20,7 @@ import torch
 
 import envs
 from agent.routing import ROUTINGS
+from auxiliary import AUXILIARIES
 from encoders import shapes
 from training.config import cgroup
 from training.config.flags import Config
@@ -141,7 +142,9 @@ def learner_need(config: Config, ranks: int = 1) -> int:
     if config.view is not None:
         channels = config.view.shape[-1] * config.frame_stack + 2 * config.coord_conv
         maps = shapes(config.encoder, channels, envs.SIZE)
-        need += ROUTINGS[config.routing].encoders * encoder_bytes(maps, config.batch_size, updates)
+        passes = ROUTINGS[config.routing].encoders
+        passes += sum(max(1, AUXILIARIES[name].horizon) for name in config.auxiliary_weights)
+        need += passes * encoder_bytes(maps, config.batch_size, updates)
     return need
 
 

@@ -13,11 +13,12 @@ from training.config.flags import Config, Pixels
 RENAMED = {"head": "pooling", "head_updates": "updates_per_encoding"}
 RENAMED_GOAL_INPUTS = {"beside": "concat", "instead": "replace"}
 
+LATER = ("pixel_scale", "goal_motion", "softmax_temperature", "hide", "proprio_indices", "auxiliary")
 _OF_PIXELS = {field.name: field.default for field in dataclasses.fields(Pixels)}
 # Flags that were added after the first runs, in that order, and what runs did before there was each. A new flag goes to
 # the end; without a line here a run that lacks it is refused.
 ADDED: tuple[dict[str, Any], ...] = (
-    {name: _OF_PIXELS[name] for name in _OF_PIXELS if name not in ("pixel_scale", "goal_motion", "softmax_temperature")}
+    {name: _OF_PIXELS[name] for name in _OF_PIXELS if name not in LATER}
     | {"replay_on_disk": False, "replay_device": "auto", "threads": None, "resume_without_replay": False,
        "smoke": False},
     {"pixel_scale": "centered"},
@@ -26,7 +27,9 @@ ADDED: tuple[dict[str, Any], ...] = (
     {"goal_motion": False},
     {"softmax_temperature": 1.0},
     {"save_minutes": 10.0},
+    {"max_episode_steps": None, "hide": (), "proprio_indices": None},
     {"stop_rule": False},
+    {"exploration_noise": None, "auxiliary": (), "n_step": 1},
 )  # fmt: skip
 
 
@@ -37,9 +40,7 @@ def from_json(text: str) -> Config:
         if not isinstance(values, dict):
             raise TypeError("no object")
         values = {RENAMED.get(name, name): value for name, value in values.items()}
-        for name in ("cameras", "hide"):
-            if name in values:
-                values[name] = tuple(values[name])
+        values |= {name: tuple(values[name]) for name in ("cameras", "hide", "auxiliary") if name in values}
         if (goal_input := values.get("goal_input")) in RENAMED_GOAL_INPUTS:
             values["goal_input"] = RENAMED_GOAL_INPUTS[goal_input]
         config = Config(**_before(values), **values)

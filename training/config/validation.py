@@ -30,6 +30,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "her_ratio": (0, 1),
     "goal_tries": (1, 100),
     "goal_noise": (0, 100),
+    "n_step": (1, 100),
     "random_actions": (0, 1),
     "guided_episodes": (0, 1),
     "render_size": (envs.SIZE, 4096),
@@ -59,6 +60,8 @@ def problems(config: Config) -> list[str]:
             envs.parse_indices(config.proprio_indices)
         except ValueError as error:
             return [f"--proprio-indices: {error}"]
+    if found := _word_problems(config):
+        return found
     return [
         *_numbers(config),
         *(_pixel_problems(config) if config.layout.pixels else _problems_without_pixels(config)),
@@ -84,6 +87,17 @@ def _numbers(config: Config) -> list[str]:
     return found
 
 
+def _word_problems(config: Config) -> list[str]:
+    """Of flags whose words have a grammar of their own."""
+    found = []
+    for flag, read in (("--exploration-noise", "noise_schedule"), ("--auxiliary", "auxiliary_weights")):
+        try:
+            getattr(config, read)
+        except ValueError as error:
+            found.append(f"{flag}: {error}")
+    return found
+
+
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
@@ -99,7 +113,7 @@ def _resume_problems(config: Config) -> list[str]:
 
 def _pixel_problems(config: Config) -> list[str]:
     """Sentences on pixel flags that do not go together."""
-    found, routing = [], ROUTINGS[config.routing]
+    found, routing, weights = [], ROUTINGS[config.routing], config.auxiliary_weights
     if (config.proprio_indices is not None) != (config.obs == "pixels+vector+goal"):
         found.append("--proprio-indices names the numbers of --obs pixels+vector+goal: give both, or neither.")
     try:
@@ -116,10 +130,11 @@ def _pixel_problems(config: Config) -> list[str]:
         found.append("--goal-input needs an estimate to show: give --goal-loss a weight.")
     if config.goal_loss and not config.normalize:
         found.append("--goal-loss regresses the normalised achieved goal: leave --normalize on.")
-    if config.routing == "goal" and not config.goal_loss:
-        found.append("--routing goal leaves the encoder to --goal-loss: give that a weight.")
-    if config.goal_loss and config.routing == "actor":
-        found.append("--goal-loss goes through the critic's optimizer, which --routing actor keeps from the encoder.")
+    if config.routing == "goal" and not (config.goal_loss or weights):
+        found.append("--routing goal leaves the encoder to --goal-loss: give that a weight, or name an --auxiliary.")
+    if (config.goal_loss or weights) and config.routing == "actor":
+        given = "--goal-loss" if config.goal_loss else "--auxiliary"
+        found.append(f"{given} goes through the critic's optimizer, which --routing actor keeps from the encoder.")
     if config.goal_loss and routing.encoders == 2:
         found.append("--goal-loss needs one encoder, and --routing separate has two: choose another routing.")
     if config.goal_input == "replace" and config.routing != "goal":

@@ -78,7 +78,7 @@ class Collector:
         assert self.shown is not None
         action = None
         if not explore_only:
-            action, estimate = self.policy.act(self.shown)
+            action, estimate = self.policy.act(self.shown, deterministic=self.explorer.noise is not None)
             if estimate is not None:
                 self.errors.append((estimate - self.shown.achieved_goal).norm(dim=1).mean())
         self.action = self.explorer.explore(action, self.to_object)  # (N, A) in [-1, 1]

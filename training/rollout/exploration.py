@@ -1,9 +1,11 @@
-"""Exploration: uniformly random actions now and then, and episodes that begin by doing something with the object."""
+"""Exploration: uniformly random actions now and then, episodes that begin by doing something with the object, and
+noise by a schedule where that is wanted in the place of the policy's own."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +20,36 @@ TOLERANCE = 0.02  # how near to a point, a line or a height counts as there
 BEHIND = 0.06  # from the object to where a push begins
 ABOVE = 0.06  # how much higher the hand goes until it may come down
 RAISE = 0.02  # how far it means to go up in a step with fingers that close
+
+
+class NoiseSchedule(NamedTuple):
+    """Standard deviation of Gaussian noise on the policy's mean action, as in DrQ-v2 (Yarats et al. 2021): from `first`
+    to `last` in a straight line over `steps` environment steps, and `last` from then on."""
+
+    first: float
+    last: float
+    steps: float
+
+    @staticmethod
+    def parse(text: str) -> NoiseSchedule:
+        """Read linear(FIRST,LAST,STEPS). Raises ValueError, with a sentence, for what is none."""
+        found = re.fullmatch(r"linear\(([^,]+),([^,]+),([^,]+)\)", text)
+        try:
+            schedule = NoiseSchedule(*map(float, found.groups())) if found else None
+        except ValueError:
+            schedule = None
+        if schedule is None or not (
+            0 <= schedule.first <= 10 and 0 <= schedule.last <= 10 and 1 <= schedule.steps <= 1e12
+        ):
+            raise ValueError(
+                f"{text!r} is no schedule: write 'linear(FIRST,LAST,STEPS)', as in 'linear(1.0,0.1,100000)', with "
+                "standard deviations from 0 to 10 and at least one step."
+            )
+        return schedule
+
+    def at(self, step: int) -> float:
+        """Standard deviation at `step` of the run."""
+        return self.first + (self.last - self.first) * min(1.0, step / self.steps)
 
 
 class Explorer:
@@ -37,7 +69,13 @@ class Explorer:
         guided_episodes: share of guided episodes while all fail.
         grasps: whether the fingers move, by the fourth action.
         device, seed: of the random numbers.
+
+    Attributes:
+        noise: standard deviation of the noise on the actions that it is given, which are then the policy's means; None
+            for none. What is beyond [-1, 1] is clipped.
     """
+
+    noise: float | None = None
 
     def __init__(
         self,
@@ -77,6 +115,9 @@ class Explorer:
         if action is None:
             action = random_action.clone()
         else:
+            if self.noise is not None:
+                spread = torch.randn(self.shape, generator=self.generator, device=self.device)
+                action = (action + self.noise * spread).clamp(-1, 1)
             action = torch.where(uniform[:, :1] < self.random_actions, random_action, action)
         if to_object is None:
             return action

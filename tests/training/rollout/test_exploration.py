@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 import envs
+from tests.training.runs import tiny, tiny_config
 from training.config.flags import Config
-from training.rollout.exploration import FEWEST, MOST, MOST_GRASPING, Explorer
+from training.rollout.exploration import FEWEST, MOST, MOST_GRASPING, Explorer, NoiseSchedule
 from training.trainer import Trainer
 
 POLICY = torch.full((1000, 4), 0.123)
@@ -112,3 +115,44 @@ def test_a_session_grasps_where_the_fingers_move(env_id: str, grasps: bool) -> N
     made = Trainer(Config(env_id=env_id, buffer_size=100, workers=0, device="cpu"))
     assert made.collector.explorer.grasps == grasps
     made.close()
+
+
+def test_noise_falls_in_a_straight_line_and_stays() -> None:
+    schedule = NoiseSchedule.parse("linear(1.0,0.1,100000)")
+    steps = (0, 50_000, 100_000, 1_000_000)
+    assert [schedule.at(step) for step in steps] == pytest.approx([1, 0.55, 0.1, 0.1])
+    made = explorer(0.0, 0.0)
+    made.noise = 0.3
+    spread = torch.stack([made.explore(0 * POLICY, None) for _ in range(20)])
+    assert spread.std().item() == pytest.approx(0.3, abs=0.01) and spread.mean().abs() < 0.01
+    made.noise = 10.0
+    assert made.explore(POLICY, None).abs().max() == 1
+
+
+def test_a_run_with_a_schedule_acts_by_the_mean_plus_noise_of_its_step() -> None:
+    config = tiny_config(
+        "--env-id", "FetchReach-v4", "--random-actions", "0", "--exploration-noise", "linear(0.4,0,200)"
+    )
+    with Trainer(config) as trainer:
+        trainer.start()
+        explorer = trainer.collector.explorer
+        for step, noise in ((0, 0.4), (100, 0.2), (200, 0.0), (900, 0.0)):
+            trainer.set_progress(step)
+            assert explorer.noise == pytest.approx(noise)
+            before = trainer.agent.generator.get_state()
+            trainer.collector.begin_step(explore_only=False)
+            assert trainer.agent.generator.get_state().equal(before)  # nothing was sampled of the policy
+            assert trainer.collector.shown is not None
+            mean = trainer.policy.act(trainer.collector.shown, deterministic=True).action
+            assert trainer.collector.action.equal(mean) == (noise == 0)
+            trainer.collector.end_step()
+
+
+@pytest.mark.parametrize(
+    "schedule", ["0.2", "linear(1,0.1)", "linear(1,0.1,0)", "linear(a,b,c)", "linear(nan,0,9)", "linear(-1,0,9)", ""]
+)
+def test_what_is_no_schedule_is_one_sentence(schedule: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tiny(tmp_path / "run", "--exploration-noise", schedule) == 2
+    error = capsys.readouterr().err.strip()
+    assert f"--exploration-noise: {schedule!r} is no schedule: write" in error and "\n" not in error
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,25 @@
+"""What teaches the eyes: honest Push from pixels, with one loss more or less that reaches the encoder."""
+
+from __future__ import annotations
+
+from experiments.experiment import Experiment
+
+# push-pixels with an encoder that the critic trains, and networks that read its features: as many images, updates and
+# steps. The encoder learns as slowly as it has to where the critic trains it (ablations 27 and 28, 34 to 37).
+_CRITIC = (
+    "--routing critic --goal-loss 0 --goal-input off --no-goal-motion --encoder-learning-rate 2e-4 --final-episodes 200"
+)
+
+_ROWS = {
+    "eyes-critic": ("", "The critic's loss alone."),
+    "eyes-shift": ("--shift-pad 4", "The critic's loss, and random shifts of 4 pixels (DrQ)."),
+    "eyes-curl": ("--auxiliary curl", "The critic's loss, and CURL: which image is another crop of this one."),
+    "eyes-spr": ("--auxiliary spr", "The critic's loss, and SPR: what the next observations' features will be."),
+    "eyes-autoencoder": ("--auxiliary autoencoder", "The critic's loss, and the reconstruction of the images."),
+    "eyes-goal": ("--goal-loss 1", "The critic's loss, and the regression of the block's position, as a loss alone."),
+}
+
+EYES = {name: Experiment("push-pixels", f"{_CRITIC} {flags}".strip(), shows) for name, (flags, shows) in _ROWS.items()}
+
+# The same question's last row is an experiment already: the regression alone, whose estimate the networks read.
+EYES_ALIASES = {"eyes-goal-alone": "push-pixels"}

@@ -34,6 +34,8 @@ def judged(results: Path) -> list[Judged]:
     found = []
     for folder in sorted(folder for name in EXPERIMENTS for folder in (results / name).glob("seed-*")):
         config, rows = run_folder.saved_config(folder), logger.read_rows(folder)
+        if ":" in config.env_id:  # of a package that may not be installed
+            continue
         low, high = envs.reward_range(config.env_id)
         if high - low == 1 and any("td_loss_original" in row for row in rows) and (flat := flat_stretch(rows)):
             last = statistics.fmean([row["eval_success"] for row in rows if "eval_success" in row][-2:])

@@ -18,6 +18,7 @@ from auxiliary import AUXILIARIES
 from training.errors import RunFailed, UserError
 
 CSV = "metrics.csv"
+OF_LOSSES = tuple(f"encoder_grad_norm_{loss}" for loss in ("critic", "goal_regression", *AUXILIARIES))
 COLUMNS = (
     "step", "updates", "seconds", "episodes",
     "success_rolling", "episode_return", "eval_success", "eval_ever", "eval_return",
@@ -25,7 +26,7 @@ COLUMNS = (
     "goal_loss", "replay_error_cm", "position_error_cm", "softmax_temperature",
     "curl_loss", "curl_accuracy", "spr_loss", "spr_std", "autoencoder_loss",
     "encoder_grad_norm", "critic_grad_norm", "actor_grad_norm",
-    *(f"encoder_grad_norm_{loss}" for loss in ("critic", "goal_regression", *AUXILIARIES)),
+    *OF_LOSSES,
     "td_loss_original", "td_loss_relabelled", "explained_variance", "action_gap", "goal_gap", "dormant_units",
     "readout_cm",
     "steps_per_second", "updates_per_second", "time_frac_act", "time_frac_env", "time_frac_sample", "time_frac_update",
@@ -34,11 +35,13 @@ COLUMNS = (
 GROUPS = {  # by which TensorBoard shows them
     "success": ("success_rolling", "eval_success", "eval_ever"),
     "return": ("episode_return", "eval_return"),
-    "loss": ("critic_loss", "actor_loss", "temperature_loss", "goal_loss", "td_loss_original", "td_loss_relabelled"),
+    "loss": ("critic_loss", "actor_loss", "temperature_loss", "goal_loss", "curl_loss", "spr_loss", "autoencoder_loss",
+             "td_loss_original", "td_loss_relabelled"),
     "value": ("q", "target_q", "explained_variance", "action_gap", "goal_gap"),
     "policy": ("entropy", "alpha"),
-    "seeing": ("replay_error_cm", "position_error_cm", "readout_cm", "softmax_temperature"),
-    "networks": ("encoder_grad_norm", "critic_grad_norm", "actor_grad_norm", "dormant_units"),
+    "seeing": ("replay_error_cm", "position_error_cm", "readout_cm", "softmax_temperature",
+               "curl_accuracy", "spr_std"),
+    "networks": ("encoder_grad_norm", "critic_grad_norm", "actor_grad_norm", "dormant_units", *OF_LOSSES),
     "time": ("seconds", "steps_per_second", "updates_per_second", "time_frac_act", "time_frac_env", "time_frac_sample",
              "time_frac_update"),
     "count": ("updates", "episodes"),

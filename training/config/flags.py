@@ -121,7 +121,7 @@ class Pixels:
     """Two more channels that hold each pixel's coordinates."""
     routing: RoutingName = "critic"
     """Which loss trains the encoder: the critic's, the actor's, both, both with an encoder each, or none of them but
-    --goal-loss and --auxiliary (goal)."""
+    the auxiliary ones (goal)."""
     target_encoder: bool = False
     """The target critic reads an encoder of its own that moves by polyak, as in SB3."""
     encoder_learning_rate: float | None = None

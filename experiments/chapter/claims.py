@@ -80,6 +80,16 @@ QUESTIONS = (
         "`--shift-pad 0` or `4`, `--pooling spatial-softmax` or `flat`.",
     ),
     Question(
+        "seeing", "The factorial where the images are needed",
+        "In Push the chapter's networks are told where the block is, and need not look. In Reach from images and the "
+        "goal alone nothing tells them where the hand is. Which cells learn there, and does the temperature, the "
+        "encoder or the routing matter?",
+        ("reach-cell-a", "reach-cell-b", "reach-cell-c", "reach-cell-d", "reach-temperature-0.1", "reach-nature",
+         "reach-actor", "reach-separate", "reach-both"),
+        "`python train.py chapter --env-id FetchReach-v4 --obs pixels-only`, with the flags of a cell.",
+        whose="Our question",
+    ),
+    Question(
         "temperature", "Where SpatialSoftmax starts",
         "The chapter's SpatialSoftmax starts at temperature 1. The weights over a map of an untrained encoder are then "
         "all but uniform, and a shift moves the features 11 to 13 times as far as scenes differ. Is that what makes "
@@ -108,11 +118,10 @@ QUESTIONS = (
     Question(
         "sidebars", "Sidebars",
         "The chapter also varied LayerNorm and Tanh after the pooling, four stacked images, proprioception, CoordConv, "
-        "rendering at 480, the goal's marker, larger shifts, and Reach.",
+        "rendering at 480, the goal's marker and larger shifts.",
         ("step-2", "no-feature-norm", "stack-4", "no-proprio", "coord-conv", "render-480", "goal-marker", "pad-8",
-         "reach-eyes", "reach-eyes-shift"),
+         ),
         "Each changes step 2 by a flag or two: `python -m experiments.chapter` lists them.",
-        unmatched="reach-eyes and reach-eyes-shift are another task, with another budget.",
     ),
     Question(
         "probes", "Probes, one at a time",

@@ -44,14 +44,6 @@ _SIDEBARS = {
     "render-480": ("--render-size 480 --msaa", "Images rendered at 480x480 and resized, as the chapter has them."),
     "goal-marker": ("--show-goal-marker", "With the red marker of the original goal in the images."),
     "pad-8": ("--shift-pad 8", "Random shifts of 8 pixels."),
-    "reach-eyes": (
-        "--env-id FetchReach-v4 --obs pixels-only --total-steps 10000 --eval-every 1000",
-        "Reach from the book's eyes.",
-    ),
-    "reach-eyes-shift": (
-        "--env-id FetchReach-v4 --obs pixels-only --total-steps 10000 --eval-every 1000 --shift-pad 4",
-        "Reach from the book's eyes, with random shifts.",
-    ),
 }
 
 _PROBES = {
@@ -68,6 +60,26 @@ _PROBES = {
         f"--learning-rate 3e-3 --encoder-learning-rate 9e-4 --updates-per-step 0.5 --her-ratio {8 / 9:.4f}",
         "The first three probes together.",
     ),
+}
+
+# The factorial where success needs the images: the hand's position is all there is to know, and no number tells it.
+_REACH = (
+    "--env-id FetchReach-v4 --obs pixels-only --total-steps 16000 --eval-every 1000 --goals-per-image 4 "
+    "--updates-per-encoding 4"
+)
+_SEEING = {
+    "reach-cell-a": (_REACH, "Cell A on Reach from images alone: SpatialSoftmax, no shifts."),
+    "reach-cell-b": (f"{_REACH} --pooling flat", "Cell B on Reach from images alone: flat, no shifts."),
+    "reach-cell-c": (f"{_REACH} --pooling flat --shift-pad 4", "Cell C on Reach from images alone: flat, shifts of 4."),
+    "reach-cell-d": (f"{_REACH} --shift-pad 4", "Cell D on Reach from images alone: SpatialSoftmax, shifts of 4."),
+    "reach-temperature-0.1": (
+        f"{_REACH} --softmax-temperature 0.1",
+        "Cell A on Reach, from a SpatialSoftmax that starts at temperature 0.1.",
+    ),
+    "reach-nature": (f"{_REACH} --encoder nature", "Cell A on Reach, with NatureCNN's convolutions."),
+    "reach-actor": (f"{_REACH} --routing actor", "Cell A on Reach, the encoder trained by the actor alone."),
+    "reach-separate": (f"{_REACH} --routing separate", "Cell A on Reach, with an encoder each, as SB3 has it."),
+    "reach-both": (f"{_REACH} --routing both", "Cell A on Reach, the encoder trained by both losses."),
 }
 
 # Step 2 without its images: all else as in the preset `chapter`.
@@ -91,7 +103,7 @@ _BOOK = {
 }
 
 CHAPTER: dict[str, Experiment] = {
-    **{name: Experiment("chapter", *row) for name, row in (_STEPS | _SIDEBARS | _PROBES).items()},
+    **{name: Experiment("chapter", *row) for name, row in (_STEPS | _SIDEBARS | _PROBES | _SEEING).items()},
     **{
         f"honest-{name}": Experiment(
             "chapter", f"--obs honest {_STEPS[name][0]}".strip(), f"{_STEPS[name][1]} Without the block's position."

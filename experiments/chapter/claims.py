@@ -109,8 +109,8 @@ QUESTIONS = (
         "sidebars", "Sidebars",
         "The chapter also varied LayerNorm and Tanh after the pooling, four stacked images, proprioception, CoordConv, "
         "rendering at 480, the goal's marker, larger shifts, and Reach.",
-        ("step-2", "no-feature-norm", "stack-4", "no-proprio", "coord-conv", "render-480", "goal-marker", "pad-8",
-         "reach-eyes", "reach-eyes-shift"),
+        ("step-2", "no-feature-norm", "stack-4", "no-proprio", "proprio-minimal", "coord-conv", "render-480",
+         "goal-marker", "pad-8", "reach-eyes", "reach-eyes-shift"),
         "Each changes step 2 by a flag or two: `python -m experiments.chapter` lists them.",
         unmatched="reach-eyes and reach-eyes-shift are another task, with another budget.",
     ),

@@ -7,9 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-import tyro
+from typing import Literal
 
 import envs
 from agent.routing import RoutingName
@@ -89,8 +87,8 @@ class Pixels:
     """Render all environments in one process of its own, as tiles that are read back together, not in each worker."""
     frame_stack: int = 1
     """Consecutive images that are stacked for the encoder."""
-    proprioception: Annotated[bool, tyro.conf.arg(name="proprio")] = True
-    """Show the robot's own 10 numbers, where the layout has them."""
+    proprioception: Literal["none", "minimal", "full"] = "full"
+    """The robot's own numbers that are shown, where the layout has them: full, 10; minimal, 5, without velocities."""
     encoder: Literal["nature", "manipulation", "drqv2", "fast"] = "fast"
     """Family of convolutions."""
     pooling: Pooling = "spatial-softmax"
@@ -210,8 +208,7 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
 
     @property
     def layout(self) -> envs.Layout:
-        layout = envs.LAYOUTS[self.obs]
-        return layout if self.proprioception else layout.without_proprioception()
+        return envs.LAYOUTS[self.obs].with_proprioception(self.proprioception)
 
     @property
     def view(self) -> envs.CameraConfig | None:

@@ -9,7 +9,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from training.config.flags import Config
 
 # What flags and values were called before: saved configurations are read, command lines refused with the new name.
-RENAMED = {"head": "pooling", "head_updates": "updates_per_encoding"}
+RENAMED = {
+    "head": "pooling",
+    "head_updates": "updates_per_encoding",
+    "no_proprio": "proprioception none",
+    "proprio": "proprioception full",
+}
 RENAMED_GOAL_INPUTS = {"beside": "concat", "instead": "replace"}
 
 
@@ -24,6 +29,8 @@ def from_json(text: str) -> Config:
             values["cameras"] = tuple(values["cameras"])
         if (goal_input := values.get("goal_input")) in RENAMED_GOAL_INPUTS:
             values["goal_input"] = RENAMED_GOAL_INPUTS[goal_input]
+        if isinstance(proprioception := values.get("proprioception"), bool):
+            values["proprioception"] = "full" if proprioception else "none"
         config = Config(**values)
         for name, hint in get_type_hints(Config).items():
             if not _fits(value := getattr(config, name), hint):

@@ -96,8 +96,8 @@ def _pixel_problems(config: Config) -> list[str]:
         found.append(f"--softmax-temperature is of --pooling spatial-softmax, not of {config.pooling}: leave it out.")
     if config.shared_shift and not config.shift_pad:
         found.append("--shared-shift says how to shift: give --shift-pad, by how much.")
-    if not config.proprioception and "proprioception" not in envs.LAYOUTS[config.obs].vector:
-        found.append(f"--no-proprio: --obs {config.obs} has no proprioception to leave out.")
+    if config.proprioception != "full" and "proprioception" not in envs.LAYOUTS[config.obs].vector:
+        found.append(f"--proprioception {config.proprioception}: --obs {config.obs} has none to leave out.")
     if config.goal_input != "off" and not config.goal_loss:
         found.append("--goal-input needs an estimate to show: give --goal-loss a weight.")
     if config.goal_loss and not config.normalize:
@@ -121,12 +121,12 @@ def _pixel_problems(config: Config) -> list[str]:
 def _problems_without_pixels(config: Config) -> list[str]:
     """Flags that only an encoder of images heeds, set where the layout has none."""
     if not config.layout.vector:
-        return ["--no-proprio leaves the networks nothing but the goal: leave it out."]
+        return ["--proprioception none leaves the networks nothing but the goal: leave it out."]
     plain, names = Config(), [field.name for field in fields(Pixels)] + ["replay_on_disk"]
     given = [name for name in names if getattr(config, name) != getattr(plain, name)]
     if "proprioception" in given and "proprioception" in envs.LAYOUTS[config.obs].vector:
         given.remove("proprioception")
-    flags = ", ".join(map(_flag, given)).replace("--proprioception", "--no-proprio")
+    flags = ", ".join(map(_flag, given))
     return [f"--obs {config.obs} has no images, without which {flags} means nothing."] if given else []
 
 

@@ -89,11 +89,12 @@ class Pixels:
     """Consecutive images that are stacked for the encoder."""
     proprioception: Literal["none", "minimal", "full"] = "full"
     """The robot's own numbers that are shown, where the layout has them: full, 10; minimal, 5, without velocities."""
-    encoder: Literal["nature", "manipulation", "drqv2", "fast"] = "fast"
-    """Family of convolutions."""
+    encoder: Literal["nature", "manipulation", "drqv2", "fast", "tdmpc2", "dreamer"] = "fast"
+    """Family of convolutions; `python -m encoders` prints what each makes of an image, and its price."""
     pooling: Pooling = "spatial-softmax"
-    """From maps to features: spatial-softmax, flat (a Linear to 50), or relu (a Linear to 256 and ReLU, which with
-    --encoder nature --no-feature-norm --pixel-scale unit is SB3's NatureCNN)."""
+    """From maps to features: spatial-softmax; flat (a Linear to 50); relu (a Linear to 256 and ReLU, which with
+    --encoder nature --no-feature-norm --pixel-scale unit is SB3's NatureCNN); or simnorm (groups of 8 that add up to 1,
+    which with --encoder tdmpc2 --no-feature-norm is TD-MPC2's)."""
     feature_norm: bool = True
     """LayerNorm and Tanh after the pooling."""
     pixel_scale: PixelScale = "centered"

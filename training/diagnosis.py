@@ -65,7 +65,7 @@ def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
         row["explained_variance"] = explained_variance(torch.cat(errors, dim=1), torch.cat(targets))
         row |= gaps(sac.agent, batches["original"], features["original"])
         row["dormant_units"] = dormant(sac.agent, batches["original"], features["original"])
-        if "pixels" in batches["original"].obs:
+        if updates.config.layout.pixels:
             row["readout_cm"] = 100 * readout(*(seen(sac.agent, features[kind], batches[kind]) for kind in KINDS))
     return row
 

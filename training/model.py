@@ -12,9 +12,10 @@ import envs
 from agent import Agent, NetworkConfig, accelerate
 from agent.routing import ROUTINGS
 from auxiliary import Auxiliary, GoalRegression
-from encoders import Encoder, PixelEncoder, VectorEncoder
+from encoders import Backbone, Encoder, PixelEncoder, PretrainedEncoder, VectorEncoder
 from goals import EnvironmentGoals, GoalSpace
 from training import checkpoint, run_folder
+from training.config import pretrained
 from training.config.flags import Config
 from training.errors import UserError
 
@@ -65,6 +66,10 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
 def _make_encoder(config: Config, vector_size: int) -> Encoder:
     if config.view is None:
         return VectorEncoder(vector_size)
+    if config.encoder == "pretrained":
+        size = pretrained.embedding_size(config) * config.frame_stack
+        backbone = None if config.freeze else _make_backbone(config)
+        return PretrainedEncoder(backbone, size, config.pooling, vector_size, config.feature_norm)
     return PixelEncoder(
         config.encoder,
         config.pooling,
@@ -76,6 +81,17 @@ def _make_encoder(config: Config, vector_size: int) -> Encoder:
         coord_conv=config.coord_conv,
         pixel_scale=config.pixel_scale,
     )
+
+
+def _make_backbone(config: Config) -> Backbone:
+    pretrained.describe(config)  # raises UserError if there is none
+    assert config.weights is not None
+    return Backbone(config.weights, config.weights_side)
+
+
+def make_frozen(config: Config, device: torch.device) -> Backbone | None:
+    """The frozen network that makes features of each image before anything else sees it; None where there is none."""
+    return _make_backbone(config).to(device) if config.view is not None and config.freeze else None
 
 
 def in_bfloat16(config: Config, device: torch.device) -> bool:

@@ -18,6 +18,7 @@ from envs import GoalVectorEnv
 from goals import GoalSpace
 from replay import Ring, RingSpec
 from training.config.flags import Config
+from training.config.pretrained import embedding_size
 from training.config.resources import Disk, observation_bytes, place_replay
 from training.errors import UserError
 from training.evaluator import Evaluator, make_vec
@@ -92,7 +93,9 @@ class Trainer:
         config, networks = self.local_config, self.agent.config
         observations = cast(gym.spaces.Dict, self.train_envs.single_observation_space)
         stored: dict[str, tuple[tuple[int, ...], torch.dtype]] = {"vector": ((networks.vector_size,), torch.float32)}
-        if config.view is not None:
+        if config.freeze:
+            stored["embedding"] = (embedding_size(config),), torch.float16
+        elif config.view is not None:
             stored["pixels"] = config.view.shape, torch.uint8
         if config.keeps_estimates:
             stored["estimate"] = (networks.goal_size,), torch.float32

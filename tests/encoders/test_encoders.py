@@ -69,7 +69,7 @@ def test_dreamer_divides_by_the_root_mean_square_over_channels() -> None:
     place = F.conv2d(inputs, first.weight, first.bias, 2, 2)[1, :, 17, 40]
     normed = place / (place.square().mean() + 1e-4).sqrt() * scale
     expected = normed / (1 + (-normed).exp())
-    convolutions.layers = nn.Sequential(*convolutions.layers[:3])
+    convolutions.layers = nn.Sequential(*list(convolutions.layers)[:3])
     torch.testing.assert_close(convolutions(images())[1, :, 17, 40], expected)
 
 

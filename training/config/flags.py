@@ -89,8 +89,17 @@ class Pixels:
     """Consecutive images that are stacked for the encoder."""
     proprioception: Literal["none", "minimal", "full"] = "full"
     """The robot's own numbers that are shown, where the layout has them: full, 10; minimal, 5, without velocities."""
-    encoder: Literal["nature", "manipulation", "drqv2", "fast", "tdmpc2", "dreamer"] = "fast"
-    """Family of convolutions; `python -m encoders` prints what each makes of an image, and its price."""
+    encoder: Literal["nature", "manipulation", "drqv2", "fast", "tdmpc2", "dreamer", "pretrained"] = "fast"
+    """Family of convolutions; `python -m encoders` prints what each makes of an image, and its price. Or pretrained,
+    the network of --weights on each image, with a Linear behind it (--pooling flat or relu)."""
+    weights: str | None = None
+    """File of published weights: R3M, VIP, VC-1, or torchvision's ResNet or MobileNetV2. A run needs it again when it
+    is resumed or evaluated. Or random: MobileNetV2 as it is before any training."""
+    weights_side: int = 224
+    """Side in pixels that images are resized to for that network. It was trained at 224; convolutions take less."""
+    freeze: bool = False
+    """Leave the pretrained network as it is. Each image is encoded once, when it is seen, and the replay keeps its
+    features in the place of the image."""
     pooling: Pooling = "spatial-softmax"
     """From maps to features: spatial-softmax; flat (a Linear to 50); relu (a Linear to 256 and ReLU, which with
     --encoder nature --no-feature-norm --pixel-scale unit is SB3's NatureCNN); or simnorm (groups of 8 that add up to 1,
@@ -217,6 +226,11 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
         if not self.layout.pixels:
             return None
         return envs.CameraConfig(self.cameras, self.render_size, self.show_goal_marker, self.msaa, self.render_process)
+
+    @property
+    def image_name(self) -> Literal["pixels", "embedding"]:
+        """Name of the observation that agent and replay have of an image."""
+        return "embedding" if self.freeze else "pixels"
 
     @property
     def goals_from_achieved(self) -> bool:

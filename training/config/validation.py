@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import envs
 from agent.routing import ROUTINGS
+from training.config import pretrained
 from training.config.flags import Config, Pixels
 from training.config.resources import available_bytes, learner_need, torch_device
 from training.errors import UserError
@@ -33,6 +34,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "random_actions": (0, 1),
     "guided_episodes": (0, 1),
     "render_size": (envs.SIZE, 4096),
+    "weights_side": (32, 512),
     "frame_stack": (1, 16),
     "shift_pad": (0, envs.SIZE),
     "goal_loss": (0, 1e6),
@@ -115,7 +117,7 @@ def _pixel_problems(config: Config) -> list[str]:
             "--goal-motion is that of estimates that the replay keeps (--goal-input replace, no target encoder): say "
             "--no-goal-motion."
         )
-    return found
+    return [*found, *pretrained.problems(config)]
 
 
 def _problems_without_pixels(config: Config) -> list[str]:
@@ -158,6 +160,8 @@ def check_rendering(config: Config) -> None:
 def check(config: Config) -> str | None:
     """Raises UserError for anything that could only fail later; returns a note to print, if there is one."""
     note = check_environment(config)
+    if config.view is not None and config.encoder == "pretrained":
+        pretrained.describe(config)
     check_rendering(config)
     most = min(config.buffer_size, config.total_steps)
     if config.batch_size > most:

@@ -94,7 +94,7 @@ class Collector:
                 for name, values in next_obs.items():
                     values[env_index] = infos["final_obs"][env_index][name]
             final = self.policy.without_images(next_obs)
-            if self.policy.estimates:
+            if self.policy.estimates or self.policy.frozen is not None:
                 final = self.policy.observe(next_obs, copy.copy(self.frames), np.zeros_like(done))
         self.shown = self.policy.observe(obs, self.frames, done)
         self.to_object = self._way_to_object(obs)
@@ -136,8 +136,11 @@ class Collector:
         """What the storage keeps of `obs`, single images among it, and of the policy's input; and goals in float64."""
         device, layout = self.storage.device, self.policy.layout
         parts = {"vector": torch.from_numpy(envs.vector_of(obs, layout)).to(device)}
-        if layout.pixels:
+        if "pixels" in self.storage.observations:
             parts["pixels"] = torch.from_numpy(obs[envs.PIXELS]).to(device)
+        if "embedding" in self.storage.observations:  # of a stack, the newest
+            newest = self.storage.tables["embedding"].shape[1]
+            parts["embedding"] = shown.obs["embedding"][:, -newest:].to(device)
         if "estimate" in self.storage.observations:
             parts["estimate"] = shown.obs["estimate"].to(device)
         achieved, desired = (torch.from_numpy(goal).to(device) for goal in self.policy.goal_space.goals(obs))
@@ -184,8 +187,8 @@ class Collector:
         obs, goal, achieved = state["shown"]["obs"], state["shown"]["goal"], state["shown"]["achieved_goal"]
         obs = {name: part.to(device) for name, part in obs.items()}
         self.shown = PolicyInput(obs, goal.to(device), achieved.to(device))
-        if "pixels" in obs:
-            self.frames.pixels, self.frames.estimate = obs["pixels"].cpu(), obs.get("estimate")
+        for name in {"pixels", "embedding"} & obs.keys():
+            self.frames.pixels, self.frames.estimate = obs[name].cpu(), obs.get("estimate")
         self.to_object = None if state["to_object"] is None else state["to_object"].to(device)
         self.episode_return = state["episode_return"].numpy().copy()
         return True

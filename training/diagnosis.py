@@ -97,7 +97,7 @@ def sample(updates: Updates, her_ratio: float, seed: int) -> Batch:
 
 def q_of(agent: Agent, features: Features, goal: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
     """Both critics' Q, (B,) each."""
-    return agent.critic(agent.state(features.critic, goal), action)
+    return agent.critic(agent.critic_state(features.critic, goal), action)
 
 
 def explained_variance(error: Tensor, target: Tensor) -> float:

@@ -32,6 +32,7 @@ def network_config(config: Config, observations: gym.Space, actions: gym.Space, 
         vector_size=envs.vector_size(observations, config.layout),
         goal_size=goal_size,
         action_size=int(np.prod(actions.shape)),  # type: ignore[arg-type]
+        state_size=config.state_size(observations),
         width=config.hidden_width,
         depth=config.hidden_depth,
         layer_norm=config.layer_norm,
@@ -44,7 +45,7 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(encoder_seed)
         encoders: list[Encoder] = []
-        for _ in range(ROUTINGS[config.routing].encoders if config.layout.pixels else 1):
+        for _ in range(ROUTINGS[config.gradients].encoders if config.layout.pixels else 1):
             encoders.append(_make_encoder(config, networks.vector_size))
         auxiliaries: dict[str, Auxiliary] = {}
         if config.goal_loss:
@@ -58,6 +59,7 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
         goal_input=config.goal_input,
         goal_from_estimate=config.goals_from_estimate,
         goal_motion=config.goal_motion,
+        goal_from_state=config.relative_goals and not config.layout.shows_achieved,
         device=device,
         seed=seed,
     )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import gymnasium as gym
+
 import envs
 from agent.routing import RoutingName
 from auxiliary import GoalInput
@@ -24,6 +26,9 @@ class Task:
     obs: Literal["state", "chapter", "honest", "pixels-only", "blind", "honest-blind"] = "state"
     """What the networks see beside the desired goal: state = all numbers; chapter = pixels, proprioception and achieved
     goal; honest = pixels and proprioception; pixels-only; blind and honest-blind = those two without the pixels."""
+    critic_obs: Literal["same", "state"] = "same"
+    """What the critic sees: the same, or state, all numbers, in training alone, as asymmetric actor-critic has it. Then
+    the actor's loss trains the encoder: with images, say --routing actor."""
     seed: int = 0
     """Seed of everything random: environments, weights, exploration, sampling."""
     total_steps: int = 42_000
@@ -219,6 +224,15 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
     @property
     def layout(self) -> envs.Layout:
         return envs.LAYOUTS[self.obs].with_proprioception(self.proprioception)
+
+    @property
+    def gradients(self) -> str:
+        """Row of `agent.routing.ROUTINGS`."""
+        return "asymmetric" if self.critic_obs == "state" else self.routing
+
+    def state_size(self, observations: gym.Space) -> int:
+        """S, numbers of the state of one environment where the critic reads it; else 0."""
+        return envs.vector_size(observations, envs.LAYOUTS["state"]) if self.critic_obs == "state" else 0
 
     @property
     def view(self) -> envs.CameraConfig | None:

@@ -142,7 +142,7 @@ def learner_need(config: Config, ranks: int = 1) -> int:
     need = learner_bytes(config.hidden_width, config.hidden_depth, goals, updates * config.updates_per_encoding)
     if config.view is not None:
         maps = _maps(config, config.view.shape[-1] * config.frame_stack)
-        need += ROUTINGS[config.routing].encoders * encoder_bytes(maps, config.batch_size, updates)
+        need += ROUTINGS[config.gradients].encoders * encoder_bytes(maps, config.batch_size, updates)
     return need
 
 
@@ -174,7 +174,8 @@ def run_needs(config: Config, device: torch.device) -> dict[torch.device, int]:
     goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
     action_size = int(np.prod(example.single_action_space.shape))  # type: ignore[arg-type]
     example.close()
-    one = observation_bytes(config, envs.vector_size(space, config.layout), goal_size, action_size)
+    vector_size = envs.vector_size(space, config.layout) + config.state_size(space)
+    one = observation_bytes(config, vector_size, goal_size, action_size)
     cpu = torch.device("cpu")
     learner = cpu if shares_memory(device) else device
     in_host = config.replay_device == "cpu" or config.replay_on_disk

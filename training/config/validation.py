@@ -106,7 +106,11 @@ def _pixel_problems(config: Config) -> list[str]:
         found.append("--goal-loss regresses the normalised achieved goal: leave --normalize on.")
     if config.routing == "goal" and not config.goal_loss:
         found.append("--routing goal leaves the encoder to --goal-loss: give that a weight.")
-    if config.goal_loss and config.routing == "actor":
+    if config.critic_obs == "state" and config.routing != "actor":
+        found.append("--critic-obs state leaves the encoder to the actor's loss: say --routing actor.")
+    if config.critic_obs == "state" and config.target_encoder:
+        found.append("--critic-obs state: the target critic reads no encoder, leave out --target-encoder.")
+    if config.goal_loss and config.gradients == "actor":
         found.append("--goal-loss goes through the critic's optimizer, which --routing actor keeps from the encoder.")
     if config.goal_loss and routing.encoders == 2:
         found.append("--goal-loss needs one encoder, and --routing separate has two: choose another routing.")

@@ -38,7 +38,7 @@ class Collector:
         policy: Policy,
         storage: Storage,
         explorer: Explorer,
-        update_normalizers: Callable[[Tensor, Tensor, Tensor], None],
+        update_normalizers: Callable[..., None],
     ) -> None:
         self.vec, self.policy, self.storage = vec, policy, storage
         self.agent = policy.agent
@@ -65,7 +65,7 @@ class Collector:
         """
         obs, _ = self.vec.reset(seed=seed)
         self.episode_return[:] = 0.0
-        self.update_normalizers(*self.policy.without_images(obs).vectors)
+        self.update_normalizers(*self.policy.without_images(obs).vectors, self._state(obs))
         merge()
         self.shown = self.policy.observe(obs, self.frames, np.ones(self.vec.num_envs, bool))
         self.to_object = self._way_to_object(obs)
@@ -106,12 +106,13 @@ class Collector:
             torch.from_numpy(terminated).to(device),
             *self._stored(next_obs, shown),
         )
-        self.update_normalizers(*shown.vectors)
+        self.update_normalizers(*shown.vectors, self._state(next_obs))
         self.episode_return += reward
         if done.any():
             self._finish(done, terminated, infos["final_info"])
             env_indices = torch.from_numpy(np.flatnonzero(done)).to(device)
-            self.update_normalizers(*(part[env_indices.to(part.device)] for part in self.shown.vectors))
+            opened = (*self.shown.vectors, self._state(obs))
+            self.update_normalizers(*(None if part is None else part[env_indices.to(part.device)] for part in opened))
             first, achieved, desired = self._stored(obs, self.shown)
             first = {name: part[env_indices] for name, part in first.items()}
             self.storage.start(first, achieved[env_indices], desired[env_indices], env_indices)
@@ -132,10 +133,18 @@ class Collector:
             return None
         return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(self.agent.device, torch.float32)
 
+    def _state(self, obs: RawObservation) -> Tensor | None:
+        """All numbers of `obs` (N, S), float32, where the critic reads them."""
+        if self.agent.privileged is None:
+            return None
+        return torch.from_numpy(envs.vector_of(obs, envs.LAYOUTS["state"])).to(self.agent.device)
+
     def _stored(self, obs: RawObservation, shown: PolicyInput) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """What the storage keeps of `obs`, single images among it, and of the policy's input; and goals in float64."""
         device, layout = self.storage.device, self.policy.layout
         parts = {"vector": torch.from_numpy(envs.vector_of(obs, layout)).to(device)}
+        if (state := self._state(obs)) is not None:
+            parts["state"] = state.to(device)
         if "pixels" in self.storage.observations:
             parts["pixels"] = torch.from_numpy(obs[envs.PIXELS]).to(device)
         if "embedding" in self.storage.observations:  # of a stack, the newest

@@ -252,6 +252,8 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
         (["push", "--proprioception", "none"], "--obs state has no images, without which --proprioception means noth"),
         (["push-pixels", "--obs", "pixels-only", "--proprioception", "minimal"], "--obs pixels-only has none to leave"),
         (["push-pixels", "--no-proprio"], "--no-proprio is called --proprioception none now"),
+        (["push-pixels", "--critic-obs", "state"], "leaves the encoder to the actor's loss: say --routing actor"),
+        (["chapter", "--routing", "actor", "--critic-obs", "state"], "leave out --target-encoder"),
         (["push-pixels", "--shared-shift"], "give --shift-pad, by how much"),
         (["push-pixels", "--softmax-temperature", "0.1"], "is of --pooling spatial-softmax, not of flat"),
         (["push-pixels", "--routing", "critic"], "say --routing goal too, or take concat"),

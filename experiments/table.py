@@ -6,6 +6,7 @@ import difflib
 
 from experiments.chapter.table import ALIASES, CHAPTER
 from experiments.experiment import Experiment
+from experiments.eyes_pretrained import EYES_PRETRAINED
 from training.errors import UserError
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -103,6 +104,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "--env-id HandReach-v3 --total-steps 20000",
         "A hand with 20 actions and a goal of 15 numbers: that it runs, in a budget too short to learn it.",
     ),
+    **EYES_PRETRAINED,
     **CHAPTER,
 }
 

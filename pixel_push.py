@@ -25,7 +25,14 @@ from training import run_folder
 from training.config.flags import Config
 from training.config.validation import check_environment, check_rendering
 from training.errors import UserError
-from training.model import accelerate_networks, load_policy, make_agent, make_goal_space, network_config
+from training.model import (
+    accelerate_networks,
+    load_policy,
+    make_agent,
+    make_frozen,
+    make_goal_space,
+    network_config,
+)
 from training.rollout.policy import FrameStack, Policy
 
 __all__ = ["PixelEnv", "TrainedPolicy", "UserError", "load"]
@@ -90,6 +97,7 @@ class TrainedPolicy:
             actions,
             config.keeps_estimates,
             config.goal_motion,
+            make_frozen(config, agent.device),
         )
 
     def predict(
@@ -133,7 +141,7 @@ class TrainedPolicy:
         shown = self._policy.without_images(batch)
         if self.config.layout.pixels:  # stacked already
             frames, opens = self._memory(state, episode_start, len(shown.goal))
-            shown = self._policy.with_images(shown, torch.from_numpy(batch[envs.PIXELS]), frames, opens)
+            shown = self._policy.with_images(shown, self._policy.encoded(batch[envs.PIXELS]), frames, opens)
         action = self._policy.act(shown, deterministic).action  # (N, A) in [-1, 1]
         actions = self._policy.scale(action)
         remembered = (shown.obs["estimate"].numpy(),) if self._policy.motion else None

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from agent.networks import Actor, TwinCritic
+from agent.privileged import Privileged
 from auxiliary import Auxiliary, GoalInput, GoalRegression
 from encoders import Encoder
 from encoders.normalizer import Normalizer
@@ -32,6 +33,7 @@ class NetworkConfig:
     depth: int = 2  # hidden layers
     layer_norm: bool = True  # after each hidden layer of the critics
     normalize: bool = True  # vector and goals, by running mean and standard deviation
+    state_size: int = 0  # S, of a critic that reads the observation "state" in the place of the encoder's features
 
 
 class Acted(NamedTuple):
@@ -52,6 +54,7 @@ class Agent(nn.Module):
             the features of the images; "off", features alone.
         goal_from_estimate: show actor and critic the goal as seen from the estimate.
         goal_motion: with `goal_input` "replace", show them how far the estimate has moved in a step, too.
+        goal_from_state: show a critic that reads the state the goal as seen from the achieved goal.
         device, seed: where it lives; the seed of initial weights and action noise.
     """
 
@@ -65,6 +68,7 @@ class Agent(nn.Module):
         goal_input: GoalInput = "off",
         goal_from_estimate: bool = False,
         goal_motion: bool = False,
+        goal_from_state: bool = False,
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
@@ -81,10 +85,14 @@ class Agent(nn.Module):
         estimate = config.goal_size
         shown = {"off": self.encoder.feature_size, "concat": self.encoder.feature_size + estimate,
                  "replace": config.vector_size + (1 + goal_motion) * estimate}[goal_input]  # fmt: skip
+        self.privileged: Privileged | None = None
+        if config.state_size:
+            self.privileged = Privileged(config.state_size, config.goal_size, config.normalize, goal_from_state)
         sizes = shown + config.goal_size, config.action_size, config.width, config.depth
+        critics_size = sizes[0] if self.privileged is None else self.privileged.size
         with torch.random.fork_rng(devices=[]):  # initial weights depend on the seed alone, and disturb nobody
             torch.manual_seed(seed)
-            self.actor, self.critic = Actor(*sizes), TwinCritic(*sizes, config.layer_norm)
+            self.actor, self.critic = Actor(*sizes), TwinCritic(critics_size, *sizes[1:], config.layer_norm)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False) if target_encoder else None
         self.target_regression = None
@@ -167,6 +175,10 @@ class Agent(nn.Module):
             goal = self.goal_normalizer(goal)
         return torch.cat([inputs, goal], dim=-1)
 
+    def critic_state(self, inputs: Tensor, goal: Tensor) -> Tensor:
+        """State of the critic (B, S): the actor's, as of `state`, unless it reads the whole state."""
+        return self.state(inputs, goal) if self.privileged is None else self.privileged.state(inputs, goal)
+
     def auxiliary_losses(self, encoded: Tensor | None, batch: Batch) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """Loss and metrics of each auxiliary, from the encoder's features (P, F) of a batch; none where it is not
         trained."""
@@ -223,13 +235,26 @@ class Agent(nn.Module):
 
     @property
     def normalizers(self) -> list[Normalizer]:
-        """Those of vector, goal and, with a goal regression, achieved goal."""
+        """Those of vector, goal and, with a goal regression, achieved goal; and those of a critic that reads the
+        state."""
         achieved = [] if self.goal_regression is None else [self.goal_regression.normalizer]
-        return [self.vector_normalizer, self.goal_normalizer, *achieved]
+        privileged = [] if self.privileged is None else self.privileged.normalizers
+        return [self.vector_normalizer, self.goal_normalizer, *achieved, *privileged]
 
-    def update_normalizers(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
-        """Update the running statistics with observations, (N, V), (N, G) and (N, G)."""
-        for normalizer, inputs in zip(self.normalizers, (vector, goal, achieved_goal), strict=False):
+    def normalized_vectors(
+        self, vector: Tensor, goal: Tensor, achieved_goal: Tensor, state: Tensor | None = None
+    ) -> list[Tensor]:
+        """What the `normalizers` are given of observations, (N, V), (N, G), (N, G) and, where it is read, (N, S)."""
+        achieved = [] if self.goal_regression is None else [achieved_goal]
+        privileged = [] if self.privileged is None or state is None else self.privileged.vectors(state, goal)
+        return [vector, goal, *achieved, *privileged]
+
+    def update_normalizers(
+        self, vector: Tensor, goal: Tensor, achieved_goal: Tensor, state: Tensor | None = None
+    ) -> None:
+        """Update the running statistics with observations, as of `normalized_vectors`."""
+        given = self.normalized_vectors(vector, goal, achieved_goal, state)
+        for normalizer, inputs in zip(self.normalizers, given, strict=False):
             normalizer.update(inputs)
 
     # ------------------------------------------------------------------ saving
@@ -249,7 +274,7 @@ class Agent(nn.Module):
 def _acts(name: str) -> bool:
     """Whether acting needs the tensor of that name."""
     part, _, rest = name.partition(".")
-    learns = ("critic", "target_critic", "target_encoder", "target_regression")
+    learns = ("critic", "privileged", "target_critic", "target_encoder", "target_regression")
     return part not in learns and (part != "auxiliaries" or rest.startswith("goal_regression."))
 
 

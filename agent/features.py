@@ -45,6 +45,8 @@ def encode(agent: Agent, batch: Batch) -> Features:
         if agent.actor_encoder is not None or agent.target_encoder is not None:
             target_features = (agent.target_encoder or agent.encoder)(next_obs)
             next_critic = agent.with_estimate(target_features, regression=agent.target_regression)
+    if agent.privileged is not None:
+        critic, next_critic = agent.privileged(batch.obs), agent.privileged(batch.next_obs)
     return Features(encoded, critic, actor, next_critic, next_actor)
 
 
@@ -53,7 +55,7 @@ def next_states(agent: Agent, features: Features, next_goal: Tensor) -> tuple[Te
     state = agent.state(features.next_actor, next_goal)
     if features.next_critic is features.next_actor:  # one encoder, and no target encoder
         return state, state
-    return state, agent.state(features.next_critic, next_goal)
+    return state, agent.critic_state(features.next_critic, next_goal)
 
 
 def actor_states(
@@ -61,8 +63,10 @@ def actor_states(
 ) -> tuple[Tensor, Tensor]:
     """States (B, S) that actor and critic read in an actor's loss that trains an encoder; `state` is the critic's."""
     inputs = features.actor
-    shared = features.actor is features.critic and routing.critic_trains
+    critic_step_encodes = routing.critic_trains or (routing.owner == "critic" and len(agent.auxiliaries) > 0)
+    shared = agent.actor_encoder is None and critic_step_encodes
     if shared and features.encoded is not None:  # the critic's backward() has freed the graph of its pass
         inputs = agent.with_estimate(agent.encoder(agent.normalized(batch.obs)))
-        state = agent.state(inputs, batch.goal)
+        if agent.privileged is None:
+            state = agent.state(inputs, batch.goal)
     return agent.state(inputs, batch.goal), state

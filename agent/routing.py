@@ -33,6 +33,9 @@ ROUTINGS: dict[str, Routing] = {
     "both": Routing(1, critic_trains=True, actor_trains=True, owner="critic", actor_steps=("actor", "critic")),
     # Stable-Baselines3's default: an encoder each
     "separate": Routing(2, critic_trains=True, actor_trains=True, owner="critic"),
+    # Pinto et al. 2017 (`--critic-obs state`): the critic reads no encoder, but its optimizer has the auxiliary losses,
+    # and with them the encoder.
+    "asymmetric": Routing(1, critic_trains=False, actor_trains=True, owner="critic", actor_steps=("actor", "critic")),
     # The auxiliary losses alone
     "goal": Routing(1, critic_trains=False, actor_trains=False, owner="critic"),
 }

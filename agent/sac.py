@@ -68,7 +68,7 @@ class SAC:
 
     def update_from(self, features: Features, batch: Batch) -> Metrics:
         """The same from features that are there. Detached ones, of an update before, leave the encoder as it is."""
-        state = self.agent.state(features.critic, batch.goal)  # (B, S)
+        state = self.agent.critic_state(features.critic, batch.goal)  # (B, S)
         metrics = self.update_critic(batch, state, features)
         metrics |= self.update_actor(batch, state, features)
         if self.log_alpha.requires_grad:

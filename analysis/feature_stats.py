@@ -45,8 +45,9 @@ from analysis.features import (
     with_pixels,
 )
 from analysis.scenes import Scenes, evaluator_of, is_run, scenes, way_to_object
-from encoders.pixels import softmax_temperature
+from encoders.pixels import PixelEncoder, softmax_temperature
 from envs.layout import REACH_FIELDS
+from training.errors import UserError
 from training.evaluator import Evaluator
 
 SATURATED = 0.97  # of Tanh, whose slope is 0.06 there
@@ -122,6 +123,8 @@ def run(arguments: Arguments) -> None:
     """Raises UserError if the run sees nothing."""
     evaluator, console = evaluator_of(arguments.run), Console()
     try:
+        if not isinstance(evaluator.agent.encoder, PixelEncoder):
+            raise UserError(f"{arguments.run} has a pretrained encoder: python -m analysis.probe says what that gives.")
         explores = {} if is_run(arguments.run) else {"random_actions": 1.0, "guided_episodes": 1.0}
         found = scenes(evaluator, arguments.steps, **explores)
         if explores:

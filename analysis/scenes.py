@@ -17,7 +17,7 @@ from training.config.validation import check
 from training.errors import UserError
 from training.evaluator import Evaluator
 from training.rollout.exploration import Explorer
-from training.rollout.policy import PolicyInput, RawObservation
+from training.rollout.policy import RawObservation
 
 
 class Scenes(NamedTuple):
@@ -34,14 +34,14 @@ def is_run(name: str | Path) -> bool:
     return (Path(name) / run_folder.CONFIG).is_file()
 
 
-def evaluator_of(name: str) -> Evaluator:
-    """The agent of a run's folder, or the untrained one of what train.py would be told. Raises UserError if it sees no
-    images."""
+def evaluator_of(name: str, **changes: Any) -> Evaluator:
+    """The agent of a run's folder, or the untrained one of what train.py would be told, with `changes` to either's
+    flags. Raises UserError if it sees no images."""
     trained = is_run(name)
     config = run_folder.saved_config(Path(name)) if trained else cli.parse(name.split())
     if not config.layout.pixels:
         raise UserError(f"{name} sees no images (--obs {config.obs}): name a run or a preset that does.")
-    config = dataclasses.replace(config, device="cpu")
+    config = dataclasses.replace(config, device="cpu", **changes)
     check(config)
     evaluator = Evaluator(config, workers=0)
     try:
@@ -79,8 +79,9 @@ def scenes(evaluator: Evaluator, steps: int, random_actions: float = 0.0, guided
         seed=evaluator.seeds["exploration"],
     )
     obs, _ = vector_env.reset(seed=evaluator.seeds["final_evaluation"])
-    opens, frames = np.ones(vector_env.num_envs, bool), policy.new_frames()
+    opens, frames, stack = np.ones(vector_env.num_envs, bool), policy.new_frames(), policy.new_frames()
     shown, poses = policy.observe(obs, frames, opens), np.stack(vector_env.call("pose"))
+    images = stack.push(obs[envs.PIXELS], opens)
     found: list[Scenes] = []
     for _ in range(steps):
         explorer.begin(torch.from_numpy(np.flatnonzero(opens)), success_rate=0.0)
@@ -88,16 +89,16 @@ def scenes(evaluator: Evaluator, steps: int, random_actions: float = 0.0, guided
         next_obs, _, terminated, truncated, _ = vector_env.step(policy.scale(action))
         opens = terminated | truncated
         next_shown, next_poses = policy.observe(next_obs, frames, opens), np.stack(vector_env.call("pose"))
-        going_on = ~opens
+        next_images, going_on = stack.push(next_obs[envs.PIXELS], opens), ~opens
         found.append(
             Scenes(
-                _rows(obs, shown, going_on),
-                _rows(next_obs, next_shown, going_on),
+                _rows(obs, images, going_on),
+                _rows(next_obs, next_images, going_on),
                 poses[going_on],
                 next_poses[going_on],
             )
         )
-        obs, shown, poses = next_obs, next_shown, next_poses
+        obs, shown, poses, images = next_obs, next_shown, next_poses, next_images
     return Scenes(*(_joined(parts) for parts in zip(*found, strict=True)))
 
 
@@ -108,9 +109,9 @@ def way_to_object(obs: RawObservation) -> torch.Tensor | None:
     return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(torch.float32)
 
 
-def _rows(obs: RawObservation, shown: PolicyInput, rows: NDArray[np.bool_]) -> RawObservation:
-    """Copies of those rows of `obs`, with the images as the networks see them."""
-    return {name: values[rows] for name, values in (obs | {envs.PIXELS: shown.obs["pixels"].numpy()}).items()}
+def _rows(obs: RawObservation, images: torch.Tensor, rows: NDArray[np.bool_]) -> RawObservation:
+    """Copies of those rows of `obs`, with stacked images."""
+    return {name: values[rows] for name, values in (obs | {envs.PIXELS: images.numpy()}).items()}
 
 
 def _joined(parts: Any) -> Any:

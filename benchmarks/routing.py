@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -20,7 +20,7 @@ from stable_baselines3 import SAC
 from torch import Tensor
 
 import envs
-from agent.routing import ROUTINGS
+from agent.routing import RoutingName
 from benchmarks.sb3_encoder import Manipulation
 from replay.batch import Batch, Observation
 from training.config import cli
@@ -125,7 +125,7 @@ def sb3(shared: bool) -> dict[str, Facts]:
 def main() -> None:
     argparse.ArgumentParser(prog="python -m benchmarks.routing", description=__doc__).parse_args()
     console = Console()
-    sides = {f"ours, --routing {name}": ours(name) for name in ROUTINGS if name != "goal"}
+    sides = {f"ours, --routing {name}": ours(name) for name in get_args(RoutingName) if name != "goal"}
     sides |= {f"SB3, share_features_extractor={shared}": sb3(shared) for shared in (False, True)}
     for title, found in sides.items():
         table = Table("optimizer", "parameters of", "owned", "moved", title=title)

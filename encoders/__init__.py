@@ -3,6 +3,7 @@
 from encoders.base import Encoder
 from encoders.convolutions import shapes
 from encoders.pixels import PixelEncoder
+from encoders.pretrained import Backbone, PretrainedEncoder
 from encoders.vector import VectorEncoder
 
-__all__ = ["Encoder", "PixelEncoder", "VectorEncoder", "shapes"]
+__all__ = ["Backbone", "Encoder", "PixelEncoder", "PretrainedEncoder", "VectorEncoder", "shapes"]

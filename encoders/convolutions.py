@@ -6,6 +6,11 @@
 - fast: 84 -> 42 -> 21 -> 21, 16 maps, then 32; for a CPU, where the large maps of the first layers cost most. In the
   preset push-pixels one seed learned as much a step as with manipulation (of the version before,
   experiments/results/ablations), and an update takes half the time (benchmarks/README.md).
+- tdmpc2 (Hansen et al. 2024): 84 -> 39 -> 18 -> 8 -> 6, 32 maps; at its own 64 pixels 29, 13, 6, 4. Nothing follows the
+  last layer but SimNorm (`pooling.py`). Its random shift, which acts in evaluations too, is left out.
+- dreamer (DreamerV3, Hafner et al. 2025): 84 -> 42 -> 21 -> 11 -> 6, 32 maps, then 48, 64, 64: multiples 2, 3, 4, 4 of
+  16, the 16 of its 12M model; each layer with RMSNorm and SiLU. Padded by 2 on all sides, where JAX's "same" pads an
+  even number of pixels by 1 before and 2 behind.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ class Layer(NamedTuple):
     kernel: int
     stride: int
     padding: int
+    then: Literal["relu", "rms-norm, silu", "nothing"] = "relu"
 
 
 def _three_by_three(*strides: int, padding: int) -> tuple[Layer, ...]:
@@ -36,6 +42,8 @@ FAMILIES: dict[str, tuple[Layer, ...]] = {
     "manipulation": _three_by_three(2, 1, 1, 2, padding=1),
     "drqv2": _three_by_three(2, 1, 1, 1, padding=0),
     "fast": (Layer(16, 3, 2, 1), Layer(32, 3, 2, 1), Layer(32, 3, 1, 1)),
+    "tdmpc2": (Layer(32, 7, 2, 0), Layer(32, 5, 2, 0), Layer(32, 3, 2, 0), Layer(32, 3, 1, 0, "nothing")),
+    "dreamer": tuple(Layer(16 * multiple, 5, 2, 2, "rms-norm, silu") for multiple in (2, 3, 4, 4)),
 }
 
 
@@ -57,15 +65,30 @@ class PixelConv2d(nn.Conv2d):
     """
 
     def __init__(self, inputs: int, layer: Layer, divisor: int) -> None:
-        super().__init__(inputs, *layer)
+        super().__init__(inputs, *layer[:4])
         self.divisor = divisor
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self._conv_forward(pixels, self.weight / self.divisor, self.bias)
 
 
+class ChannelNorm(nn.RMSNorm):
+    """RMSNorm over the channels of each place of the maps (B, channels, height, width)."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        last = maps.permute(0, 2, 3, 1).to(self.weight.dtype)  # (B, height, width, channels), as they lie in memory
+        return super().forward(last).permute(0, 3, 1, 2)
+
+
+def _following(layer: Layer) -> list[nn.Module]:
+    """What a layer's output goes through."""
+    if layer.then == "relu":
+        return [nn.ReLU(inplace=True)]  # what ReLU overwrites, no gradient asks for again
+    return [] if layer.then == "nothing" else [ChannelNorm(layer.channels, eps=1e-4), nn.SiLU()]
+
+
 class Convolutions(nn.Module):
-    """A family's layers, each followed by ReLU.
+    """A family's layers, each with what follows it.
 
     Args:
         family: a key of `FAMILIES`.
@@ -91,8 +114,8 @@ class Convolutions(nn.Module):
         maps = shapes(family, channels + self.coordinates.shape[1], size)
         layers: list[nn.Module] = []
         for (inputs, *_), layer in zip(maps, FAMILIES[family], strict=False):
-            convolution = nn.Conv2d(inputs, *layer) if layers else PixelConv2d(inputs, layer, divisor)
-            layers += [convolution, nn.ReLU(inplace=True)]  # what ReLU overwrites, no gradient asks for again
+            convolution = nn.Conv2d(inputs, *layer[:4]) if layers else PixelConv2d(inputs, layer, divisor)
+            layers += [convolution, *_following(layer)]
         self.layers = nn.Sequential(*layers)
         self.centered = pixel_scale == "centered"
         self.shape = maps[-1]

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from encoders.base import Encoder
 from encoders.convolutions import Convolutions, PixelScale
-from encoders.pooling import FlatTrunk, SpatialSoftmax
+from encoders.pooling import FlatTrunk, SimNorm, SpatialSoftmax
 from replay.batch import Observation
 
 TRUNK = 50  # features of the flat trunk (Yarats et al. 2021)
 NATURE_TRUNK = 256  # of NatureCNN for a Dict of observations in Stable-Baselines3 (CombinedExtractor's cnn_output_dim)
 
-Pooling = Literal["spatial-softmax", "flat", "relu"]
+Pooling = Literal["spatial-softmax", "flat", "relu", "simnorm"]
 
 
 class PixelEncoder(Encoder):
@@ -28,7 +28,8 @@ class PixelEncoder(Encoder):
 
     Args:
         family: of `convolutions.FAMILIES`.
-        pooling: "spatial-softmax" (2 numbers a map), "flat" (a Linear to 50) or "relu" (a Linear to 256, then ReLU).
+        pooling: "spatial-softmax" (2 numbers a map), "flat" (a Linear to 50), "relu" (a Linear to 256, then ReLU) or
+            "simnorm" (all numbers of the maps, in groups that add up to 1).
         channels: of the images: 3 for each camera and stacked frame.
         size: pixels a side.
         vector_size: V.
@@ -57,8 +58,11 @@ class PixelEncoder(Encoder):
         super().__init__()
         self.convolutions = Convolutions(family, channels, size, coord_conv, pixel_scale)
         maps = self.convolutions.shape
+        self.pooling: SpatialSoftmax | FlatTrunk | SimNorm
         if pooling == "spatial-softmax":
-            self.pooling: SpatialSoftmax | FlatTrunk = SpatialSoftmax(*maps, temperature)
+            self.pooling = SpatialSoftmax(*maps, temperature)
+        elif pooling == "simnorm":
+            self.pooling = SimNorm(*maps)
         else:
             self.pooling = FlatTrunk(*maps, NATURE_TRUNK if pooling == "relu" else TRUNK, relu=pooling == "relu")
         self.norm = nn.Sequential(nn.LayerNorm(self.pooling.out), nn.Tanh()) if feature_norm else nn.Identity()

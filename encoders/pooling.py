@@ -1,4 +1,4 @@
-"""What turns maps into a vector: SpatialSoftmax, or a flat linear trunk."""
+"""What turns maps into a vector: SpatialSoftmax, a flat linear trunk, or SimNorm."""
 
 from __future__ import annotations
 
@@ -35,6 +35,29 @@ class SpatialSoftmax(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(B, channels, height, width) -> (B, 2 channels): x and y of each map in turn."""
         return self.points(maps).flatten(1)
+
+
+class SimNorm(nn.Module):
+    """All maps in groups of 8 numbers, each turned into 8 positive ones that add up to 1 by a softmax (Hansen et al.
+    2024, TD-MPC2). Nothing is learned.
+
+    Args:
+        channels, height, width: of the maps; their product is a multiple of 8.
+
+    Attributes:
+        out: channels * height * width.
+    """
+
+    GROUP = 8
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        self.out = channels * height * width
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, channels, height, width) -> (B, out): groups run along the rows of a map, as torch flattens them."""
+        groups = maps.flatten(1).unflatten(1, (-1, self.GROUP))
+        return groups.to(torch.promote_types(maps.dtype, torch.float32)).softmax(-1).flatten(1)
 
 
 class FlatTrunk(nn.Module):

@@ -5,8 +5,9 @@ No index range is written down anywhere else. No torch is imported here.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -25,14 +26,16 @@ OBJECT_FIELDS = (
 )
 REACH_FIELDS = (("grip_pos", 3), ("gripper_state", 2), ("grip_velp", 3), ("gripper_vel", 2))
 
-# What a robot knows of itself: 10 numbers, none of them the object's. (In Reach, grip_pos IS the achieved goal.)
+# What a robot knows of itself: 10 numbers, or 5 without velocities, none of them the object's. (In Reach, grip_pos IS
+# the achieved goal.)
 PROPRIOCEPTION = ("grip_pos", "gripper_state", "grip_velp", "gripper_vel")
+PARTS = {"proprioception": PROPRIOCEPTION, "minimal_proprioception": ("grip_pos", "gripper_state")}
 
 
 class Layout(NamedTuple):
     """What the networks see of an observation, the desired goal aside, which they always see.
 
-    `vector` names observation keys, or "proprioception".
+    `vector` names observation keys, or a key of `PARTS`.
     """
 
     pixels: bool
@@ -44,8 +47,11 @@ class Layout(NamedTuple):
         """Whether the achieved goal (in all tasks but Reach, where the object is) is among the inputs."""
         return "achieved_goal" in self.vector
 
-    def without_proprioception(self) -> Layout:
-        return self._replace(vector=tuple(part for part in self.vector if part != "proprioception"))
+    def with_proprioception(self, amount: Literal["none", "minimal", "full"]) -> Layout:
+        """The same with so much of the proprioception, where it has any."""
+        name = {"none": (), "minimal": ("minimal_proprioception",), "full": ("proprioception",)}[amount]
+        parts = (name if part == "proprioception" else (part,) for part in self.vector)
+        return self._replace(vector=tuple(itertools.chain(*parts)))
 
 
 LAYOUTS = {
@@ -108,11 +114,11 @@ def vector_of(observation: Mapping[str, np.ndarray], layout: Layout) -> np.ndarr
 
 
 def _part(observation: Mapping[str, np.ndarray], name: str, layout: Layout) -> np.ndarray:
-    if name != "proprioception":
+    if name not in PARTS:
         return observation[name]
     if layout.indices is not None:
         return observation["observation"][..., list(layout.indices)]
-    return take(observation["observation"], PROPRIOCEPTION)
+    return take(observation["observation"], PARTS[name])
 
 
 def parse_indices(text: str) -> tuple[int, ...]:

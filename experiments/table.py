@@ -7,6 +7,7 @@ import difflib
 from experiments.chapter.table import ALIASES, CHAPTER
 from experiments.experiment import Experiment
 from experiments.eyes import EYES, EYES_ALIASES
+from experiments.eyes_pretrained import EYES_PRETRAINED
 from experiments.third_parties import THIRD_PARTIES
 from training.errors import UserError
 
@@ -117,6 +118,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         )
         for steps in (2, 3, 5)
     },
+    **EYES_PRETRAINED,
     **CHAPTER,
     **EYES,
 }

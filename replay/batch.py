@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 Observation = dict[str, Tensor]
-"""What the networks see besides the goal, by name: "vector" (P, V) float32, "pixels" (P, H, W, C) uint8. Optionally
-"estimate" (P, G) float32, the achieved goal as estimated from the pixels, used in their place; "estimate_before" (P, G)
-float32, that of the observation before, at an episode's first its own; and "index" (P,) int64, the observation's number
-in the replay, which no other one ever gets."""
+"""What the networks see besides the goal, by name: "vector" (P, V) float32, "pixels" (P, H, W, C) uint8, or in their
+place "embedding" (P, E) float16, a frozen network's features of them. Optionally "estimate" (P, G) float32, the
+achieved goal as estimated from the pixels, used in their place; "estimate_before" (P, G) float32, that of the
+observation before, at an episode's first its own; and "index" (P,) int64, the observation's number in the replay, which
+no other one ever gets."""
 
 
 class Future(NamedTuple):

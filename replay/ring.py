@@ -15,7 +15,8 @@ from replay.batch import Batch, Future, Observation
 from replay.hindsight import Strategy, first_not_reached, goal_time, near, relabel
 from replay.storage import OPEN, RingSpec, Storage
 
-DERIVED = ("pixels", "estimate_before", "index")  # parts of observations that are more than a table's row
+STACKED = ("pixels", "embedding")  # images, or a frozen network's features of them
+DERIVED = (*STACKED, "estimate_before", "index")  # parts of observations that are more than a table's row
 
 
 class Ring:
@@ -189,13 +190,13 @@ class Ring:
         row = self.storage.row(time, env_index)
         obs = {name: self.storage.gather(name, row) for name in names if name not in DERIVED}
         begun = self.storage.read("start", env_index, time)
-        if "pixels" in names:  # (P, H, W, stack * C) uint8
+        for name in set(STACKED) & set(names):  # (P, H, W, stack * C) uint8, or (P, stack * E) float16
             # Neither before the episode's first observation nor before the oldest one that is still stored.
             first = torch.maximum(begun, self.storage.oldest_image(env_index))
             back = range(self.frame_stack - 1, -1, -1)
             times = [torch.maximum(time - steps, first) if steps else time for steps in back]
-            images = [self.storage.read("pixels", env_index, one) for one in times]
-            obs["pixels"] = torch.cat(images, dim=-1) if len(images) > 1 else images[0]
+            images = [self.storage.read(name, env_index, one) for one in times]
+            obs[name] = torch.cat(images, dim=-1) if len(images) > 1 else images[0]
         if "estimate_before" in names:
             first = torch.maximum(begun, self.storage.oldest_time(env_index))
             obs["estimate_before"] = self.storage.read("estimate", env_index, torch.maximum(time - 1, first))

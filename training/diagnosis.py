@@ -69,7 +69,7 @@ def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
         row["explained_variance"] = explained_variance(torch.cat(errors, dim=1), torch.cat(targets))
         row |= gaps(sac.agent, batches["original"], features["original"])
         row["dormant_units"] = dormant(sac.agent, batches["original"], features["original"])
-        if "pixels" in batches["original"].obs:
+        if updates.config.layout.pixels:
             row["readout_cm"] = 100 * readout(*(seen(sac.agent, features[kind], batches[kind]) for kind in KINDS))
             row |= encoder_gradients(sac, shift(sample(updates, updates.ring.her_ratio, seed)))
     return row
@@ -119,7 +119,7 @@ def sample(updates: Updates, her_ratio: float, seed: int) -> Batch:
 
 def q_of(agent: Agent, features: Features, goal: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
     """Both critics' Q, (B,) each."""
-    return agent.critic(agent.state(features.critic, goal), action)
+    return agent.critic(agent.critic_state(features.critic, goal), action)
 
 
 def explained_variance(error: Tensor, target: Tensor) -> float:

@@ -12,7 +12,15 @@ from goals import GoalSpace
 from training.config import resources
 from training.config.flags import Config
 from training.errors import UserError, ran_out_of_memory
-from training.model import Saved, accelerate_networks, load_policy, make_agent, make_goal_space, network_config
+from training.model import (
+    Saved,
+    accelerate_networks,
+    load_policy,
+    make_agent,
+    make_frozen,
+    make_goal_space,
+    network_config,
+)
 from training.ranks import ALONE, Ranks
 from training.rollout.evaluate import EVAL_ENVS
 from training.rollout.policy import Policy
@@ -80,6 +88,7 @@ class Evaluator:
             actions,
             config.keeps_estimates,
             config.goal_motion,
+            make_frozen(config, self.device),
         )
 
     def _make_eval_envs(self, part: int, workers: int | None) -> GoalVectorEnv:

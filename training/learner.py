@@ -40,7 +40,7 @@ class Learner:
         self.shift = RandomShift(config.shift_pad, config.shared_shift, device, shift_seed)
         self.sac = SAC(
             agent,
-            routing=config.routing,
+            routing=config.gradients,
             learning_rate=config.learning_rate,
             encoder_learning_rate=config.encoder_learning_rate,
             gamma=config.gamma,

@@ -13,9 +13,10 @@ import envs
 from agent import Agent, NetworkConfig, accelerate
 from agent.routing import ROUTINGS
 from auxiliary import AUXILIARIES, Auxiliary, GoalRegression, Sizes
-from encoders import Encoder, PixelEncoder, VectorEncoder
+from encoders import Backbone, Encoder, PixelEncoder, PretrainedEncoder, VectorEncoder
 from goals import EnvironmentGoals, GoalSpace
 from training import checkpoint, run_folder
+from training.config import pretrained
 from training.config.flags import Config
 from training.errors import UserError
 
@@ -32,6 +33,7 @@ def network_config(config: Config, observations: gym.Space, actions: gym.Space, 
         vector_size=envs.vector_size(observations, config.layout),
         goal_size=goal_size,
         action_size=int(np.prod(actions.shape)),  # type: ignore[arg-type]
+        state_size=config.state_size(observations),
         width=config.hidden_width,
         depth=config.hidden_depth,
         layer_norm=config.layer_norm,
@@ -44,7 +46,7 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(encoder_seed)
         encoders: list[Encoder] = []
-        for _ in range(ROUTINGS[config.routing].encoders if config.layout.pixels else 1):
+        for _ in range(ROUTINGS[config.gradients].encoders if config.layout.pixels else 1):
             encoders.append(_make_encoder(config, networks.vector_size))
         auxiliaries: dict[str, Auxiliary] = {}
         if config.goal_loss:
@@ -64,6 +66,7 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
         goal_input=config.goal_input,
         goal_from_estimate=config.goals_from_estimate,
         goal_motion=config.goal_motion,
+        goal_from_state=config.relative_goals and not config.layout.shows_achieved,
         device=device,
         seed=seed,
     )
@@ -72,6 +75,10 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
 def _make_encoder(config: Config, vector_size: int) -> Encoder:
     if config.view is None:
         return VectorEncoder(vector_size)
+    if config.encoder == "pretrained":
+        size = pretrained.embedding_size(config) * config.frame_stack
+        backbone = None if config.freeze else _make_backbone(config)
+        return PretrainedEncoder(backbone, size, config.pooling, vector_size, config.feature_norm)
     return PixelEncoder(
         config.encoder,
         config.pooling,
@@ -83,6 +90,17 @@ def _make_encoder(config: Config, vector_size: int) -> Encoder:
         coord_conv=config.coord_conv,
         pixel_scale=config.pixel_scale,
     )
+
+
+def _make_backbone(config: Config) -> Backbone:
+    pretrained.describe(config)  # raises UserError if there is none
+    assert config.weights is not None
+    return Backbone(config.weights, config.weights_side)
+
+
+def make_frozen(config: Config, device: torch.device) -> Backbone | None:
+    """The frozen network that makes features of each image before anything else sees it; None where there is none."""
+    return _make_backbone(config).to(device) if config.view is not None and config.freeze else None
 
 
 def in_bfloat16(config: Config, device: torch.device) -> bool:

@@ -196,12 +196,14 @@ class Statistics:
         self.agent, self.ranks = agent, ranks
         self.shown: list[tuple[Tensor, ...]] = []
 
-    def update_normalizers(self, vector: Tensor, goal: Tensor, achieved_goal: Tensor) -> None:
+    def update_normalizers(
+        self, vector: Tensor, goal: Tensor, achieved_goal: Tensor, state: Tensor | None = None
+    ) -> None:
         """As `Agent.update_normalizers`; with other ranks, from the next `merge` on."""
         if self.ranks.count == 1:
-            self.agent.update_normalizers(vector, goal, achieved_goal)
+            self.agent.update_normalizers(vector, goal, achieved_goal, state)
         else:
-            self.shown.append((vector, goal, achieved_goal)[: len(self.agent.normalizers)])
+            self.shown.append(tuple(self.agent.normalized_vectors(vector, goal, achieved_goal, state)))
 
     def merge(self) -> None:
         """To be called by all ranks, once a step."""

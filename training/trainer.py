@@ -19,6 +19,7 @@ from envs import GoalVectorEnv
 from goals import GoalSpace
 from replay import Ring, RingSpec
 from training.config.flags import Config
+from training.config.pretrained import embedding_size
 from training.config.resources import Disk, observation_bytes, place_replay
 from training.errors import UserError
 from training.evaluator import Evaluator, make_vec
@@ -93,7 +94,11 @@ class Trainer:
         config, networks = self.local_config, self.agent.config
         observations = cast(gym.spaces.Dict, self.train_envs.single_observation_space)
         stored: dict[str, tuple[tuple[int, ...], torch.dtype]] = {"vector": ((networks.vector_size,), torch.float32)}
-        if config.view is not None:
+        if self.agent.privileged is not None:
+            stored["state"] = (networks.state_size,), torch.float32
+        if config.freeze:
+            stored["embedding"] = (embedding_size(config),), torch.float16
+        elif config.view is not None:
             stored["pixels"] = config.view.shape, torch.uint8
         if config.keeps_estimates:
             stored["estimate"] = (networks.goal_size,), torch.float32
@@ -139,7 +144,8 @@ class Trainer:
     def _place_replay(self) -> tuple[torch.device, str]:
         """Where the replay goes, and in a sentence what it takes. Raises UserError if it fits nowhere."""
         networks = self.agent.config
-        one = observation_bytes(self.local_config, networks.vector_size, networks.goal_size, networks.action_size)
+        vector_size = networks.vector_size + networks.state_size
+        one = observation_bytes(self.local_config, vector_size, networks.goal_size, networks.action_size)
         try:
             images = self._images_on_disk()
             return place_replay(self.config, self.local_config, self.ranks, self.device, one, images)

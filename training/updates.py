@@ -39,7 +39,7 @@ class Updates:
         if not config.keeps_estimates:
             return [self.ring.sample(size, goals * (1 + further), horizon)]
         motion = ("estimate_before",) if config.goal_motion else ()
-        seen = self.ring.sample(size, goals, horizon, names=("vector", "pixels", "index", *motion))
+        seen = self.ring.sample(size, goals, horizon, names=("vector", config.image_name, "index", *motion))
         if not further:
             return [seen]
         return [seen, self.ring.sample(size * goals * further, names=("vector", "estimate", *motion))]

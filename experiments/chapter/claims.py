@@ -119,8 +119,8 @@ QUESTIONS = (
         "sidebars", "Sidebars",
         "The chapter also varied LayerNorm and Tanh after the pooling, four stacked images, proprioception, CoordConv, "
         "rendering at 480, the goal's marker and larger shifts.",
-        ("step-2", "no-feature-norm", "stack-4", "no-proprio", "coord-conv", "render-480", "goal-marker", "pad-8",
-         ),
+        ("step-2", "no-feature-norm", "stack-4", "no-proprio", "proprio-minimal", "coord-conv", "render-480",
+         "goal-marker", "pad-8"),
         "Each changes step 2 by a flag or two: `python -m experiments.chapter` lists them.",
     ),
     Question(

@@ -39,7 +39,8 @@ HONEST = ("step-1", "step-2", "step-4", "cell-b", "cell-c", "routing-actor", "ro
 _SIDEBARS = {
     "no-feature-norm": ("--no-feature-norm", "Without LayerNorm and Tanh after the pooling."),
     "stack-4": ("--frame-stack 4", "Four images in the place of one."),
-    "no-proprio": ("--no-proprio", "Without proprioception."),
+    "no-proprio": ("--proprioception none", "Without proprioception."),
+    "proprio-minimal": ("--proprioception minimal", "Of proprioception only where gripper and fingers are."),
     "coord-conv": ("--coord-conv", "With two channels of coordinates (CoordConv)."),
     "render-480": ("--render-size 480 --msaa", "Images rendered at 480x480 and resized, as the chapter has them."),
     "goal-marker": ("--show-goal-marker", "With the red marker of the original goal in the images."),

@@ -29,9 +29,15 @@ def small_encoder(seed: int = 0, vector_size: int = VECTOR, **options: Any) -> P
 def small_sac(routing: str = "critic", *, seed: int = 0, **options: Any) -> SAC:
     """The learner of an agent that has seen some observations; `goal_loss` is the weight of a goal regression."""
     weight = options.pop("goal_loss", 1.0 if routing == "goal" else 0.0)
-    built = {n: options.pop(n) for n in ("goal_input", "goal_from_estimate", "target_encoder") if n in options}
+    built = {
+        n: options.pop(n)
+        for n in ("goal_input", "goal_from_estimate", "target_encoder", "goal_from_state")
+        if n in options
+    }
     sizes: dict[str, Any] = {"vector_size": VECTOR, "width": 16}
-    sizes |= {n: options.pop(n) for n in ("vector_size", "width", "layer_norm", "normalize") if n in options}
+    sizes |= {
+        n: options.pop(n) for n in ("vector_size", "width", "layer_norm", "normalize", "state_size") if n in options
+    }
     pooling = options.pop("pooling", "flat")
     encoders = [
         small_encoder(seed + 50 * n, sizes["vector_size"], pooling=pooling) for n in range(ROUTINGS[routing].encoders)

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from encoders import PixelEncoder
-from encoders.convolutions import Convolutions
+from encoders import __main__ as prices
+from encoders.convolutions import FAMILIES, Convolutions
 from encoders.pooling import SpatialSoftmax
 
 
@@ -25,6 +26,8 @@ def images(count: int = 2, channels: int = 3) -> torch.Tensor:
         ("manipulation", [42, 42, 42, 21], (32, 21, 21)),
         ("drqv2", [41, 39, 37, 35], (32, 35, 35)),
         ("fast", [42, 21, 21], (32, 21, 21)),
+        ("tdmpc2", [39, 18, 8, 6], (32, 6, 6)),
+        ("dreamer", [42, 21, 11, 6], (64, 6, 6)),
     ],
 )
 @pytest.mark.parametrize("coord_conv", [False, True])
@@ -32,11 +35,55 @@ def test_families_have_their_papers_shapes(
     family: str, sides: list[int], shape: tuple[int, ...], coord_conv: bool
 ) -> None:
     convolutions, seen = Convolutions(family, 6, 84, coord_conv), []
-    for layer in convolutions.layers:
+    for layer in filter(lambda layer: isinstance(layer, nn.Conv2d), convolutions.layers):
         layer.register_forward_hook(lambda layer, inputs, maps: seen.append(maps.shape[-1]))
     assert convolutions(images(channels=6)).shape == (2, *shape)
     assert convolutions.shape == shape
-    assert seen[::2] == sides
+    assert seen == sides
+
+
+def test_tdmpc2_is_its_papers_at_64_pixels() -> None:
+    """Four convolutions with ReLU between them and none behind; 512 numbers, of which each 8 add up to 1."""
+    encoder = PixelEncoder("tdmpc2", "simnorm", 3, 64, 2, feature_norm=False, pixel_scale="unit").double()
+    pixels = images()[:, :64, :64]
+    maps = pixels.permute(0, 3, 1, 2).double() / 255
+    convolutions = [layer for layer in encoder.modules() if isinstance(layer, nn.Conv2d)]
+    for number, (layer, stride) in enumerate(zip(convolutions, (2, 2, 2, 1), strict=True)):
+        maps = F.conv2d(maps.relu() if number else maps, layer.weight, layer.bias, stride)
+    numbers = maps.reshape(2, 512).detach().numpy()
+    expected = [[math.exp(x) / sum(math.exp(y) for y in row[i // 8 * 8 :][:8]) for i, x in enumerate(row)]
+                for row in numbers]  # fmt: skip
+    encoded = encoder({"pixels": pixels, "vector": torch.ones(2, 2)})
+    torch.testing.assert_close(encoded[:, :512], torch.tensor(expected, dtype=torch.float64))
+    assert encoder.feature_size == encoded.shape[1] == 514
+
+
+def test_dreamer_divides_by_the_root_mean_square_over_channels() -> None:
+    """A layer's output at one place, by hand: x / sqrt(mean x^2 + 1e-4) times the learned scale, then x sigmoid(x)."""
+    convolutions = Convolutions("dreamer", 3, 84, False, "unit").double()
+    assert [layer.out_channels for layer in convolutions.layers if isinstance(layer, nn.Conv2d)] == [32, 48, 64, 64]
+    first, scale = convolutions.layers[0], torch.linspace(0.5, 2, 32, dtype=torch.float64)
+    assert isinstance(first, nn.Conv2d)
+    next(convolutions.layers[1].parameters()).data = scale
+    inputs = images().permute(0, 3, 1, 2).double() / 255
+    place = F.conv2d(inputs, first.weight, first.bias, 2, 2)[1, :, 17, 40]
+    normed = place / (place.square().mean() + 1e-4).sqrt() * scale
+    expected = normed / (1 + (-normed).exp())
+    convolutions.layers = nn.Sequential(*list(convolutions.layers)[:3])
+    torch.testing.assert_close(convolutions(images())[1, :, 17, 40], expected)
+
+
+def test_the_command_counts_as_one_does_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    """NatureCNN on one image, with a trunk of 50."""
+    by_hand = 20 * 20 * 32 * 8 * 8 * 3 + 9 * 9 * 64 * 4 * 4 * 32 + 7 * 7 * 64 * 3 * 3 * 64 + 64 * 7 * 7 * 50
+    nature, obs = prices.encoder("nature", 3), {"pixels": images(1), "vector": torch.zeros(1, 0)}
+    assert prices.multiply_adds(lambda: nature(obs)) == by_hand
+    biases, layer_norm = 32 + 64 + 64 + 50, 2 * 50
+    weights = 32 * 8 * 8 * 3 + 64 * 4 * 4 * 32 + 64 * 3 * 3 * 64 + 64 * 7 * 7 * 50
+    assert prices.parameters(nature) == weights + biases + layer_norm
+    prices.main(prices.Arguments(images=1))
+    said = capsys.readouterr().out
+    assert all(family[:6] in said for family in FAMILIES)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ MAY_DIFFER = {
     "no-feature-norm": {"feature_norm"},
     "stack-4": {"frame_stack"},
     "no-proprio": {"proprioception"},
+    "proprio-minimal": {"proprioception"},
     "coord-conv": {"coord_conv"},
     "render-480": {"render_size", "msaa"},
     "goal-marker": {"show_goal_marker"},

@@ -150,11 +150,19 @@ def test_other_environments_have_their_numbers_only() -> None:
         check(config_of("PointMaze_UMaze-v3", "blind"))
 
 
-@pytest.mark.parametrize(("obs", "size"), [("chapter", 3), ("honest", 0), ("blind", 3)])
-def test_proprioception_can_be_left_out(obs: str, size: int) -> None:
-    one = Trainer(config_of("FetchPush-v4", obs, proprioception=False))
-    assert one.agent.config.vector_size == size
-    one.close()
+@pytest.mark.parametrize(
+    ("obs", "amount", "columns"),
+    [("chapter", "none", []), ("honest", "none", []), ("blind", "none", []), ("honest", "minimal", [0, 1, 2, 9, 10]),
+     ("blind", "minimal", [0, 1, 2, 9, 10]), ("honest", "full", PROPRIOCEPTION)],
+)  # fmt: skip
+def test_proprioception_can_be_left_out_or_shown_without_velocities(obs: str, amount: Any, columns: list[int]) -> None:
+    layout = config_of("FetchPush-v4", obs, proprioception=amount).layout
+    vec = envs.make_vec("FetchPush-v4", 2, workers=0, seed=0)
+    seen, _ = vec.reset()
+    expected = np.concatenate([seen["observation"][:, columns], seen["achieved_goal"][:, : 3 * SHOWS[obs][2]]], axis=1)
+    assert np.array_equal(envs.vector_of(seen, layout), expected.astype(np.float32))
+    assert envs.vector_size(vec.single_observation_space, layout) == expected.shape[1]
+    vec.close()
 
 
 def test_inputs_are_finite_and_actions_in_bounds(trainer: Trainer) -> None:

@@ -7,9 +7,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
+import gymnasium as gym
 
 import envs
 from agent.routing import RoutingName
@@ -30,6 +30,9 @@ class Task:
     """What the networks see beside the desired goal: state = all numbers; chapter = pixels, proprioception and achieved
     goal; honest = pixels and proprioception; pixels-only; blind, honest-blind = without the pixels. Not in Fetch:
     state, pixels+goal, pixels+vector+goal."""
+    critic_obs: Literal["same", "state"] = "same"
+    """What the critic sees: the same, or state, all numbers, in training alone, as asymmetric actor-critic has it. Then
+    the actor's loss trains the encoder: with images, say --routing actor."""
     seed: int = 0
     """Seed of everything random: environments, weights, exploration, sampling."""
     total_steps: int = 42_000
@@ -103,13 +106,23 @@ class Pixels:
     """Render all environments in one process of its own, as tiles that are read back together, not in each worker."""
     frame_stack: int = 1
     """Consecutive images that are stacked for the encoder."""
-    proprioception: Annotated[bool, tyro.conf.arg(name="proprio")] = True
-    """Show the robot's own 10 numbers, where the layout has them."""
-    encoder: Literal["nature", "manipulation", "drqv2", "fast"] = "fast"
-    """Family of convolutions."""
+    proprioception: Literal["none", "minimal", "full"] = "full"
+    """The robot's own numbers that are shown, where the layout has them: full, 10; minimal, 5, without velocities."""
+    encoder: Literal["nature", "manipulation", "drqv2", "fast", "tdmpc2", "dreamer", "pretrained"] = "fast"
+    """Family of convolutions; `python -m encoders` prints what each makes of an image, and its price. Or pretrained,
+    the network of --weights on each image, with a Linear behind it (--pooling flat or relu)."""
+    weights: str | None = None
+    """File of published weights: R3M, VIP, VC-1, or torchvision's ResNet or MobileNetV2. A run needs it again when it
+    is resumed or evaluated. Or random: MobileNetV2 as it is before any training."""
+    weights_side: int = 224
+    """Side in pixels that images are resized to for that network. It was trained at 224; convolutions take less."""
+    freeze: bool = False
+    """Leave the pretrained network as it is. Each image is encoded once, when it is seen, and the replay keeps its
+    features in the place of the image."""
     pooling: Pooling = "spatial-softmax"
-    """From maps to features: spatial-softmax, flat (a Linear to 50), or relu (a Linear to 256 and ReLU, which with
-    --encoder nature --no-feature-norm --pixel-scale unit is SB3's NatureCNN)."""
+    """From maps to features: spatial-softmax; flat (a Linear to 50); relu (a Linear to 256 and ReLU, which with
+    --encoder nature --no-feature-norm --pixel-scale unit is SB3's NatureCNN); or simnorm (groups of 8 that add up to 1,
+    which with --encoder tdmpc2 --no-feature-norm is TD-MPC2's)."""
     feature_norm: bool = True
     """LayerNorm and Tanh after the pooling."""
     pixel_scale: PixelScale = "centered"
@@ -237,7 +250,16 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
         layout = envs.LAYOUTS[self.obs]
         if self.proprio_indices is not None:
             layout = layout._replace(indices=envs.parse_indices(self.proprio_indices))
-        return layout if self.proprioception else layout.without_proprioception()
+        return layout.with_proprioception(self.proprioception)
+
+    @property
+    def gradients(self) -> str:
+        """Row of `agent.routing.ROUTINGS`."""
+        return "asymmetric" if self.critic_obs == "state" else self.routing
+
+    def state_size(self, observations: gym.Space) -> int:
+        """S, numbers of the state of one environment where the critic reads it; else 0."""
+        return envs.vector_size(observations, envs.LAYOUTS["state"]) if self.critic_obs == "state" else 0
 
     @property
     def view(self) -> envs.CameraConfig | None:
@@ -257,6 +279,11 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
     def noise_schedule(self) -> NoiseSchedule | None:
         """Of --exploration-noise. Raises ValueError, with a sentence, for what is none."""
         return None if self.exploration_noise is None else NoiseSchedule.parse(self.exploration_noise)
+
+    @property
+    def image_name(self) -> Literal["pixels", "embedding"]:
+        """Name of the observation that agent and replay have of an image."""
+        return "embedding" if self.freeze else "pixels"
 
     @property
     def goals_from_achieved(self) -> bool:

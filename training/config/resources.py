@@ -11,6 +11,7 @@ import math
 import os
 import resource
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from auxiliary import AUXILIARIES
 from encoders import shapes
 from training.config import cgroup
 from training.config.flags import Config
+from training.config.pretrained import describe, embedding_size
 from training.errors import UserError, ran_out_of_memory
 from training.ranks import Ranks
 
@@ -112,7 +114,7 @@ def learner_bytes(width: int, depth: int, batch_size: int, updates: int) -> int:
     return weights + activations + 1024 * batch_size * updates
 
 
-def encoder_bytes(maps: list[tuple[int, int, int]], batch_size: int, updates: int) -> int:
+def encoder_bytes(maps: Sequence[tuple[int, ...]], batch_size: int, updates: int) -> int:
     """About what images take beside the replay: minibatches of pairs as uint8, and the maps of an encoder's layers
     (their shapes, the images' first), which are kept for its gradient and made once more by it."""
     sizes = [math.prod(shape) for shape in maps]
@@ -140,17 +142,28 @@ def learner_need(config: Config, ranks: int = 1) -> int:
     goals = config.goals_per_image * config.batch_size
     need = learner_bytes(config.hidden_width, config.hidden_depth, goals, updates * config.updates_per_encoding)
     if config.view is not None:
-        channels = config.view.shape[-1] * config.frame_stack + 2 * config.coord_conv
-        maps = shapes(config.encoder, channels, envs.SIZE)
-        passes = ROUTINGS[config.routing].encoders
+        maps = _maps(config, config.view.shape[-1] * config.frame_stack)
+        passes = ROUTINGS[config.gradients].encoders
         passes += sum(max(1, AUXILIARIES[name].horizon) for name in config.auxiliary_weights)
         need += passes * encoder_bytes(maps, config.batch_size, updates)
     return need
 
 
+def _maps(config: Config, channels: int) -> list[tuple[int, ...]]:
+    """Shapes of the images of an observation, and of what the layers of its encoder make of them."""
+    if config.encoder != "pretrained":
+        return [*shapes(config.encoder, channels + 2 * config.coord_conv, envs.SIZE)]
+    if config.freeze:
+        return [(2 * embedding_size(config) * config.frame_stack,)]  # bytes of float16
+    each = describe(config)
+    return [(channels, envs.SIZE, envs.SIZE), (each.size,), *each.maps * (channels // 3)]
+
+
 def observation_bytes(config: Config, vector_size: int, goal_size: int, action_size: int) -> int:
     """Bytes of one stored observation, in memory."""
     pixels = 0 if config.view is None or config.replay_on_disk else math.prod(config.view.shape)
+    if config.freeze:
+        pixels = 2 * embedding_size(config)  # float16
     return replay_bytes(1, vector_size + config.keeps_estimates * goal_size, goal_size, action_size, pixels)
 
 
@@ -164,7 +177,8 @@ def run_needs(config: Config, device: torch.device) -> dict[torch.device, int]:
     goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
     action_size = int(np.prod(example.single_action_space.shape))  # type: ignore[arg-type]
     example.close()
-    one = observation_bytes(config, envs.vector_size(space, config.layout), goal_size, action_size)
+    vector_size = envs.vector_size(space, config.layout) + config.state_size(space)
+    one = observation_bytes(config, vector_size, goal_size, action_size)
     cpu = torch.device("cpu")
     learner = cpu if shares_memory(device) else device
     in_host = config.replay_device == "cpu" or config.replay_on_disk

@@ -10,10 +10,16 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from training.config.flags import Config, Pixels
 
 # What flags and values were called before: saved configurations are read, command lines refused with the new name.
-RENAMED = {"head": "pooling", "head_updates": "updates_per_encoding"}
+RENAMED = {
+    "head": "pooling",
+    "head_updates": "updates_per_encoding",
+    "no_proprio": "proprioception none",
+    "proprio": "proprioception full",
+}
 RENAMED_GOAL_INPUTS = {"beside": "concat", "instead": "replace"}
 
-LATER = ("pixel_scale", "goal_motion", "softmax_temperature", "hide", "proprio_indices", "auxiliary")
+LATER = ("pixel_scale", "goal_motion", "softmax_temperature", "hide", "proprio_indices", "auxiliary",
+         "weights", "weights_side", "freeze")  # fmt: skip
 _OF_PIXELS = {field.name: field.default for field in dataclasses.fields(Pixels)}
 # Flags that were added after the first runs, in that order, and what runs did before there was each. A new flag goes to
 # the end; without a line here a run that lacks it is refused.
@@ -30,6 +36,7 @@ ADDED: tuple[dict[str, Any], ...] = (
     {"max_episode_steps": None, "hide": (), "proprio_indices": None},
     {"stop_rule": False},
     {"exploration_noise": None, "auxiliary": (), "n_step": 1},
+    {"critic_obs": "same", "weights": None, "weights_side": 224, "freeze": False},
 )  # fmt: skip
 
 
@@ -43,6 +50,8 @@ def from_json(text: str) -> Config:
         values |= {name: tuple(values[name]) for name in ("cameras", "hide", "auxiliary") if name in values}
         if (goal_input := values.get("goal_input")) in RENAMED_GOAL_INPUTS:
             values["goal_input"] = RENAMED_GOAL_INPUTS[goal_input]
+        if isinstance(proprioception := values.get("proprioception"), bool):
+            values["proprioception"] = "full" if proprioception else "none"
         config = Config(**_before(values), **values)
         for name, hint in get_type_hints(Config).items():
             if not _fits(value := getattr(config, name), hint):

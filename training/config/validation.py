@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import envs
 from agent.routing import ROUTINGS
+from training.config import pretrained
 from training.config.flags import Config, Pixels
 from training.config.resources import available_bytes, learner_need, torch_device
 from training.errors import UserError
@@ -34,6 +35,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "random_actions": (0, 1),
     "guided_episodes": (0, 1),
     "render_size": (envs.SIZE, 4096),
+    "weights_side": (32, 512),
     "frame_stack": (1, 16),
     "shift_pad": (0, envs.SIZE),
     "goal_loss": (0, 1e6),
@@ -124,15 +126,19 @@ def _pixel_problems(config: Config) -> list[str]:
         found.append(f"--softmax-temperature is of --pooling spatial-softmax, not of {config.pooling}: leave it out.")
     if config.shared_shift and not config.shift_pad:
         found.append("--shared-shift says how to shift: give --shift-pad, by how much.")
-    if not config.proprioception and "proprioception" not in envs.LAYOUTS[config.obs].vector:
-        found.append(f"--no-proprio: --obs {config.obs} has no proprioception to leave out.")
+    if config.proprioception != "full" and "proprioception" not in envs.LAYOUTS[config.obs].vector:
+        found.append(f"--proprioception {config.proprioception}: --obs {config.obs} has none to leave out.")
     if config.goal_input != "off" and not config.goal_loss:
         found.append("--goal-input needs an estimate to show: give --goal-loss a weight.")
     if config.goal_loss and not config.normalize:
         found.append("--goal-loss regresses the normalised achieved goal: leave --normalize on.")
     if config.routing == "goal" and not (config.goal_loss or weights):
         found.append("--routing goal leaves the encoder to --goal-loss: give that a weight, or name an --auxiliary.")
-    if (config.goal_loss or weights) and config.routing == "actor":
+    if config.critic_obs == "state" and config.routing != "actor":
+        found.append("--critic-obs state leaves the encoder to the actor's loss: say --routing actor.")
+    if config.critic_obs == "state" and config.target_encoder:
+        found.append("--critic-obs state: the target critic reads no encoder, leave out --target-encoder.")
+    if (config.goal_loss or weights) and config.gradients == "actor":
         given = "--goal-loss" if config.goal_loss else "--auxiliary"
         found.append(f"{given} goes through the critic's optimizer, which --routing actor keeps from the encoder.")
     if config.goal_loss and routing.encoders == 2:
@@ -144,18 +150,18 @@ def _pixel_problems(config: Config) -> list[str]:
             "--goal-motion is that of estimates that the replay keeps (--goal-input replace, no target encoder): say "
             "--no-goal-motion."
         )
-    return found
+    return [*found, *pretrained.problems(config)]
 
 
 def _problems_without_pixels(config: Config) -> list[str]:
     """Flags that only an encoder of images heeds, set where the layout has none."""
     if not config.layout.vector:
-        return ["--no-proprio leaves the networks nothing but the goal: leave it out."]
+        return ["--proprioception none leaves the networks nothing but the goal: leave it out."]
     plain, names = Config(), [field.name for field in fields(Pixels)] + ["replay_on_disk"]
     given = [name for name in names if getattr(config, name) != getattr(plain, name)]
     if "proprioception" in given and "proprioception" in envs.LAYOUTS[config.obs].vector:
         given.remove("proprioception")
-    flags = ", ".join(map(_flag, given)).replace("--proprioception", "--no-proprio")
+    flags = ", ".join(map(_flag, given))
     if not given:
         return []
     return [f"--obs {config.obs} has no images, without which {flags} means nothing: begin with a preset from state, "
@@ -188,6 +194,8 @@ def check_rendering(config: Config) -> None:
 def check(config: Config) -> None:
     """Raises UserError for anything that could only fail later."""
     check_environment(config)
+    if config.view is not None and config.encoder == "pretrained":
+        pretrained.describe(config)
     check_rendering(config)
     if config.stop_rule:
         low, high = envs.reward_range(config.env_id)

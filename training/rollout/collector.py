@@ -39,7 +39,7 @@ class Collector:
         policy: Policy,
         storage: Storage,
         explorer: Explorer,
-        update_normalizers: Callable[[Tensor, Tensor, Tensor], None],
+        update_normalizers: Callable[..., None],
     ) -> None:
         self.vec, self.policy, self.storage = vec, policy, storage
         self.agent = policy.agent
@@ -66,7 +66,7 @@ class Collector:
         """
         obs, _ = self.vec.reset(seed=seed)
         self.episode_return[:] = 0.0
-        self.update_normalizers(*self.policy.without_images(obs).vectors)
+        self.update_normalizers(*self.policy.without_images(obs).vectors, self._state(obs))
         merge()
         self.shown = self.policy.observe(obs, self.frames, np.ones(self.vec.num_envs, bool))
         self.to_object = self._way_to_object(obs)
@@ -95,7 +95,7 @@ class Collector:
                 for name, values in next_obs.items():
                     values[env_index] = infos["final_obs"][env_index][name]
             final = self.policy.without_images(next_obs)
-            if self.policy.estimates:
+            if self.policy.estimates or self.policy.frozen is not None:
                 final = self.policy.observe(next_obs, copy.copy(self.frames), np.zeros_like(done))
         self.shown = self.policy.observe(obs, self.frames, done)
         self.to_object = self._way_to_object(obs)
@@ -107,7 +107,7 @@ class Collector:
             torch.from_numpy(terminated).to(device),
             *self._stored(next_obs, shown),
         )
-        self.update_normalizers(*shown.vectors)
+        self.update_normalizers(*shown.vectors, self._state(next_obs))
         if not self.ending.goes_on:
             achieved, desired = (torch.from_numpy(goal) for goal in self.policy.goal_space.goals(next_obs))
             goal_reward = self.policy.goal_space.reward(achieved, desired).numpy()
@@ -116,7 +116,8 @@ class Collector:
         if done.any():
             self._finish(done, infos["final_info"])
             env_indices = torch.from_numpy(np.flatnonzero(done)).to(device)
-            self.update_normalizers(*(part[env_indices.to(part.device)] for part in self.shown.vectors))
+            opened = (*self.shown.vectors, self._state(obs))
+            self.update_normalizers(*(None if part is None else part[env_indices.to(part.device)] for part in opened))
             first, achieved, desired = self._stored(obs, self.shown)
             first = {name: part[env_indices] for name, part in first.items()}
             self.storage.start(first, achieved[env_indices], desired[env_indices], env_indices)
@@ -142,12 +143,23 @@ class Collector:
             return None
         return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(self.agent.device, torch.float32)
 
+    def _state(self, obs: RawObservation) -> Tensor | None:
+        """All numbers of `obs` (N, S), float32, where the critic reads them."""
+        if self.agent.privileged is None:
+            return None
+        return torch.from_numpy(envs.vector_of(obs, envs.LAYOUTS["state"])).to(self.agent.device)
+
     def _stored(self, obs: RawObservation, shown: PolicyInput) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """What the storage keeps of `obs`, single images among it, and of the policy's input; and goals in float64."""
         device, layout = self.storage.device, self.policy.layout
         parts = {"vector": torch.from_numpy(envs.vector_of(obs, layout)).to(device)}
-        if layout.pixels:
+        if (state := self._state(obs)) is not None:
+            parts["state"] = state.to(device)
+        if "pixels" in self.storage.observations:
             parts["pixels"] = torch.from_numpy(obs[envs.PIXELS]).to(device)
+        if "embedding" in self.storage.observations:  # of a stack, the newest
+            newest = self.storage.tables["embedding"].shape[1]
+            parts["embedding"] = shown.obs["embedding"][:, -newest:].to(device)
         if "estimate" in self.storage.observations:
             parts["estimate"] = shown.obs["estimate"].to(device)
         achieved, desired = (torch.from_numpy(goal).to(device) for goal in self.policy.goal_space.goals(obs))
@@ -198,8 +210,8 @@ class Collector:
         obs, goal, achieved = state["shown"]["obs"], state["shown"]["goal"], state["shown"]["achieved_goal"]
         obs = {name: part.to(device) for name, part in obs.items()}
         self.shown = PolicyInput(obs, goal.to(device), achieved.to(device))
-        if "pixels" in obs:
-            self.frames.pixels, self.frames.estimate = obs["pixels"].cpu(), obs.get("estimate")
+        for name in {"pixels", "embedding"} & obs.keys():
+            self.frames.pixels, self.frames.estimate = obs[name].cpu(), obs.get("estimate")
         self.to_object = None if state["to_object"] is None else state["to_object"].to(device)
         self.episode_return = state["episode_return"].numpy().copy()
         return True

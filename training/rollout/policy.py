@@ -14,6 +14,7 @@ from torch import Tensor
 import envs
 from agent import Agent
 from agent.agent import Acted
+from encoders import Backbone
 from goals import GoalSpace
 
 RawObservation = dict[str, NDArray[Any]]  # as a vector environment returns it
@@ -52,12 +53,13 @@ class FrameStack:
         self.pixels = torch.empty(0, dtype=torch.uint8)  # (N, H, W, stack * C)
         self.estimate: Tensor | None = None  # (N, G)
 
-    def push(self, images: NDArray[np.uint8], opens: NDArray[np.bool_]) -> Tensor:
-        """Take the next images (N, H, W, C), the first of their episode where `opens` (N,) is true."""
-        newest = torch.from_numpy(images)
+    def push(self, images: Tensor | NDArray[np.uint8], opens: NDArray[np.bool_]) -> Tensor:
+        """Take the next images (N, H, W, C), or their features (N, E), the first of their episode where `opens` (N,) is
+        true."""
+        newest = torch.as_tensor(images)
         if self.stack > 1:
-            first = torch.from_numpy(opens)[:, None, None, None]
-            repeated = newest.repeat(1, 1, 1, self.stack)
+            first = torch.from_numpy(opens).view(-1, *[1] * (newest.ndim - 1))
+            repeated = torch.cat([newest] * self.stack, dim=-1)
             older = self.pixels[..., newest.shape[-1] :] if len(self.pixels) else repeated[..., newest.shape[-1] :]
             newest = torch.where(first, repeated, torch.cat([older, newest], dim=-1))
         self.pixels = newest
@@ -83,6 +85,7 @@ class Policy:
         action_space: of one environment; actions are scaled to its bounds.
         estimates: estimate the achieved goal as soon as an image is shown, which actions and the replay both read.
         motion: show the estimate before beside it.
+        frozen: makes features of each image, which the agent reads as "embedding" in its place.
     """
 
     def __init__(
@@ -95,9 +98,10 @@ class Policy:
         action_space: spaces.Box,
         estimates: bool = False,
         motion: bool = False,
+        frozen: Backbone | None = None,
     ) -> None:
         self.agent, self.layout, self.goal_space, self.estimates = agent, layout, goal_space, estimates
-        self.motion = motion
+        self.motion, self.frozen = motion, frozen
         self.subtract_achieved, self.frame_stack, self.action_space = subtract_achieved, frame_stack, action_space
         low, high = (bound.astype(np.float64) / 2 for bound in (action_space.low, action_space.high))
         self.middle, self.half_range = high + low, high - low  # of halves: large bounds do not add up to infinity
@@ -114,7 +118,12 @@ class Policy:
         if not self.layout.pixels:
             return shown
         images = obs[envs.PIXELS] if blindfold is None else BLINDFOLDS[blindfold](obs[envs.PIXELS])
-        return self.with_images(shown, frames.push(images, opens), frames, opens)
+        return self.with_images(shown, frames.push(self.encoded(images), opens), frames, opens)
+
+    def encoded(self, images: NDArray[np.uint8]) -> Tensor:
+        """Images (N, H, W, C) as the agent reads them: as they are, or a frozen network's features (N, E) float16."""
+        pixels = torch.from_numpy(images)
+        return pixels if self.frozen is None else self.frozen.embed(pixels.to(self.agent.device)).cpu()
 
     def without_images(self, obs: RawObservation) -> PolicyInput:
         """The same without images: the vector and the goals."""
@@ -129,8 +138,9 @@ class Policy:
     def with_images(
         self, shown: PolicyInput, pixels: Tensor, frames: FrameStack, opens: NDArray[np.bool_]
     ) -> PolicyInput:
-        """The same with images, (N, H, W, stack * C) uint8, and the goals estimated from them, where they are."""
-        obs = shown.obs | {"pixels": pixels.to(self.agent.device)}
+        """The same with images, stacked and `encoded`, and the goals estimated from them, where they are."""
+        name = "pixels" if self.frozen is None else "embedding"
+        obs = shown.obs | {name: pixels.to(self.agent.device)}
         if self.estimates:
             obs["estimate"] = self.agent.estimate_goal(obs)
         if self.motion:

@@ -154,8 +154,7 @@ def test_help_lists_every_flag_with_its_value(preset: str | None, capsys: pytest
     assert all(f"{group.__name__.lower()} options" in text for group in groups)
     chosen = PRESETS[preset or "push"]
     for field in (field for group in groups for field in dataclasses.fields(group)):
-        name = {"proprioception": "proprio"}.get(field.name, field.name)
-        value, flag = getattr(chosen, field.name), f"--{name.replace('_', '-')}"
+        value, flag = getattr(chosen, field.name), f"--{field.name.replace('_', '-')}"
         shown = " ".join(value) if isinstance(value, tuple) else value
         entry = min(flat(text).find(f" {flag}{end}") % len(text) for end in " ,")
         assert f"(default: {shown})" in flat(text)[entry:][:400], flag
@@ -175,7 +174,10 @@ def test_a_configuration_with_old_names_is_read() -> None:
     for name in (name for added in ADDED[4:] for name in added):  # from goal_motion on
         del saved[name]  # there were not
     saved |= {"head": saved.pop("pooling"), "head_updates": saved.pop("updates_per_encoding"), "goal_input": "instead"}
-    assert from_json(json.dumps(saved)) == dataclasses.replace(PRESETS["push-pixels"], goal_motion=False)
+    for before, now in ((True, "full"), (False, "none")):
+        read = from_json(json.dumps(saved | {"proprioception": before}))
+        assert read.proprioception == now
+        assert dataclasses.replace(read, proprioception="full", goal_motion=True) == PRESETS["push-pixels"]
 
 
 def test_what_an_old_configuration_lacks_is_what_was_done_then_and_nothing_else_may_be_missing() -> None:
@@ -237,7 +239,7 @@ def test_book_pixels_is_the_books() -> None:
         "routing": "critic", "target_encoder": True, "shift_pad": 0, "normalize": False, "random_actions": 0.0,
         "guided_episodes": 0.0, "clip_targets": False, "layer_norm": False, "cameras": ("default",),
         "show_goal_marker": True, "msaa": True, "render_size": 480, "goal_loss": 0.0, "goal_input": "off",
-        "goals_per_image": 1, "updates_per_encoding": 1, "coord_conv": False, "proprioception": True,
+        "goals_per_image": 1, "updates_per_encoding": 1, "coord_conv": False, "proprioception": "full",
         "pixel_scale": "unit", "goal_noise": 0.0, "learning_rate_decay": 0.0,
     }  # fmt: skip
     ours = dataclasses.asdict(PRESETS["book-pixels"])
@@ -262,8 +264,11 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
         (["push-pixels", "--obs", "honest-blind"], "has no images, without which --cameras, --pooling, --routing"),
         (["push", "--frame-stack", "4"], "--obs state has no images, without which --frame-stack means nothing"),
         (["push", "--obs", "blind", "--msaa"], "--obs blind has no images, without which --msaa means nothing"),
-        (["push", "--no-proprio"], "--obs state has no images, without which --no-proprio means nothing"),
-        (["push-pixels", "--obs", "pixels-only", "--no-proprio"], "has no proprioception to leave out"),
+        (["push", "--proprioception", "none"], "--obs state has no images, without which --proprioception means noth"),
+        (["push-pixels", "--obs", "pixels-only", "--proprioception", "minimal"], "--obs pixels-only has none to leave"),
+        (["push-pixels", "--no-proprio"], "--no-proprio is called --proprioception none now"),
+        (["push-pixels", "--critic-obs", "state"], "leaves the encoder to the actor's loss: say --routing actor"),
+        (["chapter", "--routing", "actor", "--critic-obs", "state"], "leave out --target-encoder"),
         (["push-pixels", "--shared-shift"], "give --shift-pad, by how much"),
         (["push-pixels", "--softmax-temperature", "0.1"], "is of --pooling spatial-softmax, not of flat"),
         (["push-pixels", "--routing", "critic"], "say --routing goal too, or take concat"),
@@ -273,7 +278,7 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
         (["push-pixels", "--cameras", "close", "behind"], "no camera 'behind'"),
         (["push-pixels", "--cameras", "close,mirror"], "names stand apart: --cameras close mirror"),
         (["push-pixels", "--env-id", "FetchReach-v4"], "in Reach that is the gripper's position"),
-        (["push", "--obs", "honest-blind", "--no-proprio"], "nothing but the goal"),
+        (["push", "--obs", "honest-blind", "--proprioception", "none"], "nothing but the goal"),
         (["push", "--frame-stack", "4"], "begin with a preset from state, such as push"),
         (["push-pixels", "--obs", "pixels+vector+goal"], "--proprio-indices names the numbers of --obs pixels+vector"),
         (["push-pixels", "--proprio-indices", "0:3"], "give both, or neither"),

@@ -1,0 +1,89 @@
+"""What each encoder makes of an image, and its price: `python -m encoders [--cameras 1] [--images 16]`.
+
+Of each family with its own pooling (a flat trunk; SimNorm for tdmpc2): the maps' shapes, parameters, multiply-adds of
+an image's forward pass, and milliseconds of it on this machine's CPU as it is now, in float32 with one thread. The
+milliseconds are the fastest of a few passes: anything else that runs here makes them longer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from encoders.convolutions import FAMILIES, shapes
+from encoders.pixels import PixelEncoder
+
+SIDE = 84  # pixels
+PASSES = 5
+
+
+@dataclass(frozen=True)
+class Arguments:
+    cameras: int = 1
+    """Images that are stacked as channels."""
+    images: int = 16
+    """Images in a pass that is timed."""
+
+
+def encoder(family: str, channels: int) -> PixelEncoder:
+    """A family as its paper ends it, as far as `Pooling` has that: with SimNorm, or with a flat trunk."""
+    own = family == "tdmpc2"
+    return PixelEncoder(family, "simnorm" if own else "flat", channels, SIDE, vector_size=0, feature_norm=not own)
+
+
+def parameters(module: nn.Module) -> int:
+    """Number of trained numbers."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@torch.no_grad()
+def multiply_adds(forward: Callable[[], Tensor]) -> int:
+    """Multiplications with an addition in convolutions, products of matrices and attention."""
+    with FlopCounterMode(display=False) as counted:
+        forward()
+    return counted.get_total_flops() // 2
+
+
+@torch.no_grad()
+def milliseconds(forward: Callable[[], Tensor]) -> float:
+    """Time of the fastest pass."""
+    forward()
+    times = []
+    for _ in range(PASSES):
+        before = time.perf_counter()
+        forward()
+        times.append(time.perf_counter() - before)
+    return 1000 * min(times)
+
+
+def main(arguments: Arguments) -> None:
+    torch.set_num_threads(1)
+    channels = 3 * arguments.cameras
+    table = Table("family", "maps", "features", "parameters", "multiply-adds", "ms an image")
+    pixels = torch.randint(256, (arguments.images, SIDE, SIDE, channels), dtype=torch.uint8)
+    obs = {"pixels": pixels, "vector": torch.zeros(len(pixels), 0)}
+    one = {name: part[:1] for name, part in obs.items()}
+    for family in FAMILIES:
+        module = encoder(family, channels)
+        maps = " ".join(f"{deep}x{high}x{wide}" for deep, high, wide in shapes(family, channels, SIDE)[1:])
+        table.add_row(
+            family,
+            maps,
+            str(module.feature_size),
+            f"{parameters(module):,}",
+            f"{multiply_adds(lambda module=module: module(one)) / 1e6:.1f}M",  # type: ignore[misc]
+            f"{milliseconds(lambda module=module: module(obs)) / len(pixels):.2f}",  # type: ignore[misc]
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Arguments, prog="python -m encoders", description=__doc__))

@@ -1,0 +1,104 @@
+"""Pretrained networks as encoders: frozen, so that each image is encoded once and for all, or trained further."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from encoders import published
+from encoders.base import Encoder
+from encoders.networks import VisionTransformer
+from encoders.pixels import NATURE_TRUNK, TRUNK, Pooling
+from encoders.pooling import FlatTrunk
+from replay.batch import Observation
+
+# Of ImageNet's images, red, green and blue, in [0, 1]: what all published networks were trained to expect.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def preprocess(pixels: Tensor, side: int, mode: str = "bilinear") -> Tensor:
+    """Images as the networks expect them: resized to `side`, in [0, 1], less ImageNet's mean, by its deviation.
+
+    Args:
+        pixels: (N, H, W, 3) uint8.
+        side: pixels.
+        mode: "bilinear" or "bicubic".
+
+    Returns:
+        (N, 3, side, side) float32.
+    """
+    images = F.interpolate(pixels.permute(0, 3, 1, 2).float(), (side, side), mode=mode, antialias=True)
+    mean, std = (images.new_tensor(numbers)[:, None, None] for numbers in (MEAN, STD))
+    return (images.clamp(0, 255) / 255 - mean) / std  # bicubic overshoots at edges
+
+
+class Backbone(nn.Module):
+    """A pretrained network on each camera's image of each stacked frame.
+
+    It is in eval mode whatever it is told: in train mode its BatchNorms would normalise by the minibatch and drift.
+
+    Args:
+        file: of published weights (`encoders/published.py`), or "random".
+        side: that images are resized to, in pixels.
+
+    Attributes:
+        size: F, features of an image.
+
+    Raises:
+        ValueError: as `published.load` does.
+    """
+
+    def __init__(self, file: str, side: int) -> None:
+        super().__init__()
+        self.network, self.side = published.load(file), side
+        self.size, self.mode = self.network.size, "bilinear"
+        if isinstance(self.network, VisionTransformer):
+            self.mode = "bicubic"
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, H, W, 3 K) uint8 -> (N, K F): the images' features, in their order."""
+        images = pixels.unflatten(-1, (-1, 3)).movedim(-2, 1).flatten(0, 1)  # (N K, H, W, 3)
+        return self.network(preprocess(images, self.side, self.mode)).unflatten(0, (len(pixels), -1)).flatten(1)
+
+    @torch.no_grad()
+    def embed(self, pixels: Tensor) -> Tensor:
+        """The same in float16, which halves what the replay keeps; without gradient."""
+        return self(pixels).half()
+
+    def train(self, mode: bool = True) -> Self:
+        return super().train(False)
+
+
+class PretrainedEncoder(Encoder):
+    """Features of a pretrained network, a Linear, and LayerNorm and Tanh if wanted; the vector beside them.
+
+    Args:
+        backbone: trained with all else; None for a frozen one, whose features come as the observation "embedding".
+        embedding_size: E, features of all images together.
+        pooling: "flat" (a Linear to 50) or "relu" (a Linear to 256, then ReLU).
+        vector_size: V.
+        feature_norm: LayerNorm and Tanh after the Linear.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone | None,
+        embedding_size: int,
+        pooling: Pooling,
+        vector_size: int,
+        feature_norm: bool = True,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.trunk = FlatTrunk(embedding_size, 1, 1, NATURE_TRUNK if pooling == "relu" else TRUNK, pooling == "relu")
+        self.norm = nn.Sequential(nn.LayerNorm(self.trunk.out), nn.Tanh()) if feature_norm else nn.Identity()
+        self.feature_size = self.trunk.out + vector_size
+
+    def forward(self, obs: Observation) -> Tensor:
+        """vector (P, V), and embedding (P, E) float16 or pixels (P, H, W, 3 K) uint8 -> (P, F)."""
+        embedding = obs["embedding"] if self.backbone is None else self.backbone(obs["pixels"])
+        maps = embedding.to(obs["vector"].dtype)[:, :, None, None]  # of one place each
+        return torch.cat([self.norm(self.trunk(maps)), obs["vector"]], dim=-1)

@@ -1,0 +1,135 @@
+"""Published weights of pretrained networks, read strictly: what is missing or left over is an error.
+
+| format | what is read | what is dropped | features |
+|---|---|---|---|
+| R3M (Nair et al. 2022) | `["r3m"]`, `module.convnet.*`: ResNet-18, 34, 50 | `lang_enc`, `lang_rew` | 512, 512, 2048 |
+| VIP (Ma et al. 2023) | `["vip"]`, `module.convnet.*`: ResNet-50 with a Linear behind it | | 1024 |
+| VC-1 (Majumdar et al. 2023) | `["model"]`: ViT-B/16 or ViT-L/16 | `decoder*`, `mask_token` | 768, 1024 |
+| torchvision's ResNet | all: ResNet-18, 34, 50 and deeper ones | `fc` | 512 or 2048 |
+| torchvision's MobileNetV2, and its elder namesake | all | `classifier` | 1280 |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from encoders.networks import MobileNetV2, ResNet, VisionTransformer
+
+Weights = dict[str, Tensor]
+Network = ResNet | MobileNetV2 | VisionTransformer
+RANDOM = "random"  # in the place of a file: MobileNetV2 as it is before anything has trained it
+SIDE = 224  # pixels, that all of these networks were trained at
+
+
+class Description(NamedTuple):
+    """What has to be known of a network before it is built."""
+
+    size: int  # F, features of an image
+    any_side: bool  # whether it takes images of another side than 224
+    maps: tuple[tuple[int, ...], ...]  # shapes of what its layers make of an image, for counting memory
+
+
+def load(file: str) -> Network:
+    """The network of a file of published weights, or "random", in eval mode.
+
+    Raises:
+        ValueError: one sentence, if there is no such file, it is of none of the formats, or not whole.
+    """
+    if file == RANDOM:
+        return _random().eval()
+    network, weights = _network(file, _content(file))
+    try:
+        network.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{file} is no whole {type(network).__name__} ({reason})") from None
+    return network.eval()
+
+
+@lru_cache
+def describe(file: str, side: int) -> Description:
+    """Describe the network of a file, for images of `side` pixels. Raises ValueError as `load` does."""
+    network, maps = load(file), []
+    any_side = not isinstance(network, VisionTransformer)
+    for module in network.modules():
+        if not list(module.children()):
+            module.register_forward_hook(lambda _module, _inputs, output: maps.append(tuple(output.shape[1:])))
+    network.to("meta")(torch.empty(1, 3, *[side if any_side else SIDE] * 2, device="meta"))
+    return Description(network.size, any_side, tuple(maps))
+
+
+def _content(file: str) -> Mapping[str, Any]:
+    """Runs no code from the file."""
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read ({error.strerror})") from None
+    except Exception as error:  # pickle, zip and torch each have their own
+        raise ValueError(f"{file} is not a file of weights alone ({type(error).__name__})") from None
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{file} holds no weights by name")
+    return content
+
+
+def _network(file: str, content: Mapping[str, Any]) -> tuple[Network, Weights]:
+    """An untrained network of the right kind, and the weights that belong into it."""
+    for format_name in ("r3m", "vip"):
+        if format_name in content:
+            weights = _without(content[format_name], "module.lang_enc", "module.lang_rew")
+            weights = {name.removeprefix("module.convnet."): value for name, value in weights.items()}
+            return _resnet(weights), weights
+    if "model" in content:
+        weights = _without(content["model"], "decoder", "mask_token")
+        depth = 1 + max((int(name.split(".")[1]) for name in weights if name.startswith("blocks.")), default=0)
+        return VisionTransformer(weights["norm.weight"].shape[0] if "norm.weight" in weights else 768, depth), weights
+    if "conv1.weight" in content:
+        weights = _without(content, "fc.")
+        return _resnet(weights), weights
+    if "features.0.0.weight" in content:
+        return MobileNetV2(), _first_names(_without(content, "classifier."))
+    raise ValueError(f"{file} is none of R3M, VIP, VC-1, and torchvision's ResNet and MobileNetV2")
+
+
+def _without(weights: Mapping[str, Tensor], *prefixes: str) -> Weights:
+    return {name: value for name, value in weights.items() if not name.startswith(prefixes)}
+
+
+def _resnet(weights: Weights) -> ResNet:
+    blocks = [{name.split(".")[1] for name in weights if name.startswith(f"layer{stage}.")} for stage in range(1, 5)]
+    outputs = weights["fc.weight"].shape[0] if "fc.weight" in weights else None
+    return ResNet(tuple(map(len, blocks)), "layer1.0.conv3.weight" in weights, outputs)
+
+
+def _first_names(weights: Weights) -> Weights:
+    """torchvision's names of MobileNetV2, "conv.1.0" in a block, as the first implementation's, "conv.3"; those are
+    left as they are."""
+    if "features.1.conv.0.0.weight" not in weights:
+        return weights
+
+    def renamed(name: str) -> str:
+        if nested := re.fullmatch(r"(features\.\d+\.conv)\.(\d)\.(\d)\.(.+)", name):
+            block, layer, part, rest = nested.groups()
+            return f"{block}.{3 * int(layer) + int(part)}.{rest}"
+        if flat := re.fullmatch(r"features\.(\d+)\.conv\.(\d)\.(.+)", name):
+            block, layer, rest = flat.groups()
+            return f"features.{block}.conv.{int(layer) + (2 if block == '1' else 4)}.{rest}"
+        return name
+
+    return {renamed(name): value for name, value in weights.items()}
+
+
+def _random() -> MobileNetV2:
+    """Untrained, and always the same. Its BatchNorms have the statistics of nothing, and so do nothing."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = MobileNetV2()
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)  # by what a unit reads, so that 50 layers keep the scale
+    return network

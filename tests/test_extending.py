@@ -11,7 +11,7 @@ import pytest
 from tests.training.runs import TINY, metrics, run
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
-ARM, *SCRIPTS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+ARM, *SCRIPTS = re.findall(r"```python\n(.*?)```", PAGE.split("## An auxiliary loss")[0], re.DOTALL)
 COMMANDS = [shlex.split(line) for line in re.findall(r"python (train\.py [^`]*--env-id arm[^`]*)`", PAGE)]
 SMALL = ["--num-envs", "2", "--total-steps", "160", "--buffer-size", "400"]
 

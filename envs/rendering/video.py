@@ -29,6 +29,7 @@ from envs.rendering.simulation import simulation
 
 Policy = Callable[[dict[str, np.ndarray], np.ndarray], np.ndarray]
 Overlay = Callable[[np.ndarray, bool], np.ndarray]
+CAPTIONED = 64  # pixels: smaller images would be covered by what is written on them
 ENLARGED = 3  # times, of what the agent sees
 FRAMES = 1_000  # at most: an episode of AntMaze has 700, and takes a minute and a half to film
 
@@ -191,8 +192,9 @@ class _Shot:
         want."""
         self.tell(number)
         parts = [rendered(self.env).copy()]
-        write(parts[0], f"episode {number + 1} of {self.episodes}, overview")
-        write(parts[0], *(("success", 0, HEIGHT, GREEN) if success else ("no success", 0, HEIGHT, WHITE)))
+        if min(parts[0].shape[:2]) >= CAPTIONED:
+            write(parts[0], f"episode {number + 1} of {self.episodes}, overview")
+            write(parts[0], *(("success", 0, HEIGHT, GREEN) if success else ("no success", 0, HEIGHT, WHITE)))
         if self.artist is not None:
             seen = self.overlay(self.artist.render(self.env), opens)
             for row, camera in enumerate(self.cameras):

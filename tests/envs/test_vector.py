@@ -242,8 +242,8 @@ def test_success_of() -> None:
 def test_bad_arguments_name_the_mend() -> None:
     with pytest.raises(ValueError, match="no camera 'behind': choose among default, close"):
         envs.make_vec("FetchReach-v4", 1, view=envs.CameraConfig(("behind",)))
-    with pytest.raises(ValueError, match="no Fetch task"):
-        envs.make_vec("PointMaze_UMaze-v3", 1, workers=0, view=envs.CameraConfig())
+    with pytest.raises(ValueError, match="no camera 'close': choose among default"):
+        envs.make_vec("PointMaze_UMaze-v3", 1, workers=0, view=envs.CameraConfig(("close",)))
     with pytest.raises(ValueError, match="1 or more"):
         envs.make_vec("FetchReach-v4", 0)
     with pytest.raises(ValueError, match="0 \\(none\\)"):

@@ -32,7 +32,7 @@ class Task:
     state, pixels+goal, pixels+vector+goal."""
     critic_obs: Literal["same", "state"] = "same"
     """What the critic sees: the same, or state, all numbers, in training alone, as asymmetric actor-critic has it. Then
-    the actor's loss trains the encoder: with images, say --routing actor."""
+    the actor's loss trains the encoder: with images, the routing has to be actor."""
     seed: int = 0
     """Seed of everything random: environments, weights, exploration, sampling."""
     total_steps: int = 42_000
@@ -120,9 +120,9 @@ class Pixels:
     """Leave the pretrained network as it is. Each image is encoded once, when it is seen, and the replay keeps its
     features in the place of the image."""
     pooling: Pooling = "spatial-softmax"
-    """From maps to features: spatial-softmax; flat (a Linear to 50); relu (a Linear to 256 and ReLU, which with
-    --encoder nature --no-feature-norm --pixel-scale unit is SB3's NatureCNN); or simnorm (groups of 8 that add up to 1,
-    which with --encoder tdmpc2 --no-feature-norm is TD-MPC2's)."""
+    """From maps to features: spatial-softmax; flat (a Linear to 50); relu (a Linear to 256 and ReLU: with nature
+    convolutions, bytes / 255 and no feature norm SB3's NatureCNN); or simnorm (groups of 8 that add up to 1: with
+    tdmpc2 convolutions and no feature norm TD-MPC2's)."""
     feature_norm: bool = True
     """LayerNorm and Tanh after the pooling."""
     pixel_scale: PixelScale = "centered"

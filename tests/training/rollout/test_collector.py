@@ -82,6 +82,7 @@ class Looks:
     """An agent whose estimate of a goal is what the images of the stack say, the oldest first."""
 
     device = torch.device("cpu")
+    privileged = None
 
     def estimate_goal(self, obs: dict[str, Tensor]) -> Tensor:
         return obs["pixels"].float().mean((1, 2))  # (N, STACK)

@@ -2,8 +2,8 @@
 
 A run may be running, stopped or finished; a folder of committed results does as well. Prints success and losses in
 buckets of steps, where success turns, the chapter's milestones at the run's own scale, and what two rules say of its
-flat stretch. The chapter's: a falling critic loss is failure and a rising one is health. Ours: the TD loss of original
-goals is low where none of them is ever reached. `--validate` counts how often each is wrong.
+flat stretch. The chapter's: a falling critic loss is failure and a rising one is health. Ours looks for three signs of
+failure (training/verdict.py). `--validate` counts how often each is wrong.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+import envs
 from analysis.command import command
 from analysis.curves import thousands
 from experiments import summary, validation
@@ -94,8 +95,8 @@ def show(run: Path, buckets: int | None, console: Console) -> None:
         mark, colour = ("to come", "") if had is None else ("reached", "green") if had >= wanted else ("missed", "red")
         said = "" if had is None else f", {had:.0%} here"
         console.print(f"  {mark} by {thousands(round(step))}: {wanted:.0%} there{said}", style=colour or None)
-    for name, rule in validation.RULES.items():
-        opinion = rule(rows)
+    high = envs.reward_range(config.env_id)[1]
+    for name, opinion in validation.opinions_of(rows, high / (1 - config.gamma)).items():
         verdict = {None: "says nothing", True: "it learns", False: "it fails"}[opinion.learns]
         console.print(f"{name}: {verdict} ({opinion.why})", soft_wrap=True)
 

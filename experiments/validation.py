@@ -14,10 +14,11 @@ from typing import NamedTuple
 import envs
 from experiments.table import EXPERIMENTS
 from training import logger, run_folder
-from training.verdict import Opinion, chapters_rule, flat_stretch, later_half, surprise_rule
+from training.logger import Row
+from training.verdict import Opinion, chapters_rule, flat_stretch, later_half, signs_rule
 
 LEARNED = 0.5
-RULES = {"the chapter's rule": chapters_rule, "surprise": surprise_rule}
+RULES = ("the chapter's rule", "signs")
 
 
 class Judged(NamedTuple):
@@ -27,6 +28,11 @@ class Judged(NamedTuple):
     flat_until: float  # step of the last row of the flat stretch
     surprise: float | None
     opinions: dict[str, Opinion]  # by rule
+
+
+def opinions_of(rows: Sequence[Row], best_return: float) -> dict[str, Opinion]:
+    """What each rule says of a run; `best_return` as of `signs_rule`."""
+    return dict(zip(RULES, (chapters_rule(rows), signs_rule(rows, best_return)), strict=True))
 
 
 def judged(results: Path) -> list[Judged]:
@@ -39,7 +45,7 @@ def judged(results: Path) -> list[Judged]:
         low, high = envs.reward_range(config.env_id)
         if high - low == 1 and any("td_loss_original" in row for row in rows) and (flat := flat_stretch(rows)):
             last = statistics.fmean([row["eval_success"] for row in rows if "eval_success" in row][-2:])
-            opinions = {name: rule(flat) for name, rule in RULES.items()}
+            opinions = opinions_of(flat, high / (1 - config.gamma))
             surprise = later_half(flat, "td_loss_original")
             found.append(Judged(folder.parent.name, config.seed, last >= LEARNED, flat[-1]["step"], surprise, opinions))
     return found

@@ -129,8 +129,10 @@ class Run:
                     self.logger.show(envs.enlarged(shown.obs["pixels"][0].cpu().numpy()), self.state.step)
             self.logger.write(row)
             self.progress.show(row)
-            if evaluating and config.stop_rule and (why := hopeless(logger.read_rows(self.folder), config.total_steps)):
-                self.signalled, self.why = self.signalled or BY_RULE, why
+            if evaluating and config.stop_rule:
+                best = envs.reward_range(config.env_id)[1] / (1 - config.gamma)
+                self.why = hopeless(logger.read_rows(self.folder), config.total_steps, best)
+                self.signalled = self.signalled or (BY_RULE if self.why else None)
             self.state.begin_row()
         if last or due(config.save_every, config.num_envs) or self._long_ago():
             self.save()

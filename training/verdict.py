@@ -11,9 +11,10 @@ from training.logger import Row
 FLAT = 0.2  # success below it is flat
 LEAST_CHANGE = 0.05  # relative change of a loss that counts
 LEAST_ROWS = 6  # of a flat stretch that is judged
-# Squared rewards of a step. Lower than what all runs had that learned later, higher than all that did not:
-# `python -m experiments.diagnose --validate`.
+# Of the signs, in the second half of a flat stretch: squared rewards of a step; a fraction of the critics' units. How
+# often they are wrong: `python -m experiments.diagnose --validate`.
 LEAST_SURPRISE = 0.16
+MOST_DORMANT = 0.5
 
 
 PATIENCE = 0.5  # of the budget, before a run is called hopeless
@@ -56,25 +57,35 @@ def chapters_rule(rows: Sequence[Row]) -> Opinion:
     return Opinion(None if abs(change) < LEAST_CHANGE else change > 0, said)
 
 
-def surprise_rule(rows: Sequence[Row]) -> Opinion:
-    """A critic that goals asked for no longer surprise has learned that they are never reached.
+def signs_rule(rows: Sequence[Row], best_return: float) -> Opinion:
+    """Three signs of a run that does not learn, in the second half of its flat stretch. For rewards that differ by 1.
 
-    The TD loss of original goals, `td_loss_original`, in the second half of the flat stretch: where the policy begins
-    to reach goals now and then, each of them is news to the critic, long before success shows it. Where nothing is
-    reached, Q becomes the same for all, and its loss falls. For rewards that differ by 1, as of sparse tasks.
+    - The critic is not surprised: the TD loss of original goals, `td_loss_original`, is low. Where the policy begins to
+      reach goals now and then, each of them is news to the critic, long before success shows it. Where none is ever
+      reached, Q comes to be the same for all of them, and its loss falls.
+    - Most of the critics' units are dormant: the learning rate has broken them.
+    - Q lies above what rewards allow: the entropy bonus outweighs them, and the policy is random.
+
+    Args:
+        rows: of metrics.csv.
+        best_return: the highest discounted return that rewards allow, `highest / (1 - gamma)`.
     """
-    surprise = later_half(rows, "td_loss_original")
-    if surprise is None:
+    surprise, dormant, q = (later_half(rows, name) for name in ("td_loss_original", "dormant_units", "q"))
+    if surprise is None or dormant is None or q is None:
         return Opinion(None, "success was flat for too few rows, or they lack the measures")
+    if dormant > MOST_DORMANT:
+        return Opinion(False, f"{dormant:.0%} of the critics' units are dormant")
+    if q > best_return:
+        return Opinion(False, f"Q is {q:.1f}, and rewards alone come to at most {best_return:.1f}")
     said = f"TD loss of original goals {surprise:.2f} while success was flat; {LEAST_SURPRISE} or more where runs learn"
     return Opinion(surprise >= LEAST_SURPRISE, said)
 
 
-def hopeless(rows: Sequence[Row], total_steps: int) -> str:
+def hopeless(rows: Sequence[Row], total_steps: int, best_return: float) -> str:
     """Why a run that has come through half of its budget is not worth the rest; empty unless success has been flat up
-    to now and `surprise_rule` says that it fails."""
+    to now and `signs_rule` says that it fails."""
     flat = flat_stretch(rows)
     if not flat or flat[-1] is not rows[-1] or rows[-1]["step"] < PATIENCE * total_steps:
         return ""
-    opinion = surprise_rule(rows)
+    opinion = signs_rule(rows, best_return)
     return opinion.why if opinion.learns is False else ""

@@ -29,7 +29,7 @@ def test_of_committed_runs_those_that_learned_are_told_from_those_that_failed(
     assert not any(run.name == "push-dense" for run in runs)  # its rewards are other ones
     monkeypatch.setenv("COLUMNS", "200")
     assert diagnose.main(["--validate"]) == 0
-    assert "surprise: wrong of" in capsys.readouterr().out
+    assert "signs: wrong of" in capsys.readouterr().out
 
 
 def test_errors_are_counted_by_kind() -> None:
@@ -63,7 +63,7 @@ def test_a_committed_run_is_described_and_a_folder_that_is_none_refused(
     assert diagnose.main([str(run), "--buckets", "21000"]) == 0
     said = capsys.readouterr().out
     assert "step 42000 of 42000" in said and "21k" in said and "42k" in said and "inflection: at step" in said
-    assert "the chapter's rule: it learns" in said and "surprise: says nothing" in said and "reached by" in said
+    assert "the chapter's rule: it learns" in said and "signs: says nothing" in said and "reached by" in said
     assert diagnose.main([str(tmp_path)]) == 2
     assert diagnose.main([]) == 2
     assert diagnose.main([str(run), "--buckets", "0"]) == 2

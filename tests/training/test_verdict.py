@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from training.logger import Row
-from training.verdict import chapters_rule, flat_stretch, later_half, surprise_rule
+from training.verdict import chapters_rule, flat_stretch, later_half, signs_rule
 
 
-def story(success: list[float], loss: list[float], name: str = "critic_loss") -> list[Row]:
+def story(success: list[float], loss: list[float]) -> list[Row]:
     return [
-        {"step": 100.0 * (number + 1), "success_rolling": one, "critic_loss": other, name: other}
+        {"step": 100.0 * (number + 1), "success_rolling": one, "critic_loss": other}
         for number, (one, other) in enumerate(zip(success, loss, strict=True))
     ]
 
@@ -37,11 +37,25 @@ def test_the_chapters_rule_is_about_flat_success(success: list[float], loss: lis
 
 
 @pytest.mark.parametrize(
-    ("late", "learns"),
-    [(0.3, True), (0.05, False)],
+    ("surprise", "dormant", "q", "learns", "why"),
+    [
+        (0.3, 0.1, -9.0, True, "0.30"),
+        (0.05, 0.1, -9.0, False, "TD loss"),  # nothing is news to the critic
+        (0.3, 0.9, -9.0, False, "dormant"),
+        (0.3, 0.1, 5.0, False, "Q is 5.0"),  # of rewards of at most 0
+    ],
 )
-def test_a_critic_that_is_not_surprised_fails(late: float, learns: bool) -> None:
-    rows = story([0.05] * 8 + [0.6] * 8, [0.1] * 4 + [late] * 4 + [1.0] * 8, "td_loss_original")
-    assert later_half(rows, "td_loss_original") == pytest.approx(late)
-    assert surprise_rule(rows).learns is learns
-    assert surprise_rule(rows[:3]).learns is None  # too early to say
+def test_each_sign_is_of_the_later_half_of_the_flat_stretch(
+    surprise: float, dormant: float, q: float, learns: bool, why: str
+) -> None:
+    early, late, lifted = (
+        {"td_loss_original": td, "dormant_units": units, "q": value}
+        for td, units, value in ((0.16, 0.5, -1.0), (surprise, dormant, q), (1.0, 0.0, 0.0))
+    )
+    rows = story([0.05] * 8 + [0.6] * 8, [0.1] * 16)
+    for row, measured in zip(rows, [early] * 4 + [late] * 4 + [lifted] * 8, strict=True):
+        row |= measured
+    assert later_half(rows, "q") == pytest.approx(q)
+    opinion = signs_rule(rows, 0.0)
+    assert opinion.learns is learns and why in opinion.why
+    assert signs_rule(rows[:3], 0.0).learns is None  # too early to say

@@ -134,6 +134,8 @@ def _pixel_problems(config: Config) -> list[str]:
         found.append("--goal-loss regresses the normalised achieved goal: leave --normalize on.")
     if config.routing == "goal" and not (config.goal_loss or weights):
         found.append("--routing goal leaves the encoder to --goal-loss: give that a weight, or name an --auxiliary.")
+    if weights and config.encoder == "pretrained":
+        found.append("--auxiliary teaches convolutions of our own: leave it out with --encoder pretrained.")
     if config.critic_obs == "state" and config.routing != "actor":
         found.append("--critic-obs state leaves the encoder to the actor's loss: say --routing actor.")
     if config.critic_obs == "state" and config.target_encoder:

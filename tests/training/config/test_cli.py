@@ -290,6 +290,10 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
             "no camera 'close': choose among def",
         ),
         (["push-pixels", "--hide", "block"], "no site, geom or body 'block' to hide; the sites are"),
+        (
+            ["push-pixels", "--encoder", "pretrained", "--weights", "random", "--auxiliary", "curl"],
+            "leave it out with --encoder pretrained",
+        ),
         (["push", "--resume-without-replay"], "name the run with --resume"),
     ],
 )

@@ -69,7 +69,7 @@ def outcome(run: Path, config: Config) -> dict[str, Any]:
 
 
 def commit(run: Path) -> str:
-    """Of the code that began the run, shortened; with a + if it was changed."""
+    """Commit of the code that began the run, shortened; with a + if it was changed."""
     versions = _read_json(run / run_folder.VERSIONS) or {}
     return str(versions.get("commit", "unknown"))[:7] + "+" * (versions.get("uncommitted_changes") is True)
 

@@ -25,7 +25,7 @@ class Failure(NamedTuple):
 
     @staticmethod
     def of(error: BaseException, row: int, worker: int | None = None) -> Failure:
-        """Of an exception that is being handled."""
+        """Failure that describes an exception which is being handled."""
         name, said = type(error).__name__, reason(error)
         return Failure(row, worker, name if said == name else f"{name} ({said})", traceback.format_exc())
 

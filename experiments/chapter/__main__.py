@@ -40,7 +40,7 @@ class Shifts(Listing):
     runs: Path = Path("runs")
     """Where the runs' own folders are, as of experiments.run. A cell without one is measured untrained alone."""
     seed: int = 0
-    """Of the runs, and of the untrained weights."""
+    """Seed of the runs, and of the untrained weights."""
 
 
 def show(given: Listing) -> None:

@@ -13,7 +13,7 @@ EPISODE = torch.arange(20).repeat_interleave(12)
 
 
 def positions(seed: int = 0) -> Tensor:
-    """Of a block that lies still in each episode."""
+    """Episodes with a block that lies still in each."""
     return torch.randn(20, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)[EPISODE]
 
 

@@ -199,7 +199,7 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
 
     @property
     def noise_schedule(self) -> NoiseSchedule | None:
-        """Of --exploration-noise. Raises ValueError, with a sentence, for what is none."""
+        """Schedule that --exploration-noise names. Raises ValueError, with a sentence, for what is none."""
         return None if self.exploration_noise is None else NoiseSchedule.parse(self.exploration_noise)
 
     @property

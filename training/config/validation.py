@@ -90,7 +90,7 @@ def _numbers(config: Config) -> list[str]:
 
 
 def _word_problems(config: Config) -> list[str]:
-    """Of flags whose words have a grammar of their own."""
+    """Sentences on flags whose words have a grammar of their own."""
     found = []
     for flag, read in (("--exploration-noise", "noise_schedule"), ("--auxiliary", "auxiliary_weights")):
         try:

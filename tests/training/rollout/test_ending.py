@@ -105,7 +105,7 @@ def by_hand(ends: bool, dense: bool = False) -> np.ndarray:
 
 @pytest.mark.parametrize("env_id", ["Ends-v0", "EndsHidden-v0", "EndsDense-v0", "GoesOn-v0"])
 def test_values_are_those_worked_out_by_hand(env_id: str) -> None:
-    """Of the goals that were asked for and of those that hindsight lends, four of five: they end where those end."""
+    """Goals that were asked for, and four of five lent by hindsight: they end where those end."""
     batch, trainer = played(env_id)
     expected = by_hand(env_id != "GoesOn-v0", "Dense" in env_id)
     np.testing.assert_allclose(values(batch), expected, atol=1e-4)

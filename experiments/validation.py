@@ -52,6 +52,6 @@ def judged(results: Path) -> list[Judged]:
 
 
 def errors(runs: Sequence[Judged], rule: str) -> tuple[int, int, int]:
-    """Counts of a rule: failures that it calls healthy, healthy runs that it calls failing, and how many it speaks of."""
+    """Numbers of a rule: failures it calls healthy, healthy runs it calls failing, and how many it speaks of."""
     spoken = [(run.learned, run.opinions[rule].learns) for run in runs if run.opinions[rule].learns is not None]
     return spoken.count((False, True)), spoken.count((True, False)), len(spoken)

@@ -24,8 +24,8 @@ AFTER = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu{core} 112 60 36 1010 8 2 1 0 52 0\ncpu999
 def test_busy_cores_are_counted_by_hand(
     niceness: int, expected: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """40 ticks, of which 12 are a user's, 10 of a lower priority, 6 the system's, 10 idle, and 2 neither; guests' are in the
-    user's, and a core that this process may not use does not count."""
+    """40 ticks, of which 12 are a user's, 10 of a lower priority, 6 the system's, 10 idle, and 2 neither; guests' are
+    in the user's, and a core that this process may not use does not count."""
     monkeypatch.setattr(os, "getpriority", lambda *_: niceness)
     monkeypatch.setattr(busy, "STAT", tmp_path / "stat")
     assert busy.ticks() == {} and busy.busy_cores({}, {}) == 0

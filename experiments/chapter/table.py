@@ -73,6 +73,10 @@ _SEEING = {
     "reach-cell-b": (f"{_REACH} --pooling flat", "Cell B on Reach from images alone: flat, no shifts."),
     "reach-cell-c": (f"{_REACH} --pooling flat --shift-pad 4", "Cell C on Reach from images alone: flat, shifts of 4."),
     "reach-cell-d": (f"{_REACH} --shift-pad 4", "Cell D on Reach from images alone: SpatialSoftmax, shifts of 4."),
+    "reach-cell-d-twice": (
+        f"{_REACH} --shift-pad 4 --total-steps 32000",
+        "Cell D on Reach, twice the budget: is it flat, or slow?",
+    ),
     "reach-temperature-0.1": (
         f"{_REACH} --softmax-temperature 0.1",
         "Cell A on Reach, from a SpatialSoftmax that starts at temperature 0.1.",

@@ -13,6 +13,7 @@ if __name__ == "__main__":
     interrupt.end_quietly()
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -63,7 +64,7 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
     check(config)
     ranks.local_config(config)  # raises if it cannot be divided
     ranks.join()
-    if (opened := open_run(config, ranks)) is None:
+    if (opened := open_run(config, ranks, functools.partial(console.print, soft_wrap=True))) is None:
         return 2
     with Trainer(dataclasses.replace(config, run_dir=str(opened.folder)), ranks) as trainer:
         state = TrainingState()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,11 @@ class Opened:
             self.lock = run_folder.Lock(self.folder)
 
 
-def open_run(config: Config, ranks: Ranks) -> Opened | None:
-    """Rank 0 looks for the folder and tells the others. Raises UserError; returns None where another rank did."""
+def open_run(config: Config, ranks: Ranks, say: Callable[[str], None]) -> Opened | None:
+    """Rank 0 looks for the folder and tells the others. Raises UserError; returns None where another rank did.
+
+    `say` is given a sentence about what takes a while: the checkpoint, and whatever follows.
+    """
     told, lock, states = "", None, []
     if ranks.rank == 0:
         try:
@@ -45,10 +48,12 @@ def open_run(config: Config, ranks: Ranks) -> Opened | None:
             count, step = ranks.count, 0
             if config.resume:
                 lock = run_folder.Lock(folder)
+                say(f"{folder}: reading the checkpoint ...")
                 first = checkpoint.load(folder / checkpoint.RESUME, "cpu")
                 count, step = int(first.get("ranks", 1)), int(first.get("training_state", {}).get("step", 0))
                 states = [first]
             told = json.dumps([str(folder), count, step])
+            say(f"{folder}: preparing environments and replay ...")
         finally:  # also where it raises: the others wait
             told = ranks.broadcast(told)
     elif not (told := ranks.broadcast("")):
@@ -70,6 +75,7 @@ def begin(trainer: Trainer, training_state: TrainingState, opened: Opened) -> li
 def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> list[str]:
     """Returns what does not go on as it was, in sentences; raises UserError if the states are not of this run."""
     ranks, config, notes = trainer.ranks, trainer.config, []
+    check_unchanged(opened.folder / run_folder.CONFIG, config, opened.states[0].get("config"))
     try:
         training_state.load_state_dict(opened.states[0]["training_state"], trainer.device)
         state = opened.states[0]["trainer"]
@@ -107,6 +113,17 @@ def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> 
         raise UserError(
             f"{checkpoint.RESUME} does not fit {run_folder.CONFIG} ({type(error).__name__}): take both from one run."
         ) from None
+
+
+def check_unchanged(file: Path, config: Config, saved: str | None) -> None:
+    """Raises UserError if `config`, read from `file`, is another than what was `saved` with the state; None: an older
+    version saved none."""
+    now, before = json.loads(config.to_json()), json.loads(saved or "{}")
+    for name in sorted(before.keys() & now.keys() - set(Config.RESUMABLE)):
+        if now[name] != before[name]:
+            raise UserError(
+                f"{file} says that {name} is {now[name]}, but the run was saved with {before[name]}: put that back."
+            )
 
 
 def fill_again(trainer: Trainer, training_state: TrainingState, saved: int) -> tuple[int, int]:

@@ -182,7 +182,7 @@ class Run:
         self.busy = "the evaluation"
         with self.trainer.evaluating() as vec:
             seed = self.trainer.seeds["evaluation"]
-            tell = Counted(self._tell_evaluating, None, config.eval_episodes)
+            tell = Counted(lambda said: self.progress.tell(f"evaluating: {said.strip()}"), None, config.eval_episodes)
             result = evaluate(vec, self.trainer.policy, config.eval_episodes, seed, tell=tell)
         self.busy = ""
         model = self._model()
@@ -193,16 +193,14 @@ class Run:
         returned = float(result.returns.mean())
         return {"eval_success": result.success_rate, "eval_ever": result.ever_rate, "eval_return": returned}
 
-    def _tell_evaluating(self, line: str) -> None:
-        self.progress.tell(f"evaluating: {line.strip()}")
-
     def save(self) -> None:
         """Everything, so that the run can be continued from here, and the model, so that it can be evaluated."""
         self._check_weights()
         self.busy, begun = "the checkpoint", time.monotonic()
         if self.saving > SILENCE:  # as long as the last time, about
             self.progress.tell("saving ...")
-        saved = {"trainer": self.trainer.state_dict(), "training_state": self.state.state_dict()}
+        saved: dict[str, Any] = {"trainer": self.trainer.state_dict(), "training_state": self.state.state_dict()}
+        saved["config"] = self._config()
         self.trainer.ranks.save(saved, self.folder, self.state.step)
         if self.logger is not None:
             checkpoint.save(self._model(), self.folder / checkpoint.MODEL)
@@ -210,15 +208,19 @@ class Run:
         self.saving = self.saved - begun
 
     def _long_ago(self) -> bool:
-        """Whether the last save is so many minutes old that another is due, but not if it would take a twentieth of the
+        """Whether the last save is so many minutes old that another is due, but not if it would take a fiftieth of the
         time. Ranks save together, by steps alone."""
-        wait = max(60 * self.trainer.config.save_minutes, 20 * self.saving)
+        wait = max(60 * self.trainer.config.save_minutes, 50 * self.saving)
         return self.trainer.ranks.count == 1 and time.monotonic() - self.saved > wait
 
     def _model(self) -> dict[str, Any]:
-        """All that acting needs, without names of folders: it may go to another machine."""
+        """All that acting needs."""
+        return {"policy": self.trainer.agent.policy_state(), "step": self.state.step, "config": self._config()}
+
+    def _config(self) -> str:
+        """The configuration without names of folders: it may go to another machine."""
         config = dataclasses.replace(self.trainer.config, run_dir=None, resume=None, resume_without_replay=False)
-        return {"policy": self.trainer.agent.policy_state(), "step": self.state.step, "config": config.to_json()}
+        return config.to_json()
 
     def conclude(self, console: Console) -> int:
         """What is left when the loop has ended: how to go on, or the final evaluation. Returns the exit code."""

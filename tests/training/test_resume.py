@@ -159,6 +159,7 @@ def test_a_checkpoint_that_does_not_fit_its_run_is_refused(
         ("metrics.csv", "step,updates\n80,x\n"),
         ("config.json", {"env_id": 5}),
         ("config.json", {"hidden_width": 256.5}),
+        ("config.json", {"gamma": 0.9}),  # which is valid, and not what the run had
         ("config.json", "gamma"),
         ("config.json", "goal_motion"),  # which older versions did not have, and this one did
     ],

@@ -135,8 +135,8 @@ class Run:
     """Environment steps between rows of metrics.csv."""
     save_every: int = 20_000
     """Environment steps between full checkpoints, with the replay; one is always written at the start and at a stop."""
-    save_minutes: float = 10.0
-    """Minutes after which one is written though fewer steps have gone, if that takes less than a twentieth of the time,
+    save_minutes: float = 1.0
+    """Minutes after which one is written though fewer steps have gone, if that takes less than a fiftieth of the time,
     and if no several ranks learn as one."""
     video: bool = True
     """Record a video of some episodes at the end."""

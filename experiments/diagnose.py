@@ -107,7 +107,7 @@ def validate(results: Path, console: Console) -> None:
     words = {None: "-", True: "learns", False: "fails"}
     table = Table("run", "seed", "flat to", "TD loss, original", *validation.RULES, "in the end")
     for run in runs:
-        surprise = "-" if run.surprise is None else f"{run.surprise:.2f}"
+        surprise = "-" if run.surprise is None else "{:.2f} {:.2f}".format(*run.surprise)
         said = [words[opinion.learns] for opinion in run.opinions.values()]
         table.add_row(run.name, str(run.seed), thousands(run.flat_until), surprise, *said, words[run.learned])
     console.print(table)

@@ -15,7 +15,7 @@ import envs
 from experiments.table import EXPERIMENTS
 from training import logger, run_folder
 from training.logger import Row
-from training.verdict import Opinion, chapters_rule, flat_stretch, later_half, signs_rule
+from training.verdict import Opinion, chapters_rule, flat_stretch, halves, signs_rule
 
 LEARNED = 0.5
 RULES = ("the chapter's rule", "signs")
@@ -26,7 +26,7 @@ class Judged(NamedTuple):
     seed: int
     learned: bool
     flat_until: float  # step of the last row of the flat stretch
-    surprise: float | None
+    surprise: tuple[float, float] | None  # TD loss of original goals, in both halves of the flat stretch
     opinions: dict[str, Opinion]  # by rule
 
 
@@ -46,7 +46,7 @@ def judged(results: Path) -> list[Judged]:
         if high - low == 1 and any("td_loss_original" in row for row in rows) and (flat := flat_stretch(rows)):
             last = statistics.fmean([row["eval_success"] for row in rows if "eval_success" in row][-2:])
             opinions = opinions_of(flat, high / (1 - config.gamma))
-            surprise = later_half(flat, "td_loss_original")
+            surprise = halves(flat, "td_loss_original")
             found.append(Judged(folder.parent.name, config.seed, last >= LEARNED, flat[-1]["step"], surprise, opinions))
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from training.logger import Row
-from training.verdict import chapters_rule, flat_stretch, later_half, signs_rule
+from training.verdict import chapters_rule, flat_stretch, halves, signs_rule
 
 
 def story(success: list[float], loss: list[float]) -> list[Row]:
@@ -41,6 +41,7 @@ def test_the_chapters_rule_is_about_flat_success(success: list[float], loss: lis
     [
         (0.3, 0.1, -9.0, True, "0.30"),
         (0.05, 0.1, -9.0, False, "TD loss"),  # nothing is news to the critic
+        (0.15, 0.1, -9.0, False, "TD loss"),  # less and less is
         (0.3, 0.9, -9.0, False, "dormant"),
         (0.3, 0.1, 5.0, False, "Q is 5.0"),  # of rewards of at most 0
     ],
@@ -55,7 +56,7 @@ def test_each_sign_is_of_the_later_half_of_the_flat_stretch(
     rows = story([0.05] * 8 + [0.6] * 8, [0.1] * 16)
     for row, measured in zip(rows, [early] * 4 + [late] * 4 + [lifted] * 8, strict=True):
         row |= measured
-    assert later_half(rows, "q") == pytest.approx(q)
+    assert halves(rows, "q") == pytest.approx((-1.0, q))
     opinion = signs_rule(rows, 0.0)
     assert opinion.learns is learns and why in opinion.why
     assert signs_rule(rows[:3], 0.0).learns is None  # too early to say

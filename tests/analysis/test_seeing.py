@@ -44,7 +44,7 @@ def test_the_object_is_where_an_image_without_it_differs(stacked: Evaluator) -> 
     poses = scenes.scenes(stacked, steps=2).poses
     away = poses.copy()
     away[:, object_columns(stock.model)[2]] = -50.0
-    counts = cameras.object_pixels(poses, stock)
+    masks = cameras.object_masks(poses, stock, tuple(envs.CAMERAS))
     for number, name in enumerate(envs.CAMERAS):
         renderer, images = (
             Renderer(stock.model, envs.CameraConfig((name,))),
@@ -53,9 +53,27 @@ def test_the_object_is_where_an_image_without_it_differs(stacked: Evaluator) -> 
         renderer.render(poses, images[0])
         renderer.render(away, images[1])
         renderer.close()
-        assert np.array_equal(counts[:, number], (images[0] != images[1]).any(-1).sum((1, 2)))
-    assert counts.max() > 20
+        assert np.array_equal(masks[..., number], (images[0] != images[1]).any(-1))
+    assert masks.sum((1, 2)).max() > 20
     stacked.eval_envs.close()
+
+
+def test_the_object_is_put_where_the_goal_is(stacked: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[np.ndarray] = []
+
+    def masks(poses: np.ndarray, stock: Any, names: tuple[str, ...]) -> np.ndarray:
+        seen.append(poses[:, object_columns(stock.model)[:3]] - poses[:, -3:])
+        return np.ones((len(poses), 84, 84, len(names)), bool)
+
+    monkeypatch.setattr(cameras, "object_masks", masks)
+    assert cameras.main(["run", "--steps", "2", "--at-goals", "--cameras", "close", "1,132,-30,1.3,0.7,0.5"]) == 0
+    assert seen[0].shape == (4, 3) and not seen[0].any()
+
+
+def test_the_width_is_from_the_first_column_to_the_last() -> None:
+    masks = np.zeros((2, 5, 5, 1), bool)
+    masks[0, 1, 1], masks[0, 3, 4] = True, True
+    assert cameras.widths(masks).tolist() == [[4], [0]]
 
 
 def test_what_sees_nothing_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

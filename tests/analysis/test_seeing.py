@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 import envs
 from analysis import cameras, compare, feature_stats, scenes
 from envs.rendering.renderer import Renderer, object_columns
+from training.config.presets import PRESETS
 from training.evaluator import Evaluator
 from training.rollout.keypoints import keypoints
 
@@ -56,6 +58,24 @@ def test_the_object_is_where_an_image_without_it_differs(stacked: Evaluator) -> 
         assert np.array_equal(masks[..., number], (images[0] != images[1]).any(-1))
     assert masks.sum((1, 2)).max() > 20
     stacked.eval_envs.close()
+
+
+def test_the_object_shows_in_each_image_wherever_a_goal_lies() -> None:
+    """At the corners of where PickAndPlace and Slide have their goals, without the arm in front of them; each of the
+    close cameras loses some."""
+    for preset, corners in (("pick-and-place-pixels", 8), ("slide-pixels", 4)):
+        config = PRESETS[preset]
+        env = envs.make_env(config.env_id)
+        env.reset(seed=0)
+        stock: Any = env.unwrapped
+        middle = stock.initial_gripper_xpos + stock.target_offset
+        sides = [(middle[axis] - stock.target_range, middle[axis] + stock.target_range) for axis in (0, 1)]
+        heights = stock.height_offset + np.array([0.0, 0.45] if stock.target_in_the_air else [0.0])
+        poses = np.repeat(env.pose()[None], corners, axis=0)  # type: ignore[attr-defined]
+        poses[:, object_columns(stock.model)[:3]] = list(itertools.product(*sides, heights))
+        poses[:, stock.model.joint("robot0:slide0").qposadr[0]] -= 2.0  # the whole robot, back by 2 metres
+        pixels = cameras.object_masks(poses, stock, (*config.cameras, "close", "mirror")).sum((1, 2))
+        assert (pixels < cameras.FEWEST).any(0).tolist() == [False, False, True, True], preset
 
 
 def test_the_object_is_put_where_the_goal_is(stacked: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ class Arguments:
     guided_episodes: float = 0.0
     """Fraction of episodes that begin with a scripted push or grasp."""
     at_goals: bool = False
-    """Put the object where its episode's goal is, with the arm where it was: whether it can be seen there."""
+    """Put the object at a goal, in each frame another one, with the arm where it was: whether it can be seen there."""
 
 
 def object_masks(poses: NDArray[np.float64], stock: object, cameras: tuple[str, ...]) -> NDArray[np.bool_]:
@@ -58,9 +58,9 @@ def object_masks(poses: NDArray[np.float64], stock: object, cameras: tuple[str, 
 
 def widths(masks: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Pixels from the object's leftmost to its rightmost column, 0 where it does not show, (N, cameras)."""
-    columns = masks.any(1)  # (N, SIZE, cameras)
+    columns = np.any(masks, axis=1)  # (N, SIZE, cameras)
     left, right = columns.argmax(1), columns.shape[1] - columns[:, ::-1].argmax(1)
-    return np.where(columns.any(1), right - left, 0)
+    return np.where(np.any(columns, axis=1), right - left, 0)
 
 
 def run(arguments: Arguments) -> None:
@@ -76,7 +76,7 @@ def run(arguments: Arguments) -> None:
         poses = scenes(evaluator, arguments.steps, arguments.random_actions, arguments.guided_episodes).poses
         position = object_columns(stock.model)[:3]
         if arguments.at_goals:
-            poses[:, position] = poses[:, -3:]  # a pose ends with the goal
+            poses[:, position] = [stock._sample_goal() for _ in poses]
         fallen = poses[:, position[2]] < stock.height_offset - FALL
         masks = object_masks(poses[~fallen], stock, cameras)
     finally:

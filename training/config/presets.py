@@ -29,16 +29,16 @@ PRESETS: dict[str, Config] = {
     # The encoder learns from the regression of the block's position alone, and the networks read its estimate. So the
     # replay keeps the estimates, and seven of eight updates of the networks sample all of it without encoding an image.
     "push-pixels": PUSH_PIXELS,
-    # push-pixels in pick-and-place's task and steps, and so with twice as many updates of actor and critics as there:
-    # what tells success from failure, two centimetres at the grasp, is estimated. The ring keeps every image, as in
-    # push-pixels. The close cameras lose a block that is held high: these look 15 cm higher.
+    # push-pixels in pick-and-place's task and steps, and so with twice as many updates of actor and critics as there.
+    # The ring keeps every image, as in push-pixels. Where goals lie highest, the close cameras lose a block: these look
+    # 15 cm higher.
     "pick-and-place-pixels": replace(PUSH_PIXELS, preset="pick-and-place-pixels", env_id=PICK_AND_PLACE.env_id,
                                      total_steps=PICK_AND_PLACE.total_steps, cameras=("high", "high-mirror"),
                                      buffer_size=85_000, save_every=40_000),
-    # push-pixels in slide's task, without near misses and with guided episodes as there. From pixels a step costs more,
-    # and an update of actor and critics hardly: so 0.3 of slide's steps, with four times as many updates each. All
-    # images would take 13 GB: the ring keeps a third, 4 GB, each encoded again about every 200 passes; in a larger one
-    # the estimates would be older. The puck slides out of the close images: these cameras stand farther back.
+    # push-pixels in slide's task, without near misses and with guided episodes as there. A step costs more from pixels:
+    # so 0.3 of slide's steps, with four times as many updates of actor and critics each, 1.2 times in all. All images
+    # would take 13 GB: the ring keeps a third, 4 GB, each encoded again about every 200 passes; in a larger one the
+    # estimates would be older. The puck slides out of the close images: these cameras stand farther back.
     "slide-pixels": replace(PUSH_PIXELS, preset="slide-pixels", env_id=SLIDE.env_id, total_steps=300_000,
                             goal_noise=SLIDE.goal_noise, guided_episodes=SLIDE.guided_episodes,
                             cameras=("wide", "wide-mirror"), buffer_size=100_000, eval_every=12_000, log_every=2_000,

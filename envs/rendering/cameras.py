@@ -19,7 +19,7 @@ class Camera(NamedTuple):
 
 _TABLE = (1.32, 0.75, 0.45)  # the middle of where blocks and goals lie, a little above the table's top
 _AIR = (1.32, 0.75, 0.6)  # the same, of PickAndPlace, where half of the goals are up to 45 cm above the table
-_LONG_TABLE = (1.3, 0.75, 0.42)  # of Slide, whose table is 1.25 m long
+_LONG_TABLE = (1.35, 0.75, 0.42)  # of Slide, whose table is 1.25 m long
 
 CAMERAS = {
     "default": Camera(2.5, 132.0, -14.0, (1.3, 0.75, 0.55)),  # gymnasium-robotics'

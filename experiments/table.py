@@ -46,6 +46,16 @@ EXPERIMENTS: dict[str, Experiment] = {
         "--no-goal-motion --final-episodes 200",
         "The same, of the block's position alone: what it is worth to see how far it has moved in a step.",
     ),
+    "pick-and-place-pixels": Experiment(
+        "pick-and-place-pixels",
+        "--final-episodes 200",
+        "Lifting the block from pixels, without its position among the inputs (honest observations).",
+    ),
+    "slide-pixels": Experiment(
+        "slide-pixels",
+        "--final-episodes 200",
+        "Sliding the puck from pixels, without its position among the inputs (honest observations).",
+    ),
     "push-blind": Experiment(
         "push",
         "--obs blind",

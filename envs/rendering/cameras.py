@@ -18,6 +18,8 @@ class Camera(NamedTuple):
 
 
 _TABLE = (1.32, 0.75, 0.45)  # the middle of where blocks and goals lie, a little above the table's top
+_AIR = (1.32, 0.75, 0.6)  # the same, of PickAndPlace, where half of the goals are up to 45 cm above the table
+_LONG_TABLE = (1.35, 0.75, 0.42)  # of Slide, whose table is 1.25 m long
 
 CAMERAS = {
     "default": Camera(2.5, 132.0, -14.0, (1.3, 0.75, 0.55)),  # gymnasium-robotics'
@@ -26,6 +28,10 @@ CAMERAS = {
     "front": Camera(1.0, 180.0, -35.0, _TABLE),
     "side": Camera(1.0, 90.0, -35.0, _TABLE),
     "above": Camera(1.0, 180.0, -75.0, _TABLE),
+    "high": Camera(1.0, 132.0, -30.0, _AIR),
+    "high-mirror": Camera(1.0, 228.0, -30.0, _AIR),
+    "wide": Camera(1.4, 132.0, -45.0, _LONG_TABLE),
+    "wide-mirror": Camera(1.4, 228.0, -45.0, _LONG_TABLE),
 }
 
 PIXELS = "pixels"  # the key of an image among the observations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 import envs
 from analysis import cameras, compare, feature_stats, scenes
 from envs.rendering.renderer import Renderer, object_columns
+from training.config.presets import PRESETS
 from training.evaluator import Evaluator
 from training.rollout.keypoints import keypoints
 
@@ -44,7 +46,7 @@ def test_the_object_is_where_an_image_without_it_differs(stacked: Evaluator) -> 
     poses = scenes.scenes(stacked, steps=2).poses
     away = poses.copy()
     away[:, object_columns(stock.model)[2]] = -50.0
-    counts = cameras.object_pixels(poses, stock)
+    masks = cameras.object_masks(poses, stock, tuple(envs.CAMERAS))
     for number, name in enumerate(envs.CAMERAS):
         renderer, images = (
             Renderer(stock.model, envs.CameraConfig((name,))),
@@ -53,9 +55,46 @@ def test_the_object_is_where_an_image_without_it_differs(stacked: Evaluator) -> 
         renderer.render(poses, images[0])
         renderer.render(away, images[1])
         renderer.close()
-        assert np.array_equal(counts[:, number], (images[0] != images[1]).any(-1).sum((1, 2)))
-    assert counts.max() > 20
+        assert np.array_equal(masks[..., number], (images[0] != images[1]).any(-1))
+    assert masks.sum((1, 2)).max() > 20
     stacked.eval_envs.close()
+
+
+def test_the_object_shows_in_each_image_wherever_a_goal_lies() -> None:
+    """At the corners of where PickAndPlace and Slide have their goals, without the arm in front of them; each of the
+    close cameras loses some."""
+    for preset, corners in (("pick-and-place-pixels", 8), ("slide-pixels", 4)):
+        config = PRESETS[preset]
+        env = envs.make_env(config.env_id)
+        env.reset(seed=0)
+        stock: Any = env.unwrapped
+        middle = stock.initial_gripper_xpos + stock.target_offset
+        sides = [(middle[axis] - stock.target_range, middle[axis] + stock.target_range) for axis in (0, 1)]
+        heights = stock.height_offset + np.array([0.0, 0.45] if stock.target_in_the_air else [0.0])
+        poses = np.repeat(env.pose()[None], corners, axis=0)  # type: ignore[attr-defined]
+        poses[:, object_columns(stock.model)[:3]] = list(itertools.product(*sides, heights))
+        poses[:, stock.model.joint("robot0:slide0").qposadr[0]] -= 2.0  # the whole robot, back by 2 metres
+        pixels = cameras.object_masks(poses, stock, (*config.cameras, "close", "mirror")).sum((1, 2))
+        assert (pixels < cameras.FEWEST).any(0).tolist() == [False, False, True, True], preset
+
+
+def test_the_object_is_put_where_goals_are(stacked: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[np.ndarray] = []
+
+    def masks(poses: np.ndarray, stock: Any, names: tuple[str, ...]) -> np.ndarray:
+        seen.append(poses[:, object_columns(stock.model)[:3]] - stock.initial_gripper_xpos)
+        return np.ones((len(poses), 84, 84, len(names)), bool)
+
+    monkeypatch.setattr(cameras, "object_masks", masks)
+    assert cameras.main(["run", "--steps", "2", "--at-goals", "--cameras", "close", "1,132,-30,1.3,0.7,0.5"]) == 0
+    assert seen[0].shape == (4, 3) and len(np.unique(seen[0][:, 0])) == 4  # but two episodes
+    assert (np.abs(seen[0][:, :2]) <= 0.15).all()  # Push's range of goals
+
+
+def test_the_width_is_from_the_first_column_to_the_last() -> None:
+    masks = np.zeros((2, 5, 5, 1), bool)
+    masks[0, 1, 1], masks[0, 3, 4] = True, True
+    assert cameras.widths(masks).tolist() == [[4], [0]]
 
 
 def test_what_sees_nothing_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

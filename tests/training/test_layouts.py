@@ -38,12 +38,13 @@ SHOWS = {
 }
 SIZES = {"state": 28, "chapter": 13, "honest": 10, "pixels-only": 0, "blind": 13, "honest-blind": 10}
 PROPRIOCEPTION = [0, 1, 2, 9, 10, 20, 21, 22, 23, 24]  # of the 25 numbers, as DESIGN has them
+RECIPES = {"FetchSlide-v4": "slide-pixels", "FetchPickAndPlace-v4": "pick-and-place-pixels"}
 HIDDEN_IN_REACH = ("honest", "honest-blind")
 
 
 def config_of(env_id: str, obs: Any, **changes: Any) -> Config:
     """Our own recipe where there are pixels, whose goals are seen from an estimate; the rest as in push."""
-    recipe = PRESETS["push-pixels" if SHOWS[obs][0] and not SHOWS[obs][2] else "push"]
+    recipe = PRESETS[RECIPES.get(env_id, "push-pixels") if SHOWS[obs][0] and not SHOWS[obs][2] else "push"]
     small: dict[str, Any] = {
         "workers": 0,
         "device": "cpu",

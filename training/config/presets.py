@@ -13,18 +13,36 @@ PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=48_0
                       routing="goal", goal_loss=1.0, goal_input="replace", goal_motion=True, buffer_size=50_000,
                       save_every=24_000)  # fmt: skip
 
+# Without near misses: goals lie so far apart here that a goal moved between two of them is hardly ever reached. And
+# fewer guided episodes: a puck that was pushed off is out of reach, and the rest of the episode teaches little.
+SLIDE = replace(PUSH, preset="slide", env_id="FetchSlide-v4", total_steps=1_000_000, updates_per_step=0.25,
+                goal_noise=0.0, guided_episodes=0.3, eval_every=25_000, log_every=5_000,
+                save_every=200_000)  # fmt: skip
+PICK_AND_PLACE = replace(PUSH, preset="pick-and-place", env_id="FetchPickAndPlace-v4", total_steps=80_000)
+
 PRESETS: dict[str, Config] = {
     "push": PUSH,
     "reach": replace(PUSH, preset="reach", env_id="FetchReach-v4", total_steps=2_000, learning_starts=200,
                      updates_per_step=1.0, eval_every=400, log_every=200),
-    # Without near misses: goals lie so far apart here that a goal moved between two of them is hardly ever reached. And
-    # fewer guided episodes: a puck that was pushed off is out of reach, and the rest of the episode teaches little.
-    "slide": replace(PUSH, preset="slide", env_id="FetchSlide-v4", total_steps=1_000_000, updates_per_step=0.25,
-                     goal_noise=0.0, guided_episodes=0.3, eval_every=25_000, log_every=5_000, save_every=200_000),
-    "pick-and-place": replace(PUSH, preset="pick-and-place", env_id="FetchPickAndPlace-v4", total_steps=80_000),
+    "slide": SLIDE,
+    "pick-and-place": PICK_AND_PLACE,
     # The encoder learns from the regression of the block's position alone, and the networks read its estimate. So the
     # replay keeps the estimates, and seven of eight updates of the networks sample all of it without encoding an image.
     "push-pixels": PUSH_PIXELS,
+    # push-pixels in pick-and-place's task and steps, and so with twice as many updates of actor and critics as there.
+    # The ring keeps every image, as in push-pixels. Where goals lie highest, the close cameras lose a block: these look
+    # 15 cm higher.
+    "pick-and-place-pixels": replace(PUSH_PIXELS, preset="pick-and-place-pixels", env_id=PICK_AND_PLACE.env_id,
+                                     total_steps=PICK_AND_PLACE.total_steps, cameras=("high", "high-mirror"),
+                                     buffer_size=85_000, save_every=40_000),
+    # push-pixels in slide's task, without near misses and with guided episodes as there. A step costs more from pixels:
+    # so 0.3 of slide's steps, with four times as many updates of actor and critics each, 1.2 times in all. All images
+    # would take 13 GB: the ring keeps a third, 4 GB, each encoded again about every 200 passes; in a larger one the
+    # estimates would be older. The puck slides out of the close images: these cameras stand farther back.
+    "slide-pixels": replace(PUSH_PIXELS, preset="slide-pixels", env_id=SLIDE.env_id, total_steps=300_000,
+                            goal_noise=SLIDE.goal_noise, guided_episodes=SLIDE.guided_episodes,
+                            cameras=("wide", "wide-mirror"), buffer_size=100_000, eval_every=12_000, log_every=2_000,
+                            save_every=100_000),
     # What the chapter shows its networks, the block's true position among it, and none of the parts that make
     # push-pixels fast: one encoder pass an update, trained by the critic. Only the inputs are the chapter's: fast
     # convolutions, flat pooling, close camera, a single image, relative goals, guided episodes and learning rate are
@@ -65,6 +83,8 @@ ABOUT = {
     "slide": "Slide from state, 1M steps",
     "pick-and-place": "PickAndPlace from state, 80K steps",
     "push-pixels": "Push from pixels, without the block's position among the inputs, 48K steps",
+    "pick-and-place-pixels": "PickAndPlace from pixels, without the block's position among the inputs, 80K steps",
+    "slide-pixels": "Slide from pixels, without the puck's position among the inputs, 300K steps",
     "push-pixels-chapter": "the chapter's observations, our recipe, the critic trains the encoder, 80K steps",
     "chapter": "the chapter's eyes on our learner, for the chapter's questions, 48K steps",
     "reach-pixels": "Reach from pixels and the goal alone, 10K steps",

@@ -216,8 +216,8 @@ def test_learning_rates_fall_over_the_last_part_of_the_steps() -> None:
 
 def test_the_presets_are_those_that_were_asked_for() -> None:
     assert list(PRESETS) == [
-        "push", "reach", "slide", "pick-and-place", "push-pixels", "push-pixels-chapter", "chapter", "reach-pixels",
-        "book-state", "book-pixels",
+        "push", "reach", "slide", "pick-and-place", "push-pixels", "pick-and-place-pixels", "slide-pixels",
+        "push-pixels-chapter", "chapter", "reach-pixels", "book-state", "book-pixels",
     ]  # fmt: skip
 
 

@@ -48,7 +48,8 @@ def open_run(config: Config, ranks: Ranks, say: Callable[[str], None]) -> Opened
             count, step = ranks.count, 0
             if config.resume:
                 lock = run_folder.Lock(folder)
-                say(f"{folder}: reading the checkpoint ...")
+                if (folder / checkpoint.RESUME).is_file():
+                    say(f"{folder}: reading the checkpoint ...")
                 first = checkpoint.load(folder / checkpoint.RESUME, "cpu")
                 count, step = int(first.get("ranks", 1)), int(first.get("training_state", {}).get("step", 0))
                 states = [first]

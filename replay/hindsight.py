@@ -7,7 +7,7 @@ observation `end` is its last one, so the achieved goals that an action led to a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,13 @@ Strategy = Literal["future", "final", "episode", "none"]
 
 RewardFn = Callable[[Tensor, Tensor], Tensor]
 """(achieved (B, G) float64, desired (B, G) float64) -> reward (B,) float32."""
+
+
+class Imagined(NamedTuple):
+    """Goals that are lent though no episode reached them (RIG, Nair et al. 2018)."""
+
+    ratio: float  # fraction of a minibatch that gets one, at most all that is relabelled
+    sample: Callable[[int, torch.Generator], Tensor]  # B -> goals (B, G) float64
 
 
 def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, uniform: Tensor) -> Tensor:

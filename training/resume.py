@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,12 +59,12 @@ def open_run(config: Config, ranks: Ranks) -> Opened | None:
     return Opened(Path(name), lock, states, count)
 
 
-def begin(trainer: Trainer, training_state: TrainingState, opened: Opened) -> list[str]:
-    """Go on from what was saved, or open the first episodes. Returns what does not go on as it was, in sentences."""
-    if opened.states:
-        return restore(trainer, training_state, opened)
-    trainer.start()
-    return []
+def begin(trainer: Trainer, training_state: TrainingState, opened: Opened, tell: Callable[[str], object]) -> None:
+    """Go on from what was saved, or open the first episodes. Tells in sentences what does not go on as it was."""
+    if not opened.states:
+        return trainer.start(tell)
+    for sentence in restore(trainer, training_state, opened):
+        tell(sentence)
 
 
 def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> list[str]:

@@ -22,6 +22,7 @@ from training import checkpoint, logger, run_folder
 from training.diagnosis import diagnose
 from training.errors import LOWER, RunFailed, environment_failed, ran_out_of_memory
 from training.finish import finish
+from training.latent import saved_goals
 from training.logger import Logger, Row
 from training.progress import SILENCE, Counted, Progress
 from training.rollout.evaluate import evaluate
@@ -130,7 +131,7 @@ class Run:
             self.logger.write(row)
             self.progress.show(row)
             if evaluating and config.stop_rule:
-                best = envs.reward_range(config.env_id)[1] / (1 - config.gamma)
+                best = config.reward_range[1] / (1 - config.gamma)
                 self.why = hopeless(logger.read_rows(self.folder), config.total_steps, best)
                 self.signalled = self.signalled or (BY_RULE if self.why else None)
             self.state.begin_row()
@@ -191,7 +192,8 @@ class Run:
             self.state.best = result.success_rate
             checkpoint.save(model | {"score": result.success_rate}, self.folder / checkpoint.BEST)
         returned = float(result.returns.mean())
-        return {"eval_success": result.success_rate, "eval_ever": result.ever_rate, "eval_return": returned}
+        row = {"eval_success": result.success_rate, "eval_ever": result.ever_rate, "eval_return": returned}
+        return row if result.distance_cm is None else row | {"eval_distance_cm": result.distance_cm}
 
     def _tell_evaluating(self, line: str) -> None:
         self.progress.tell(f"evaluating: {line.strip()}")
@@ -218,7 +220,9 @@ class Run:
     def _model(self) -> dict[str, Any]:
         """All that acting needs, without names of folders: it may go to another machine."""
         config = dataclasses.replace(self.trainer.config, run_dir=None, resume=None, resume_without_replay=False)
-        return {"policy": self.trainer.agent.policy_state(), "step": self.state.step, "config": config.to_json()}
+        return {"policy": self.trainer.agent.policy_state(), "step": self.state.step, "config": config.to_json()} | (
+            saved_goals(self.trainer.evaluator.goal_space)
+        )
 
     def conclude(self, console: Console) -> int:
         """What is left when the loop has ended: how to go on, or the final evaluation. Returns the exit code."""

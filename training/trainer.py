@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,14 +16,17 @@ import torch
 import envs
 from agent import saving
 from envs import GoalVectorEnv
-from goals import GoalSpace
+from goals import GoalSpace, LatentGoals
 from replay import Ring, RingSpec
+from replay.hindsight import Imagined
+from replay.ring import UNSEEN
 from training.config.flags import Config
 from training.config.pretrained import embedding_size
 from training.config.resources import Disk, observation_bytes, place_replay
 from training.errors import UserError
 from training.evaluator import Evaluator, make_vec
 from training.gpu_updates import fastest
+from training.latent import pretrain
 from training.learner import Learner
 from training.ranks import ALONE, Ranks, Statistics
 from training.rollout.collector import Collector
@@ -87,7 +90,10 @@ class Trainer:
         )
         self.eager_updates = Updates(config, self.learner, self.ring)
         self.updates, self.why_no_cuda_graph = fastest(
-            self.eager_updates, rewards_on_device=self.train_envs.restorable, alone=ranks.count == 1
+            self.eager_updates,
+            # What a CUDA graph reads stays where it is; imagined goals come from a pool that is replaced.
+            rewards_on_device=self.train_envs.restorable and self.ring.imagined is None,
+            alone=ranks.count == 1,
         )
 
     def _make_ring(self) -> Ring:
@@ -102,6 +108,10 @@ class Trainer:
             stored["pixels"] = config.view.shape, torch.uint8
         if config.keeps_estimates:
             stored["estimate"] = (networks.goal_size,), torch.float32
+        imagined = None
+        if isinstance(space := self.evaluator.goal_space, LatentGoals):
+            stored[UNSEEN] = (3,), torch.float64
+            imagined = Imagined(config.prior_ratio, space.imagine)
         goals_are_real = np.issubdtype(observations["desired_goal"].dtype, np.floating)
         return Ring(
             RingSpec(
@@ -113,13 +123,14 @@ class Trainer:
                 device=self.replay_device,
                 file=self._replay_file(),
             ),
-            goal_space=self.evaluator.goal_space,
+            goal_space=space,
             strategy=config.her_strategy,
             her_ratio=config.her_ratio,
             goal_tries=config.goal_tries,
             goal_noise=config.goal_noise if goals_are_real else 0.0,  # between whole numbers there is no goal
             gamma=config.gamma,
             n_step=config.n_step,
+            imagined=imagined,
             subtract_achieved=config.goals_from_achieved,
             frame_stack=config.frame_stack,
             seed=self.seeds["replay"],
@@ -177,13 +188,25 @@ class Trainer:
         self.train_envs.set_states(states)
 
     def set_progress(self, step: int) -> None:
-        """Set learning rates and exploration to what they are at `step` of the run."""
+        """Set learning rates, exploration and learned goals to what they are at `step` of the run."""
         self.learner.set_progress(step)
+        space, config = self.evaluator.goal_space, self.config
+        begun = max(config.learning_starts, config.num_envs)
+        if isinstance(space, LatentGoals) and space.skewed and step >= begun and self._due(config.latent_every, step):
+            space.learn_again(self.ring, config.latent_updates_again)
+            self.collector.refresh_goals()
         if (schedule := self.config.noise_schedule) is not None:
             self.collector.explorer.noise = schedule.at(step)
 
-    def start(self) -> None:
-        """Open the first episodes, with rank 0's weights on all ranks."""
+    def _due(self, every: int, step: int) -> bool:
+        """Whether the latest step of all environments, up to `step`, crossed a multiple of `every`."""
+        return step // every > (step - self.config.num_envs) // every
+
+    def start(self, tell: Callable[[str], object] = str) -> None:
+        """Open the first episodes, with rank 0's weights on all ranks. Goals that are learned are learned before, which
+        is told."""
+        if isinstance(space := self.evaluator.goal_space, LatentGoals):
+            pretrain(space, self.config, self.seeds["goals"], tell)
         self.ranks.sync_parameters(self.learner.sac)
         if not self.train_envs.restorable:  # Fetch tasks never end before their limit
             steps = envs.played_steps(self.config.env_id, self.config.max_episode_steps)
@@ -200,7 +223,7 @@ class Trainer:
             "ring": self.ring.state_dict(),
             "shift": self.learner.shift.state_dict(),
             "collector": self.collector.state_dict(),
-        }
+        } | ({"goals": space.state_dict()} if isinstance(space := self.evaluator.goal_space, LatentGoals) else {})
 
     def load_state_dict(self, state: dict[str, Any], step: int) -> bool:
         """Returns False if open episodes had to be dropped."""
@@ -208,6 +231,8 @@ class Trainer:
         saving.load_state_dict(self.learner.sac, state["learner"])
         self.learner.shift.load_state_dict(state["shift"])
         self.ranks.sync_parameters(self.learner.sac)
+        if isinstance(space := self.evaluator.goal_space, LatentGoals):
+            space.load_state_dict(state["goals"])
         if self.config.resume_without_replay:
             self.ring.storage.number_beyond(state["ring"])
             state["collector"]["envs"] = None  # episodes whose beginnings nobody has

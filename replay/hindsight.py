@@ -24,6 +24,15 @@ class Imagined(NamedTuple):
     ratio: float  # fraction of a minibatch that gets one, at most all that is relabelled
     sample: Callable[[int, torch.Generator], Tensor]  # B -> goals (B, G) float64
 
+    def mix(
+        self, lent: Tensor, desired: Tensor, chance: Tensor, her_ratio: float, generator: torch.Generator
+    ) -> Tensor:
+        """Goals (B, G) by uniform numbers (B,) in [0, 1): below `ratio` imagined, then up to `her_ratio` those that
+        hindsight lends, and above it the desired ones."""
+        imagined = chance < min(self.ratio, her_ratio)
+        goal = torch.where((chance < her_ratio)[:, None], lent, desired)
+        return torch.where(imagined[:, None], self.sample(len(chance), generator), goal)
+
 
 def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, uniform: Tensor) -> Tensor:
     """The time whose achieved goal replaces the desired one.

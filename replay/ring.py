@@ -115,9 +115,7 @@ class Ring:
             new_goal = near(new_goal, desired, self._uniform(len(desired)), self.goal_noise)
         if self.imagined is not None:
             desired = self.storage.read("desired_goal", env_index, time).repeat(goals, 1)
-            imagined = chance < min(self.imagined.ratio, self.her_ratio)
-            new_goal = torch.where(imagined[:, None], self.imagined.sample(len(chance), self.generator), new_goal)
-            new_goal = torch.where(relabelled[:, None], new_goal, desired)
+            new_goal = self.imagined.mix(new_goal, desired, chance, self.her_ratio, self.generator)
             relabelled = torch.ones_like(relabelled)
         names = [name for name in self.storage.observations if name != UNSEEN] if names is None else names
         batch = self._transitions(env_index, time, new_goal, relabelled, names)

@@ -76,6 +76,7 @@ class Evaluator:
         if goal_space is None:
             goal_space = make_goal_space(config, observations, self.device, self.seeds["goals"])
         self.goal_space = goal_space
+        self.latent = goal_space if isinstance(goal_space, LatentGoals) else None
         networks = network_config(config, observations, actions, self.goal_space.size)
         self.vector_size, self.goal_size = networks.vector_size, networks.goal_size
         self.action_size = networks.action_size
@@ -109,5 +110,5 @@ class Evaluator:
 
     def close(self) -> None:
         self.eval_envs.close()
-        if isinstance(self.goal_space, LatentGoals):
-            self.goal_space.close()
+        if self.latent is not None:
+            self.latent.close()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 import envs
-from envs.rendering.goal_images import GoalImages
 from training.rollout.exploration import Explorer
+
+if TYPE_CHECKING:
+    from envs import GoalImages
 
 ENVS = 8  # that play side by side
 LENGTH = 24  # steps of an episode: a guided push takes 14 at most

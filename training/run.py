@@ -22,7 +22,6 @@ from training import checkpoint, logger, run_folder
 from training.diagnosis import diagnose
 from training.errors import LOWER, RunFailed, environment_failed, ran_out_of_memory
 from training.finish import finish
-from training.latent import saved_goals
 from training.logger import Logger, Row
 from training.progress import SILENCE, Counted, Progress
 from training.rollout.evaluate import evaluate
@@ -220,9 +219,9 @@ class Run:
     def _model(self) -> dict[str, Any]:
         """All that acting needs, without names of folders: it may go to another machine."""
         config = dataclasses.replace(self.trainer.config, run_dir=None, resume=None, resume_without_replay=False)
-        return {"policy": self.trainer.agent.policy_state(), "step": self.state.step, "config": config.to_json()} | (
-            saved_goals(self.trainer.evaluator.goal_space)
-        )
+        model = {"policy": self.trainer.agent.policy_state(), "step": self.state.step, "config": config.to_json()}
+        latent = self.trainer.latent
+        return model if latent is None else model | {"goals": latent.policy_state()}
 
     def conclude(self, console: Console) -> int:
         """What is left when the loop has ended: how to go on, or the final evaluation. Returns the exit code."""

@@ -16,7 +16,7 @@ import torch
 import envs
 from agent import saving
 from envs import GoalVectorEnv
-from goals import GoalSpace, LatentGoals
+from goals import GoalSpace
 from replay import Ring, RingSpec
 from replay.hindsight import Imagined
 from replay.ring import UNSEEN
@@ -49,6 +49,7 @@ class Trainer:
     def __init__(self, config: Config, ranks: Ranks = ALONE, goal_space: GoalSpace | None = None) -> None:
         self.evaluator = evaluator = Evaluator(config, ranks=ranks, goal_space=goal_space)
         self.config, self.ranks, self.device, self.seeds = evaluator.config, ranks, evaluator.device, evaluator.seeds
+        self.latent = evaluator.latent
         self.agent, self.policy, self.eval_envs = evaluator.agent, evaluator.policy, evaluator.eval_envs
         self.local_config = config = ranks.local_config(self.config)  # this rank's
         self.learner = Learner(self.config, self.agent, self.seeds["shift"])
@@ -109,9 +110,8 @@ class Trainer:
         if config.keeps_estimates:
             stored["estimate"] = (networks.goal_size,), torch.float32
         imagined = None
-        if isinstance(space := self.evaluator.goal_space, LatentGoals):
-            stored[UNSEEN] = (3,), torch.float64
-            imagined = Imagined(config.prior_ratio, space.imagine)
+        if self.latent is not None:
+            stored[UNSEEN], imagined = ((3,), torch.float64), Imagined(config.prior_ratio, self.latent.imagine)
         goals_are_real = np.issubdtype(observations["desired_goal"].dtype, np.floating)
         return Ring(
             RingSpec(
@@ -123,7 +123,7 @@ class Trainer:
                 device=self.replay_device,
                 file=self._replay_file(),
             ),
-            goal_space=space,
+            goal_space=self.evaluator.goal_space,
             strategy=config.her_strategy,
             her_ratio=config.her_ratio,
             goal_tries=config.goal_tries,
@@ -190,23 +190,18 @@ class Trainer:
     def set_progress(self, step: int) -> None:
         """Set learning rates, exploration and learned goals to what they are at `step` of the run."""
         self.learner.set_progress(step)
-        space, config = self.evaluator.goal_space, self.config
-        begun = max(config.learning_starts, config.num_envs)
-        if isinstance(space, LatentGoals) and space.skewed and step >= begun and self._due(config.latent_every, step):
-            space.learn_again(self.ring, config.latent_updates_again)
+        every, before = self.config.latent_every, max(0, step - self.config.num_envs)
+        if self.latent is not None and self.latent.skewed and step // every > before // every:
+            self.latent.learn_again(self.ring, self.config.latent_updates_again)
             self.collector.refresh_goals()
         if (schedule := self.config.noise_schedule) is not None:
             self.collector.explorer.noise = schedule.at(step)
 
-    def _due(self, every: int, step: int) -> bool:
-        """Whether the latest step of all environments, up to `step`, crossed a multiple of `every`."""
-        return step // every > (step - self.config.num_envs) // every
-
     def start(self, tell: Callable[[str], object] = str) -> None:
         """Open the first episodes, with rank 0's weights on all ranks. Goals that are learned are learned before, which
         is told."""
-        if isinstance(space := self.evaluator.goal_space, LatentGoals):
-            pretrain(space, self.config, self.seeds["goals"], tell)
+        if self.latent is not None:
+            pretrain(self.latent, self.config, self.seeds["goals"], tell)
         self.ranks.sync_parameters(self.learner.sac)
         if not self.train_envs.restorable:  # Fetch tasks never end before their limit
             steps = envs.played_steps(self.config.env_id, self.config.max_episode_steps)
@@ -223,7 +218,7 @@ class Trainer:
             "ring": self.ring.state_dict(),
             "shift": self.learner.shift.state_dict(),
             "collector": self.collector.state_dict(),
-        } | ({"goals": space.state_dict()} if isinstance(space := self.evaluator.goal_space, LatentGoals) else {})
+        } | ({} if self.latent is None else {"goals": self.latent.state_dict()})
 
     def load_state_dict(self, state: dict[str, Any], step: int) -> bool:
         """Returns False if open episodes had to be dropped."""
@@ -231,8 +226,8 @@ class Trainer:
         saving.load_state_dict(self.learner.sac, state["learner"])
         self.learner.shift.load_state_dict(state["shift"])
         self.ranks.sync_parameters(self.learner.sac)
-        if isinstance(space := self.evaluator.goal_space, LatentGoals):
-            space.load_state_dict(state["goals"])
+        if self.latent is not None:
+            self.latent.load_state_dict(state["goals"])
         if self.config.resume_without_replay:
             self.ring.storage.number_beyond(state["ring"])
             state["collector"]["envs"] = None  # episodes whose beginnings nobody has

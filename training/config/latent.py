@@ -28,7 +28,7 @@ class Latent:
     """Reward of a latent goal: minus the distance in latent space, or -1 until it is reached and then 0."""
     latent_threshold: float = 1.0
     """Distance in latent space below which a latent goal is reached. (The prior's standard deviation is 1.)"""
-    latent_size: int = 16
+    latent_size: int = 32
     """Latents of the VAE."""
     latent_beta: float = 1.0
     """Weight of the VAE's KL divergence. Its unit is an image: half the squared error of an image, summed over all of

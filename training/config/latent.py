@@ -36,10 +36,10 @@ class Latent:
     decoder of unit variance. Per pixel it would be that many times smaller: `python -m analysis.gate` tries some."""
     latent_crop: int = 48
     """Pixels a side that the VAE reads, in the middle of each image of 84."""
-    latent_frames: int = 4_000
-    """Images of random and guided episodes that the VAE is trained on before the run begins; their steps do not count
-    among --total-steps."""
-    latent_updates: int = 3_000
+    latent_frames: int = 8_000
+    """Images of short random and guided episodes, four of each, that the VAE is trained on before the run begins, all
+    but a fifth. Their 32,000 steps do not count among --total-steps."""
+    latent_updates: int = 600
     """Updates of the VAE on them, of 64 images each."""
     latent_every: int = 4_000
     """Environment steps after which the VAE of --goal-sampling skewed is trained on again, on stored images, and all

@@ -28,8 +28,8 @@ class Groups:
     task: tyro.conf.OmitArgPrefixes[Task]
     learning: tyro.conf.OmitArgPrefixes[Learning]
     pixels: tyro.conf.OmitArgPrefixes[Pixels]
-    latent: tyro.conf.OmitArgPrefixes[Latent]
     replay: tyro.conf.OmitArgPrefixes[Replay]
+    latent: tyro.conf.OmitArgPrefixes[Latent]
     compute: tyro.conf.OmitArgPrefixes[Compute]
     run: tyro.conf.OmitArgPrefixes[Run]
 
@@ -97,7 +97,7 @@ def _parse_flags(defaults: Config, arguments: list[str]) -> Config:
     parts = {
         name: group(**{field.name: getattr(defaults, field.name) for field in dataclasses.fields(group)})
         for name, group in zip(
-            Groups.__dataclass_fields__, (Task, Learning, Pixels, Latent, Replay, Compute, Run), strict=True
+            Groups.__dataclass_fields__, (Task, Learning, Pixels, Replay, Latent, Compute, Run), strict=True
         )
     }
     presets = "\n".join(f"  {name}: {about}" for name, about in ABOUT.items())

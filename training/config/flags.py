@@ -158,7 +158,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Config(Run, Compute, Replay, Latent, Pixels, Learning, Task):
+class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
     """All flags of a run, flat. (A dataclass takes its last base first: fields stand in the order above.)"""
 
     preset: str = "push"

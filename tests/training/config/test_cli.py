@@ -154,7 +154,7 @@ def test_help_lists_every_flag_with_its_value(preset: str | None, capsys: pytest
         train.main([*([preset] if preset else []), "--help"])
     assert leaving.value.code == 0
     text = capsys.readouterr().out
-    groups = (config.Task, config.Learning, config.Pixels, config.Latent, config.Replay, config.Compute, config.Run)
+    groups = (config.Task, config.Learning, config.Pixels, config.Replay, config.Latent, config.Compute, config.Run)
     assert all(f"{group.__name__.lower()} options" in text for group in groups)
     chosen = PRESETS[preset or "push"]
     for field in (field for group in groups for field in dataclasses.fields(group)):

@@ -8,11 +8,30 @@ import torch
 from torch import Tensor
 
 ALPHA = -1.0  # power of the density: the paper's, with which goals come to be uniform over what was reached
+# Fraction of the samples that have to count, as an effective sample size. Log-likelihoods of whole images differ by
+# tens of nats: with the paper's power, one of 200 images had all the weight, and a VAE trained on it would forget.
+LEAST = 0.1
+HALVINGS = 40
 
 
 def skewed_weights(log_likelihood: Tensor) -> Tensor:
-    """Weights p(x)^ALPHA of N samples of p, which add up to 1, from log p(x) (N,) but for a constant."""
-    return (ALPHA * log_likelihood.double()).softmax(0)
+    """Weights p(x)^ALPHA of N samples of p, which add up to 1, from log p(x) (N,) but for a constant. The power is
+    ALPHA or, where fewer than LEAST of the samples would count, the nearest to it with which they do."""
+    log_likelihood = log_likelihood.double()
+    weights = (ALPHA * log_likelihood).softmax(0)
+    if effective_size(weights) >= LEAST * len(weights):
+        return weights
+    steep, flat = ALPHA, 0.0
+    for _ in range(HALVINGS):
+        middle = (steep + flat) / 2
+        enough = effective_size((middle * log_likelihood).softmax(0)) >= LEAST * len(weights)
+        steep, flat = (steep, middle) if enough else (middle, flat)
+    return (flat * log_likelihood).softmax(0)
+
+
+def effective_size(weights: Tensor) -> float:
+    """Number of samples that count under weights (N,) that add up to 1: 1 / sum of squares (Kish 1965)."""
+    return 1 / weights.square().sum().item()
 
 
 class SkewedGoals(NamedTuple):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from goals.skew import SkewedGoals, skewed_weights
+from goals.skew import SkewedGoals, effective_size, skewed_weights
 from goals.vae import VAE, kl_divergence
 
 
@@ -65,8 +65,8 @@ def test_the_likelihood_is_that_of_a_linear_model_where_it_is_known(monkeypatch:
 
 
 def test_skewed_goals_are_uniform_over_what_was_reached() -> None:
-    """Five places, the first reached 500 times as often as the last: sampled by p^-1 each comes up as often."""
-    counts = torch.tensor([1000, 400, 80, 10, 2])
+    """Five places, the first reached 20 times as often as the last: sampled by p^-1 each comes up as often."""
+    counts = torch.tensor([1000, 400, 200, 100, 50])
     place = torch.arange(5).repeat_interleave(counts)
     log_density = (counts / counts.sum()).log()[place] + 321.0  # but for a constant
     weights = skewed_weights(log_density)
@@ -77,3 +77,14 @@ def test_skewed_goals_are_uniform_over_what_was_reached() -> None:
     assert sampled.shape == (50_000, 1) and sampled.dtype == torch.float64
     often = sampled[:, 0].long().bincount(minlength=5) / 50_000
     assert torch.allclose(often, torch.full((5,), 0.2), atol=0.01)
+
+
+def test_weights_that_would_be_a_few_images_are_flattened_until_a_tenth_counts() -> None:
+    """Log-likelihoods as spread as those of whole images: rarer images still weigh more, and none weighs all."""
+    log_likelihood = -150 + 30 * torch.randn(400, generator=torch.Generator().manual_seed(0))
+    assert effective_size((-log_likelihood.double()).softmax(0)) < 2, "as the paper has it"
+    weights = skewed_weights(log_likelihood)
+    assert effective_size(weights) == pytest.approx(40, rel=1e-6) and float(weights.sum()) == pytest.approx(1)
+    assert weights.argsort().equal((-log_likelihood).argsort())
+    slope = np.polyfit(log_likelihood.double().numpy(), weights.log().numpy(), 1)
+    assert -1 < slope[0] < 0 and np.allclose(np.polyval(slope, log_likelihood.double().numpy()), weights.log().numpy())

@@ -9,7 +9,8 @@ images of random and guided episodes (`training/frames.py`). OUT/gate.csv has a 
 of episodes that the VAE was not trained on, as they are and, below, as it reconstructs them from the latent mean, the
 first view of each setting alone.
 
-The known trap: an object of few pixels weighs little in the error of an image, and a large beta drowns it first.
+The known trap: an object of few pixels weighs little in the error of an image, and a large beta drowns it first. R2 is
+blind to scale, and the means of latents that have collapsed (a KL near 0) may pass: look at the KL and the images too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -91,14 +92,11 @@ class Result:
 
 def settings(arguments: Arguments) -> list[Setting]:
     """The first of each list together, and each of the others in its place."""
-    lists = (arguments.views, arguments.crops, arguments.latents, arguments.betas)
-    first = Setting(*(values[0] for values in lists))  # type: ignore[arg-type]
-    others = [
-        first._replace(**{name: value})
-        for name, values in zip(Setting._fields, lists, strict=True)
-        for value in values[1:]
-    ]
-    return [first, *others]
+    lists: dict[str, Sequence[Any]] = {"views": arguments.views, "crop": arguments.crops, "latents": arguments.latents,
+                                      "beta": arguments.betas}  # fmt: skip
+    first = {name: values[0] for name, values in lists.items()}
+    others = [first | {name: value} for name, values in lists.items() for value in values[1:]]
+    return [Setting(**one) for one in (first, *others)]
 
 
 def channels(pixels: NDArray[np.uint8], cameras: Sequence[str], views: str) -> Tensor:

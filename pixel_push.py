@@ -83,11 +83,11 @@ class TrainedPolicy:
         with envs.make_env(config.env_id) as env:
             actions: Any = env.action_space
             self.action_space, self.observation_space = actions, _observation_space(env, config)
-        goal_space = make_goal_space(config, self.observation_space)
+        goal_space = make_goal_space(config, self.observation_space, torch.device("cpu"), seed)
         networks = network_config(config, self.observation_space, actions, goal_space.size)
         agent = make_agent(config, networks, torch.device("cpu"), seed, seed)
         accelerate_networks(agent, config)
-        self.env_steps, self.score = load_policy(agent, file)
+        self.env_steps, self.score = load_policy(agent, goal_space, file)
         self._policy = Policy(
             agent,
             config.layout,

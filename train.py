@@ -69,8 +69,7 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
     with Trainer(dataclasses.replace(config, run_dir=str(opened.folder)), ranks) as trainer:
         state = TrainingState()
         opened.lock_for(ranks)
-        for sentence in begin(trainer, state, opened):
-            console.print(sentence, soft_wrap=True)
+        begin(trainer, state, opened, functools.partial(console.print, soft_wrap=True))
         logger = None if ranks.rank else log_run_info(trainer, opened.folder, state.step, console)
         with Progress(trainer.config, console) as progress, Run(trainer, state, opened.folder, logger, progress) as run:
             learn(trainer, state, run)

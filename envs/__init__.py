@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from envs.registry import find_spec, make_env  # first: it imports MuJoCo and gymnasium-robotics with care
 
 # isort: split
-from envs.check import check_goal_env, check_layout, is_restorable, played_steps
+from envs.check import check_goal_env, check_goal_images, check_layout, is_restorable, played_steps
 from envs.failure import Failure
 from envs.finite import NotFinite
 from envs.infos import success_of, success_of_step
@@ -35,6 +35,7 @@ from envs.vector import GoalVectorEnv
 from envs.workers.remote import WorkerError
 
 if TYPE_CHECKING:
+    from envs.rendering.goal_images import GoalImages
     from envs.rendering.observation import PixelObservation
     from envs.rendering.video import Overlay, enlarged, record
     from envs.reward import reward_fn, reward_range, reward_when_needed
@@ -47,6 +48,7 @@ __all__ = [
     "SIZE",
     "CameraConfig",
     "Failure",
+    "GoalImages",
     "GoalVectorEnv",
     "Layout",
     "NotFinite",
@@ -57,6 +59,7 @@ __all__ = [
     "check_cameras",
     "check_gl",
     "check_goal_env",
+    "check_goal_images",
     "check_layout",
     "check_view",
     "cores",
@@ -90,6 +93,7 @@ _LAZY = {
     "Overlay": "rendering.video",
     "enlarged": "rendering.video",
     "PixelObservation": "rendering.observation",
+    "GoalImages": "rendering.goal_images",
 }
 
 

@@ -64,6 +64,14 @@ def is_restorable(env_id: str) -> bool:
     return isinstance(env, FetchEnv)
 
 
+def check_goal_images(env_id: str) -> None:
+    """Raise ValueError unless the task's goals can be rendered: those of the Fetch tasks with an object."""
+    env = make_env(env_id)
+    env.close()
+    if not (isinstance(env, FetchEnv) and env.stock.has_object):
+        raise ValueError(f"'{env_id}' has no goals that an image shows: take a Fetch task with an object.")
+
+
 def check_layout(name: str, env_id: str, indices: tuple[int, ...] | None = None) -> None:
     """Raise ValueError, with the reason, if a task cannot be observed through the layout `name`; with `indices`, those
     numbers of the observation are proprioception."""

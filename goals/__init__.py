@@ -1,6 +1,7 @@
-"""What a goal is: the environment's own numbers, so far."""
+"""What a goal is: the environment's own numbers, or a point in the latent space of a VAE."""
 
 from goals.base import GoalSpace
 from goals.environment import EnvironmentGoals
+from goals.latent import LatentGoals
 
-__all__ = ["EnvironmentGoals", "GoalSpace"]
+__all__ = ["EnvironmentGoals", "GoalSpace", "LatentGoals"]

@@ -13,7 +13,8 @@ class GoalSpace(Protocol):
     """Goals of G numbers: where they come from, when they are reached, and what that pays.
 
     The networks read them, hindsight lends them, and relabelled rewards are this space's. What the environment itself
-    returned stays as it was: transitions that are not relabelled keep its reward, and success is its own flag.
+    returned stays as it was: transitions that are not relabelled keep its reward, and success is its own flag. (Where
+    there are imagined goals too, `replay.hindsight.Imagined`, this space pays all transitions.)
     """
 
     size: int  # G

@@ -7,7 +7,7 @@ observation `end` is its last one, so the achieved goals that an action led to a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,22 @@ Strategy = Literal["future", "final", "episode", "none"]
 
 RewardFn = Callable[[Tensor, Tensor], Tensor]
 """(achieved (B, G) float64, desired (B, G) float64) -> reward (B,) float32."""
+
+
+class Imagined(NamedTuple):
+    """Goals that are lent though no episode reached them (RIG, Nair et al. 2018)."""
+
+    ratio: float  # fraction of a minibatch that gets one, at most all that is relabelled
+    sample: Callable[[int, torch.Generator], Tensor]  # B -> goals (B, G) float64
+
+    def mix(
+        self, lent: Tensor, desired: Tensor, chance: Tensor, her_ratio: float, generator: torch.Generator
+    ) -> Tensor:
+        """Goals (B, G) by uniform numbers (B,) in [0, 1): below `ratio` imagined, then up to `her_ratio` those that
+        hindsight lends, and above it the desired ones."""
+        imagined = chance < min(self.ratio, her_ratio)
+        goal = torch.where((chance < her_ratio)[:, None], lent, desired)
+        return torch.where(imagined[:, None], self.sample(len(chance), generator), goal)
 
 
 def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, uniform: Tensor) -> Tensor:

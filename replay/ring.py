@@ -12,11 +12,12 @@ from torch import Tensor
 from goals import GoalSpace
 from replay import saving
 from replay.batch import Batch, Future, Observation
-from replay.hindsight import Strategy, first_not_reached, goal_time, near, relabel
+from replay.hindsight import Imagined, Strategy, first_not_reached, goal_time, near, relabel
 from replay.storage import OPEN, RingSpec, Storage
 
 STACKED = ("pixels", "embedding")  # images, or a frozen network's features of them
 DERIVED = (*STACKED, "estimate_before", "index")  # parts of observations that are more than a table's row
+UNSEEN = "goal_position"  # of the stored parts the one that no network may read: the goal space renders goals from it
 
 
 class Ring:
@@ -37,6 +38,7 @@ class Ring:
             after the last of them; fewer at an episode's end. As in multi-step HER (Yang et al. 2021), nothing is
             corrected for what was done off the policy: where an episode leaves the goal that it is lent, the sum says
             so, though the policy would stay.
+        imagined: further goals to lend. With them the goal space pays all transitions, also those that keep their goal.
         subtract_achieved: hand out goals relative to the achieved goal, desired - achieved.
         frame_stack: images that are handed out together, the latest last; before an episode's first one it is
             repeated.
@@ -60,6 +62,7 @@ class Ring:
         goal_noise: float = 0.0,
         gamma: float = 0.95,
         n_step: int = 1,
+        imagined: Imagined | None = None,
         subtract_achieved: bool = False,
         frame_stack: int = 1,
         seed: int = 0,
@@ -71,7 +74,7 @@ class Ring:
         self.goal_space, self.strategy = goal_space, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries, self.goal_noise = goal_tries if self.her_ratio else 1, goal_noise
-        self.gamma, self.n_step = gamma, n_step
+        self.gamma, self.n_step, self.imagined = gamma, n_step, imagined
         self.subtract_achieved, self.frame_stack = subtract_achieved, frame_stack
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
@@ -97,24 +100,29 @@ class Ring:
         uniform = self._uniform(3, candidates)
         env_index, time = self._sample_transitions(uniform[0])
         new_goal = self._hindsight_goal(env_index, time, uniform[1])
-        relabelled = uniform[2, :batch_size] < self.her_ratio
+        chance = uniform[2, :batch_size]
+        relabelled = chance < self.her_ratio
         if self.goal_tries > 1:
             choice = torch.where(relabelled, self._first_unreached(env_index, time, new_goal, batch_size), 0)
             choice = choice * batch_size + torch.arange(batch_size, device=self.device)
             env_index, time, new_goal = env_index[choice], time[choice], new_goal[choice]
         if goals > 1:
-            more_goals, more_relabelled = self._more_goals(env_index.repeat(goals - 1), time.repeat(goals - 1))
-            new_goal = torch.cat([new_goal, more_goals])
-            relabelled = torch.cat([relabelled, more_relabelled])
+            more_goals, more_chance = self._more_goals(env_index.repeat(goals - 1), time.repeat(goals - 1))
+            new_goal, chance = torch.cat([new_goal, more_goals]), torch.cat([chance, more_chance])
+            relabelled = chance < self.her_ratio
         if self.goal_noise:
             desired = self.storage.read("desired_goal", env_index, time).repeat(goals, 1)
             new_goal = near(new_goal, desired, self._uniform(len(desired)), self.goal_noise)
-        names = self.storage.observations if names is None else names
+        if self.imagined is not None:
+            desired = self.storage.read("desired_goal", env_index, time).repeat(goals, 1)
+            new_goal = self.imagined.mix(new_goal, desired, chance, self.her_ratio, self.generator)
+            relabelled = torch.ones_like(relabelled)
+        names = [name for name in self.storage.observations if name != UNSEEN] if names is None else names
         batch = self._transitions(env_index, time, new_goal, relabelled, names)
         return replace(batch, future=self._future(env_index, time, horizon, names)) if horizon else batch
 
     def _more_goals(self, env_index: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        """Other goals (R, G) for the transitions of `env_index` at `time`, (R,) each, and which of them to use."""
+        """Other goals (R, G) for the transitions of `env_index` at `time`, (R,) each, and a uniform number for each."""
         rows = len(env_index)
         uniform = self._uniform(2, self.goal_tries * rows)
         env_indices, times = env_index.repeat(self.goal_tries), time.repeat(self.goal_tries)
@@ -122,7 +130,7 @@ class Ring:
         if self.goal_tries > 1:
             choice = self._first_unreached(env_indices, times, new_goal, rows)
             new_goal = new_goal[choice * rows + torch.arange(rows, device=self.device)]
-        return new_goal, uniform[1, :rows] < self.her_ratio
+        return new_goal, uniform[1, :rows]
 
     def _first_unreached(self, env_index: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
         """For each of `rows`, (rows,) int64: which of its candidates, (tries * rows,) in all, is the first whose goal

@@ -17,7 +17,7 @@ def state_dict(storage: Storage) -> dict[str, Any]:
     Of images on disk only the newest: what is seen next continues it, though all others may be overwritten.
     """
     cursors, on_disk = storage.cursors, storage.on_disk
-    used = min(int(cursors["newest"].max()) + 1, storage.slots) * storage.num_envs
+    used = storage.written
     state: dict[str, Any] = {
         "shape": (storage.slots, storage.num_envs),
         "tables": {name: _first_rows(storage.tables[name], used) for name in _saved(storage)},

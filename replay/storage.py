@@ -153,6 +153,11 @@ class Storage:
         if wrong := [tuple(part.shape) for part in parts if len(part) != rows]:
             raise ValueError(f"{rows} environments need {rows} rows of each part, and one has the shape {wrong[0]}")
 
+    @property
+    def written(self) -> int:
+        """Rows of the tables that have been written, which are the first ones. Waits for the device."""
+        return min(int(self.cursors["newest"].max()) + 1, self.slots) * self.num_envs
+
     def check_not_empty(self) -> None:
         """Raises ValueError if there is no transition. Waits for the device only until there was one."""
         if not self.has_transitions:

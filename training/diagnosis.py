@@ -41,7 +41,8 @@ def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
     - goal_gap: mean absolute change of Q if the goals are shuffled, as a fraction of the same.
     - dormant_units: fraction of the critics' hidden units that are dormant (Sokar et al. 2023).
     - readout_cm: RMSE in centimetres of a linear readout of the achieved goal from the features of the images, fitted
-      on one minibatch and tested on the other, other transitions, some of the same episodes; where there are images.
+      on one minibatch and tested on the other, other transitions, some of the same episodes; where there are images,
+      and goals in metres.
     - encoder_grad_norm_NAME: L2 norm, over the encoder's parameters, of the gradient of the critics' loss and of each
       auxiliary loss, with its weight, on a minibatch as it is learned from; where the loss trains an encoder of images.
 
@@ -70,7 +71,8 @@ def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
         row |= gaps(sac.agent, batches["original"], features["original"])
         row["dormant_units"] = dormant(sac.agent, batches["original"], features["original"])
         if updates.config.layout.pixels:
-            row["readout_cm"] = 100 * readout(*(seen(sac.agent, features[kind], batches[kind]) for kind in KINDS))
+            if updates.config.goals == "environment":
+                row["readout_cm"] = 100 * readout(*(seen(sac.agent, features[kind], batches[kind]) for kind in KINDS))
             row |= encoder_gradients(sac, shift(sample(updates, updates.ring.her_ratio, seed)))
     return row
 

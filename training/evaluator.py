@@ -8,7 +8,7 @@ from typing import Any
 import envs
 from agent import accelerate
 from envs import GoalVectorEnv
-from goals import GoalSpace
+from goals import GoalSpace, LatentGoals
 from training.config import resources
 from training.config.flags import Config
 from training.errors import UserError, ran_out_of_memory
@@ -73,7 +73,10 @@ class Evaluator:
         self.eval_envs = self._make_eval_envs(part, config.workers if workers is None else workers)
         actions: Any = self.eval_envs.single_action_space
         observations = self.eval_envs.single_observation_space
-        self.goal_space = make_goal_space(config, observations) if goal_space is None else goal_space
+        if goal_space is None:
+            goal_space = make_goal_space(config, observations, self.device, self.seeds["goals"])
+        self.goal_space = goal_space
+        self.latent = goal_space if isinstance(goal_space, LatentGoals) else None
         networks = network_config(config, observations, actions, self.goal_space.size)
         self.vector_size, self.goal_size = networks.vector_size, networks.goal_size
         self.action_size = networks.action_size
@@ -103,7 +106,9 @@ class Evaluator:
 
     def load(self, file: Path) -> Saved:
         """Take over a saved model. Raises UserError if it is none, or of other networks."""
-        return load_policy(self.agent, file)
+        return load_policy(self.agent, self.goal_space, file)
 
     def close(self) -> None:
         self.eval_envs.close()
+        if self.latent is not None:
+            self.latent.close()

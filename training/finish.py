@@ -53,6 +53,8 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
     if "blindfold_success_rate" in result:
         seeing = [("blindfold", f"{result['blindfold_success_rate']:.1%} with black images, "
                    f"{result['another_image_success_rate']:.1%} with those of another episode")]  # fmt: skip
+    if "final_distance_median_cm" in result:
+        seeing = [("from the goal", f"{result['final_distance_median_cm']:.1f} cm at the end (median)"), *seeing]
     closing_table(
         console,
         [

@@ -9,7 +9,6 @@ from typing import cast
 
 import torch
 
-import envs
 from agent import SAC, Agent, accelerate
 from agent.features import Features
 from agent.routing import encoder_parameters, gradient_norm, scale_learning_rates
@@ -46,7 +45,7 @@ class Learner:
             gamma=config.gamma,
             tau=config.tau,
             alpha=config.alpha,
-            reward_range=envs.reward_range(config.env_id) if config.clip_targets else (-math.inf, math.inf),
+            reward_range=config.reward_range if config.clip_targets else (-math.inf, math.inf),
             adam=accelerate.BareAdam if self.accelerated and device.type == "cpu" else torch.optim.Adam,
         )
         self.encoder_parameters = encoder_parameters(agent)

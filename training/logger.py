@@ -21,7 +21,7 @@ CSV = "metrics.csv"
 OF_LOSSES = tuple(f"encoder_grad_norm_{loss}" for loss in ("critic", "goal_regression", *AUXILIARIES))
 COLUMNS = (
     "step", "updates", "seconds", "episodes",
-    "success_rolling", "episode_return", "eval_success", "eval_ever", "eval_return",
+    "success_rolling", "episode_return", "eval_success", "eval_ever", "eval_return", "eval_distance_cm",
     "critic_loss", "actor_loss", "temperature_loss", "q", "target_q", "entropy", "alpha",
     "goal_loss", "replay_error_cm", "position_error_cm", "softmax_temperature",
     "curl_loss", "curl_accuracy", "spr_loss", "spr_std", "autoencoder_loss",
@@ -33,7 +33,7 @@ COLUMNS = (
 )  # fmt: skip
 
 GROUPS = {  # by which TensorBoard shows them
-    "success": ("success_rolling", "eval_success", "eval_ever"),
+    "success": ("success_rolling", "eval_success", "eval_ever", "eval_distance_cm"),
     "return": ("episode_return", "eval_return"),
     "loss": ("critic_loss", "actor_loss", "temperature_loss", "goal_loss", "curl_loss", "spr_loss", "autoencoder_loss",
              "td_loss_original", "td_loss_relabelled"),

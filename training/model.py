@@ -14,15 +14,19 @@ from agent import Agent, NetworkConfig, accelerate
 from agent.routing import ROUTINGS
 from auxiliary import AUXILIARIES, Auxiliary, GoalRegression, Sizes
 from encoders import Backbone, Encoder, PixelEncoder, PretrainedEncoder, VectorEncoder
-from goals import EnvironmentGoals, GoalSpace
+from goals import EnvironmentGoals, GoalSpace, LatentGoals
 from training import checkpoint, run_folder
 from training.config import pretrained
 from training.config.flags import Config
 from training.errors import UserError
+from training.latent import make_latent_goals
 
 
-def make_goal_space(config: Config, observations: gym.Space) -> GoalSpace:
-    """The goals of a configuration, for the observation space of one environment."""
+def make_goal_space(config: Config, observations: gym.Space, device: torch.device, seed: int) -> GoalSpace:
+    """The goals of a configuration, for the observation space of one environment. If they are learned, they begin with
+    weights that depend on the seed alone."""
+    if config.goals == "latent":
+        return make_latent_goals(config, device, seed)
     size = int(np.prod(observations["desired_goal"].shape))  # type: ignore[index]
     return EnvironmentGoals(size, envs.reward_when_needed(config.env_id))
 
@@ -123,11 +127,13 @@ class Saved(NamedTuple):
     score: float | None  # success rate of the evaluation that it was chosen for; None of one that was not chosen
 
 
-def load_policy(agent: Agent, file: Path) -> Saved:
+def load_policy(agent: Agent, goal_space: GoalSpace, file: Path) -> Saved:
     """Take over a saved model. Raises UserError if it is none, or of other networks."""
     model = checkpoint.load(file, "cpu")
     try:
         agent.load_policy_state(model["policy"])
+        if isinstance(goal_space, LatentGoals):
+            goal_space.load_policy_state(model["goals"])
         return Saved(int(model["step"]), model.get("score"))
     except (KeyError, RuntimeError):
         raise UserError(f"{file} does not fit {run_folder.CONFIG}.") from None

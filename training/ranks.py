@@ -84,6 +84,8 @@ class Ranks:
 
     def local_config(self, config: Config) -> Config:
         """What one rank has of `config`. Raises UserError if it cannot be divided."""
+        if config.goals == "latent" and self.count > 1:
+            raise UserError("--goals latent has one VAE, and ranks would train one each: learn with one rank.")
         for name in DIVIDED:
             if getattr(config, name) % self.count:
                 raise UserError(

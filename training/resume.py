@@ -65,12 +65,12 @@ def open_run(config: Config, ranks: Ranks, say: Callable[[str], None]) -> Opened
     return Opened(Path(name), lock, states, count)
 
 
-def begin(trainer: Trainer, training_state: TrainingState, opened: Opened) -> list[str]:
-    """Go on from what was saved, or open the first episodes. Returns what does not go on as it was, in sentences."""
-    if opened.states:
-        return restore(trainer, training_state, opened)
-    trainer.start()
-    return []
+def begin(trainer: Trainer, training_state: TrainingState, opened: Opened, tell: Callable[[str], object]) -> None:
+    """Go on from what was saved, or open the first episodes. Tells in sentences what does not go on as it was."""
+    if not opened.states:
+        return trainer.start(tell)
+    for sentence in restore(trainer, training_state, opened):
+        tell(sentence)
 
 
 def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> list[str]:

@@ -130,7 +130,7 @@ class Run:
             self.logger.write(row)
             self.progress.show(row)
             if evaluating and config.stop_rule:
-                best = envs.reward_range(config.env_id)[1] / (1 - config.gamma)
+                best = config.reward_range[1] / (1 - config.gamma)
                 self.why = hopeless(logger.read_rows(self.folder), config.total_steps, best)
                 self.signalled = self.signalled or (BY_RULE if self.why else None)
             self.state.begin_row()
@@ -191,7 +191,8 @@ class Run:
             self.state.best = result.success_rate
             checkpoint.save(model | {"score": result.success_rate}, self.folder / checkpoint.BEST)
         returned = float(result.returns.mean())
-        return {"eval_success": result.success_rate, "eval_ever": result.ever_rate, "eval_return": returned}
+        row = {"eval_success": result.success_rate, "eval_ever": result.ever_rate, "eval_return": returned}
+        return row if result.distance_cm is None else row | {"eval_distance_cm": result.distance_cm}
 
     def save(self) -> None:
         """Everything, so that the run can be continued from here, and the model, so that it can be evaluated."""
@@ -215,7 +216,9 @@ class Run:
 
     def _model(self) -> dict[str, Any]:
         """All that acting needs."""
-        return {"policy": self.trainer.agent.policy_state(), "step": self.state.step, "config": self._config()}
+        policy, goals = self.trainer.agent.policy_state(), self.trainer.latent
+        model = {"policy": policy, "step": self.state.step, "config": self._config()}
+        return model if goals is None else model | {"goals": goals.policy_state()}
 
     def _config(self) -> str:
         """The configuration without names of folders: it may go to another machine."""

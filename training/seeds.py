@@ -21,5 +21,5 @@ def seeds(seed: int, rank: int = 0) -> dict[str, int]:
     """Seeds in [0, END) by what they are for: those of runs 0 and 1, of training and evaluation, and of two ranks are
     unrelated. Two vectors of N environments get a seed in common with probability 2 N / END: 1e-8 for N = 10."""
     names = ("envs", "agent", "replay", "exploration", "evaluation", "final_evaluation", "resume", "encoder", "shift",
-             "diagnosis")  # fmt: skip
+             "diagnosis", "goals")  # fmt: skip
     return dict(zip(names, independent_seeds(seed, len(names), (rank,) if rank else ()), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,12 +18,15 @@ from agent import saving
 from envs import GoalVectorEnv
 from goals import GoalSpace
 from replay import Ring, RingSpec
+from replay.hindsight import Imagined
+from replay.ring import UNSEEN
 from training.config.flags import Config
 from training.config.pretrained import embedding_size
 from training.config.resources import Disk, observation_bytes, place_replay
 from training.errors import UserError
 from training.evaluator import Evaluator, make_vec
 from training.gpu_updates import fastest
+from training.latent import pretrain
 from training.learner import Learner
 from training.ranks import ALONE, Ranks, Statistics
 from training.rollout.collector import Collector
@@ -46,6 +49,7 @@ class Trainer:
     def __init__(self, config: Config, ranks: Ranks = ALONE, goal_space: GoalSpace | None = None) -> None:
         self.evaluator = evaluator = Evaluator(config, ranks=ranks, goal_space=goal_space)
         self.config, self.ranks, self.device, self.seeds = evaluator.config, ranks, evaluator.device, evaluator.seeds
+        self.latent = evaluator.latent
         self.agent, self.policy, self.eval_envs = evaluator.agent, evaluator.policy, evaluator.eval_envs
         self.local_config = config = ranks.local_config(self.config)  # this rank's
         self.learner = Learner(self.config, self.agent, self.seeds["shift"])
@@ -87,7 +91,10 @@ class Trainer:
         )
         self.eager_updates = Updates(config, self.learner, self.ring)
         self.updates, self.why_no_cuda_graph = fastest(
-            self.eager_updates, rewards_on_device=self.train_envs.restorable, alone=ranks.count == 1
+            self.eager_updates,
+            # What a CUDA graph reads stays where it is; imagined goals come from a pool that is replaced.
+            rewards_on_device=self.train_envs.restorable and self.ring.imagined is None,
+            alone=ranks.count == 1,
         )
 
     def _make_ring(self) -> Ring:
@@ -102,6 +109,9 @@ class Trainer:
             stored["pixels"] = config.view.shape, torch.uint8
         if config.keeps_estimates:
             stored["estimate"] = (networks.goal_size,), torch.float32
+        imagined = None
+        if self.latent is not None:
+            stored[UNSEEN], imagined = ((3,), torch.float64), Imagined(config.prior_ratio, self.latent.imagine)
         goals_are_real = np.issubdtype(observations["desired_goal"].dtype, np.floating)
         return Ring(
             RingSpec(
@@ -120,6 +130,7 @@ class Trainer:
             goal_noise=config.goal_noise if goals_are_real else 0.0,  # between whole numbers there is no goal
             gamma=config.gamma,
             n_step=config.n_step,
+            imagined=imagined,
             subtract_achieved=config.goals_from_achieved,
             frame_stack=config.frame_stack,
             seed=self.seeds["replay"],
@@ -177,13 +188,20 @@ class Trainer:
         self.train_envs.set_states(states)
 
     def set_progress(self, step: int) -> None:
-        """Set learning rates and exploration to what they are at `step` of the run."""
+        """Set learning rates, exploration and learned goals to what they are at `step` of the run."""
         self.learner.set_progress(step)
+        every, before = self.config.latent_every, max(0, step - self.config.num_envs)
+        if self.latent is not None and self.latent.skewed and step // every > before // every:
+            self.latent.learn_again(self.ring, self.config.latent_updates_again)
+            self.collector.refresh_goals()
         if (schedule := self.config.noise_schedule) is not None:
             self.collector.explorer.noise = schedule.at(step)
 
-    def start(self) -> None:
-        """Open the first episodes, with rank 0's weights on all ranks."""
+    def start(self, tell: Callable[[str], object] = str) -> None:
+        """Open the first episodes, with rank 0's weights on all ranks. Goals that are learned are learned before, which
+        is told."""
+        if self.latent is not None:
+            pretrain(self.latent, self.config, self.seeds["goals"], tell)
         self.ranks.sync_parameters(self.learner.sac)
         if not self.train_envs.restorable:  # Fetch tasks never end before their limit
             steps = envs.played_steps(self.config.env_id, self.config.max_episode_steps)
@@ -200,7 +218,7 @@ class Trainer:
             "ring": self.ring.state_dict(),
             "shift": self.learner.shift.state_dict(),
             "collector": self.collector.state_dict(),
-        }
+        } | ({} if self.latent is None else {"goals": self.latent.state_dict()})
 
     def load_state_dict(self, state: dict[str, Any], step: int) -> bool:
         """Returns False if open episodes had to be dropped."""
@@ -208,6 +226,8 @@ class Trainer:
         saving.load_state_dict(self.learner.sac, state["learner"])
         self.learner.shift.load_state_dict(state["shift"])
         self.ranks.sync_parameters(self.learner.sac)
+        if self.latent is not None:
+            self.latent.load_state_dict(state["goals"])
         if self.config.resume_without_replay:
             self.ring.storage.number_beyond(state["ring"])
             state["collector"]["envs"] = None  # episodes whose beginnings nobody has

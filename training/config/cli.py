@@ -14,7 +14,7 @@ from typing import Any
 
 import tyro
 
-from training.config.flags import Compute, Config, Learning, Pixels, Replay, Run, Task
+from training.config.flags import Compute, Config, Latent, Learning, Pixels, Replay, Run, Task
 from training.config.presets import ABOUT, PRESETS
 from training.config.saved import RENAMED, RENAMED_GOAL_INPUTS
 from training.errors import UserError
@@ -29,6 +29,7 @@ class Groups:
     learning: tyro.conf.OmitArgPrefixes[Learning]
     pixels: tyro.conf.OmitArgPrefixes[Pixels]
     replay: tyro.conf.OmitArgPrefixes[Replay]
+    latent: tyro.conf.OmitArgPrefixes[Latent]
     compute: tyro.conf.OmitArgPrefixes[Compute]
     run: tyro.conf.OmitArgPrefixes[Run]
 
@@ -95,7 +96,9 @@ def _resumed(given: Config, arguments: list[str], preset: str | None) -> Config:
 def _parse_flags(defaults: Config, arguments: list[str]) -> Config:
     parts = {
         name: group(**{field.name: getattr(defaults, field.name) for field in dataclasses.fields(group)})
-        for name, group in zip(Groups.__dataclass_fields__, (Task, Learning, Pixels, Replay, Compute, Run), strict=True)
+        for name, group in zip(
+            Groups.__dataclass_fields__, (Task, Learning, Pixels, Replay, Latent, Compute, Run), strict=True
+        )
     }
     presets = "\n".join(f"  {name}: {about}" for name, about in ABOUT.items())
     description = f"{DESCRIPTION}\n\nPresets:\n{presets}\n\nDefaults shown are those of {defaults.preset}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ import gymnasium as gym
 import envs
 from auxiliary import weights
 from replay.hindsight import Strategy
+from training.config.latent import Latent
 from training.config.pixels import Pixels
 from training.rollout.exploration import NoiseSchedule
 
@@ -156,7 +158,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Config(Run, Compute, Replay, Pixels, Learning, Task):
+class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
     """All flags of a run, flat. (A dataclass takes its last base first: fields stand in the order above.)"""
 
     preset: str = "push"
@@ -216,6 +218,13 @@ class Config(Run, Compute, Replay, Pixels, Learning, Task):
     def goals_from_estimate(self) -> bool:
         """Whether goals are shown as seen from the estimated achieved goal."""
         return self.relative_goals and not self.layout.shows_achieved and self.goal_input != "off"
+
+    @property
+    def reward_range(self) -> tuple[float, float]:
+        """The least and the greatest reward that the replay hands out; infinite where unknown."""
+        if self.goals == "latent":
+            return (-1.0 if self.latent_reward == "sparse" else -math.inf), 0.0
+        return envs.reward_range(self.env_id)
 
     @property
     def keeps_estimates(self) -> bool:

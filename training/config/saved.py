@@ -7,7 +7,7 @@ import json
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from training.config.flags import Config, Pixels
+from training.config.flags import Config, Latent, Pixels
 
 # What flags and values were called before: saved configurations are read, command lines refused with the new name.
 RENAMED = {
@@ -37,6 +37,7 @@ ADDED: tuple[dict[str, Any], ...] = (
     {"stop_rule": False},
     {"exploration_noise": None, "auxiliary": (), "n_step": 1},
     {"critic_obs": "same", "weights": None, "weights_side": 224, "freeze": False},
+    {field.name: field.default for field in dataclasses.fields(Latent)},
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import envs
 from agent.routing import ROUTINGS
-from training.config import pretrained
+from training.config import latent, pretrained
 from training.config.flags import Config, Pixels
 from training.config.resources import available_bytes, learner_need, torch_device
 from training.errors import UserError
@@ -42,10 +42,18 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "goals_per_image": (1, 1024),
     "updates_per_encoding": (1, 1024),
     "threads": (1, 256),
+    "prior_ratio": (0, 1),
+    "latent_size": (1, 1024),
+    "latent_beta": (0, 1e6),
+    "latent_crop": (8, envs.SIZE),
+    "latent_frames": (50, 1e6),
+    "latent_updates": (1, 1e7),
+    "latent_updates_again": (1, 1e6),
+    "latent_every": _COUNT,
     "max_episode_steps": (1, 1e9),
 }
 _ABOVE_ZERO = {"updates_per_step": 1000, "learning_rate": 1, "tau": 1, "encoder_learning_rate": 1, "alpha": 1e6,
-               "softmax_temperature": 1000, "save_minutes": 1e6}  # fmt: skip
+               "softmax_temperature": 1000, "save_minutes": 1e6, "latent_threshold": 1e6}  # fmt: skip
 _LEFT_TO_US = {
     ("max_episode_steps", None),
     ("workers", None),
@@ -67,6 +75,7 @@ def problems(config: Config) -> list[str]:
     return [
         *_numbers(config),
         *(_pixel_problems(config) if config.layout.pixels else _problems_without_pixels(config)),
+        *latent.problems(config),
         *_resume_problems(config),
     ]
 
@@ -179,6 +188,8 @@ def check_environment(config: Config) -> None:
         envs.check_layout(config.obs, config.env_id, config.layout.indices)
         if config.view is not None:
             envs.check_view(envs.find_spec(config.env_id), config.view)
+        if config.goals == "latent":
+            envs.check_goal_images(config.env_id)
     except ValueError as error:
         raise UserError(str(error)) from None
 
@@ -200,11 +211,10 @@ def check(config: Config) -> None:
         pretrained.describe(config)
     check_rendering(config)
     if config.stop_rule:
-        low, high = envs.reward_range(config.env_id)
+        low, high = config.reward_range
         if high - low != 1:
-            raise UserError(
-                f"--stop-rule is tried on rewards that differ by 1, not on {config.env_id}'s: leave it out."
-            )
+            whose = f"{config.env_id}'s" if config.goals == "environment" else "distances in latent space"
+            raise UserError(f"--stop-rule is tried on rewards that differ by 1, not on {whose}: leave it out.")
     most = min(config.buffer_size, config.total_steps)
     if config.batch_size > most:
         raise UserError(f"--batch-size {config.batch_size} is more than the {most} transitions there will ever be.")

@@ -13,6 +13,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 import envs
+from replay.ring import UNSEEN
 from replay.storage import Storage
 from training.checkpoint import as_arrays
 from training.rollout.ending import Ending
@@ -162,8 +163,20 @@ class Collector:
             parts["embedding"] = shown.obs["embedding"][:, -newest:].to(device)
         if "estimate" in self.storage.observations:
             parts["estimate"] = shown.obs["estimate"].to(device)
+        if UNSEEN in self.storage.observations:
+            parts[UNSEEN] = torch.from_numpy(obs["desired_goal"]).to(device)
         achieved, desired = (torch.from_numpy(goal).to(device) for goal in self.policy.goal_space.goals(obs))
         return parts, achieved, desired
+
+    def refresh_goals(self) -> None:
+        """Show the policy the goals of the open episodes as they are stored by now, after the goal space has moved."""
+        if self.shown is not None:
+            newest, device = self.storage.cursors["newest"], self.agent.device
+            achieved, desired = (
+                self.storage.read(name, self.storage.all_envs, newest).to(device, torch.float32)
+                for name in ("achieved_goal", "desired_goal")
+            )
+            self.shown = self.shown._replace(goal=desired, achieved_goal=achieved)
 
     def _finish(self, done: np.ndarray, final_info: dict[str, Any]) -> None:
         self.success.extend(envs.success_of(final_info, len(done))[done].tolist())

@@ -28,6 +28,7 @@ class Evaluation:
     returns: NDArray[np.float64]  # (E,)
     errors: NDArray[np.float64]  # (F,) metres, at each step of all episodes; empty without a goal regression
     fallen: NDArray[np.bool_]  # (F,) whether the object had dropped by more than FALL since the episode's first step
+    distances: NDArray[np.float64]  # (E,) metres, of the object from its goal at the end; empty where there is none
 
     @property
     def success_rate(self) -> float:
@@ -38,13 +39,25 @@ class Evaluation:
         return float(self.ever.mean())
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "success_rate": self.success_rate,
-            "ever_success_rate": self.ever_rate,
-            "ci95": wilson_interval(int(self.success.sum()), len(self.success)),
-            "episodes": len(self.success),
-            "mean_return": float(self.returns.mean()),
-        } | self._position_errors()
+        return (
+            {
+                "success_rate": self.success_rate,
+                "ever_success_rate": self.ever_rate,
+                "ci95": wilson_interval(int(self.success.sum()), len(self.success)),
+                "episodes": len(self.success),
+                "mean_return": float(self.returns.mean()),
+            }
+            | self._distance()
+            | self._position_errors()
+        )
+
+    @property
+    def distance_cm(self) -> float | None:
+        """Median distance of the object from its goal at the end of an episode, in centimetres; None without one."""
+        return 100 * float(np.median(self.distances)) if len(self.distances) else None
+
+    def _distance(self) -> dict[str, float]:
+        return {} if self.distance_cm is None else {"final_distance_median_cm": round(self.distance_cm, 3)}
 
     def _position_errors(self) -> dict[str, float]:
         """Position errors in centimetres. An object that fell off the table is out of the images."""
@@ -97,6 +110,7 @@ def evaluate(
     success = np.zeros((per_env + 1, vec.num_envs), bool)  # what is over the number goes into the last row
     ever = np.zeros_like(success)
     returns = np.zeros((per_env + 1, vec.num_envs))
+    distances = np.zeros_like(returns)
     played = np.zeros(vec.num_envs, int)
     env_indices = np.arange(vec.num_envs)
     obs, _ = vec.reset(seed=seed)
@@ -119,6 +133,9 @@ def evaluate(
         returns[episode] += reward
         success[episode] = envs.success_of_step(infos, opens)  # until its last step
         ever[episode] |= success[episode]
+        for row in np.flatnonzero(opens) if has_object else ():
+            last = infos["final_obs"][row]
+            distances[episode[0][row], row] = np.linalg.norm(last["achieved_goal"] - last["desired_goal"])
         played += opens
         tell(int(np.minimum(played, per_env).sum()))
     return Evaluation(
@@ -127,6 +144,7 @@ def evaluate(
         returns[:per_env].ravel()[:episodes],
         np.concatenate([*errors, np.empty(0)]),
         np.concatenate([*fallen, np.empty(0, bool)]),
+        distances[:per_env].ravel()[: episodes if has_object else 0],
     )
 
 

@@ -23,6 +23,10 @@ from training.config.presets import ABOUT, PRESETS
 from training.config.saved import ADDED, from_json
 from training.config.validation import check
 
+# The least that goals as images need of push-pixels.
+_CRITIC = ["push-pixels", "--routing", "critic", "--goal-loss", "0", "--goal-input", "off", "--no-goal-motion"]
+LATENT = [*_CRITIC, "--goals", "latent", "--goal-noise", "0"]
+
 REFUSED = {
     "unknown preset": ("psuh", "there is no preset psuh: did you mean push?"),
     "preset in the wrong place": ("--seed 1 push", "push"),
@@ -152,7 +156,7 @@ def test_help_lists_every_flag_with_its_value(preset: str | None, capsys: pytest
         train.main([*([preset] if preset else []), "--help"])
     assert leaving.value.code == 0
     text = capsys.readouterr().out
-    groups = (config.Task, config.Learning, config.Pixels, config.Replay, config.Compute, config.Run)
+    groups = (config.Task, config.Learning, config.Pixels, config.Replay, config.Latent, config.Compute, config.Run)
     assert all(f"{group.__name__.lower()} options" in text for group in groups)
     chosen = PRESETS[preset or "push"]
     for field in (field for group in groups for field in dataclasses.fields(group)):
@@ -298,6 +302,16 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
             "leave it out with --encoder pretrained",
         ),
         (["push", "--resume-without-replay"], "name the run with --resume"),
+        (["push-pixels", "--goal-sampling", "skewed"], "--goal-sampling is of --goals latent: say that too"),
+        (["push", "--goals", "latent"], "hides where the object is, which --obs state shows: say --obs honest"),
+        (["push-pixels", "--goals", "latent"], "say --goal-loss 0 with --goals latent"),
+        ([*LATENT, "--goal-noise", "1"], "as they were reached or sampled: say --goal-noise 0"),
+        ([*LATENT, "--obs", "chapter"], "hides where the object is, which --obs chapter shows: say --obs honest"),
+        ([*LATENT, "--routing", "actor", "--critic-obs", "state"], "leave out --critic-obs state"),
+        ([*LATENT, "--show-goal-marker"], "shows the VAE a goal in every image"),
+        ([*LATENT, "--prior-ratio", "0.9"], "--prior-ratio 0.9 is part of --her-ratio, which is 0.8: lower the first"),
+        ([*LATENT, "--env-id", "FetchReach-v4", "--obs", "pixels-only"], "take a Fetch task with an object"),
+        ([*LATENT, "--stop-rule"], "differ by 1, not on distances in latent space: leave it out"),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(flags: list[str], said: str, capsys: pytest.CaptureFixture) -> None:

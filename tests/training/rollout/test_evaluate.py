@@ -45,6 +45,9 @@ class Script:
         now = np.array([self.left[i][0][1] == done[i] for i in range(3)])
         infos: dict[str, Any] = {"is_success": np.where(done, False, now), "_is_success": ~done}
         if done.any():
+            last = self._observation()["achieved_goal"]
+            away = last + np.outer(self.time, [0.03, 0.0, 0.04])  # by 5 cm for each step
+            infos["final_obs"] = [{"achieved_goal": a, "desired_goal": b} for a, b in zip(last, away, strict=True)]
             infos["final_info"] = {"is_success": np.where(done, now, False), "_is_success": done.copy()}
         for lane in np.flatnonzero(done):
             self.left[lane].pop(0)
@@ -103,6 +106,13 @@ def test_ever_is_success_at_any_step_and_what_left_the_goal_again_is_said() -> N
     assert said["success_rate"] == 3 / 6 and said["ever_success_rate"] == 5 / 6
     assert staying(said) == "83.3%: 33.3% of the episodes reach the goal and leave it again"
     assert staying({"success_rate": 0.98, "ever_success_rate": 0.985}) == "98.5%"
+
+
+def test_distances_are_those_of_each_episodes_last_observation() -> None:
+    """Of 2 + 5, 1 + 1 and 4 + 3 steps, each 5 cm."""
+    result = evaluated(5)
+    assert result.distances == pytest.approx([0.10, 0.05, 0.20, 0.25, 0.05])
+    assert result.to_dict()["final_distance_median_cm"] == pytest.approx(10)
 
 
 @pytest.mark.parametrize("episodes", [1, 2, 3, 4, 5, 6])

@@ -1,0 +1,191 @@
+"""Whether a VAE's latents say where the object is: `python -m analysis.gate OUT [--betas 1 0.1 10] [--latents 32 8]`.
+
+The gate before any run with `--goals latent`: R2 of the object's x and y from the latent mean, at least 0.8. It is
+`training.latent.r_squared`: a linear regression with a constant, fitted on four fifths of the episodes, which the VAE
+is trained on, and tested on the rest; images of an object that fell off the table are left out.
+
+One setting is that of the first of each list; in each other one, one of them is changed. All are trained on the same
+images of random and guided episodes (`training/frames.py`). OUT/gate.csv has a row for each, OUT/gate.png four images
+of episodes that the VAE was not trained on, as they are and, below, as it reconstructs them from the latent mean, the
+first view of each setting alone.
+
+The known trap: an object of few pixels weighs little in the error of an image, and a large beta drowns it first. R2 is
+blind to scale, and the means of latents that have collapsed (a KL near 0) may pass: look at the KL and the images too.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+import envs
+from analysis.command import command
+from envs.rendering import captions
+from goals.vae import VAE, Losses, fit
+from training import frames
+from training.config.latent import Latent
+from training.errors import UserError
+from training.frames import Frames
+from training.latent import HELD_OUT, r_squared
+
+GATE = 0.8
+LEARNING_RATE = 1e-3
+SHOWN = 4  # images of each setting
+SIDE = 144  # pixels, that each is enlarged to
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Arguments:
+    out: tyro.conf.Positional[Path]
+    """A folder for gate.csv and gate.png."""
+    views: tuple[str, ...] = ("close+mirror", "close", "front", "default")
+    """Cameras, several of one setting joined by +."""
+    crops: tuple[int, ...] = (Latent.latent_crop, 84)
+    """Pixels a side, in the middle of each image of 84."""
+    latents: tuple[int, ...] = (Latent.latent_size, 8, 4)
+    """Latents of the VAE."""
+    betas: tuple[float, ...] = (Latent.latent_beta, 0.1, 10.0, 100.0)
+    """Weights of the KL divergence, per image."""
+    updates: int = Latent.latent_updates
+    """Updates of each VAE."""
+    count: int = Latent.latent_frames
+    """Images, the held-out ones among them."""
+    env_id: str = "FetchPush-v4"
+    """A Fetch task with an object."""
+    seed: int = 0
+    """Seed of the episodes and of the VAEs."""
+
+
+class Setting(NamedTuple):
+    views: str
+    crop: int
+    latents: int
+    beta: float
+
+
+@dataclass(frozen=True)
+class Result:
+    views: str
+    crop: int
+    latents: int
+    beta: float
+    updates: int
+    reconstruction: float  # of the last minibatch, per image
+    kl: float  # nats per image, of the same
+    r2: float
+    median_cm: float  # distance of the regression's x and y from the true ones, held-out episodes
+
+
+def settings(arguments: Arguments) -> list[Setting]:
+    """The first of each list together, and each of the others in its place."""
+    lists: dict[str, Sequence[Any]] = {"views": arguments.views, "crop": arguments.crops, "latents": arguments.latents,
+                                      "beta": arguments.betas}  # fmt: skip
+    first = {name: values[0] for name, values in lists.items()}
+    others = [first | {name: value} for name, values in lists.items() for value in values[1:]]
+    return [Setting(**one) for one in (first, *others)]
+
+
+def channels(pixels: NDArray[np.uint8], cameras: Sequence[str], views: str) -> Tensor:
+    """The images (N, 84, 84, 3 C) of the cameras that `views` joins, out of those of all `cameras`."""
+    wanted = [3 * cameras.index(name) + color for name in views.split("+") for color in range(3)]
+    return torch.from_numpy(pixels[..., wanted])
+
+
+def try_setting(setting: Setting, pixels: Tensor, played: Frames, arguments: Arguments) -> tuple[Result, VAE]:
+    """Train a VAE on images (N, 84, 84, 3 C), and see where it says that the object is."""
+    torch.manual_seed(arguments.seed)
+    vae = VAE(setting.latents, pixels.shape[-1], setting.crop, setting.beta)
+    generator = torch.Generator().manual_seed(arguments.seed)
+    optimizer = torch.optim.Adam(vae.parameters(), LEARNING_RATE)
+    fitted, on_table = torch.from_numpy(played.episode % HELD_OUT != 0), torch.from_numpy(played.on_table)
+    losses: Losses = fit(vae, optimizer, pixels[fitted], arguments.updates, generator)
+    with torch.no_grad():
+        latent = torch.cat([vae.posterior(vae.cropped(part))[0] for part in pixels.split(CHUNK)]).double()
+    position = torch.from_numpy(played.position[:, :2])
+    found = r_squared(latent, position, fitted & on_table, ~fitted & on_table)
+    result = Result(
+        *setting, arguments.updates, losses.reconstruction.item(), losses.kl.item(), found.score, 100 * found.median
+    )
+    return result, vae
+
+
+@torch.no_grad()
+def strip(result: Result, vae: VAE, pixels: Tensor) -> NDArray[np.uint8]:
+    """Images (SHOWN, 84, 84, 3 C) and, below, their reconstructions, of the first view, with a line that says whose."""
+    cropped = vae.cropped(pixels)
+    images = torch.stack([cropped, vae.decode(vae.posterior(cropped)[0]).clamp(0, 1)])[:, :, :3]  # (2, SHOWN, 3, s, s)
+    large = torch.nn.functional.interpolate(images.flatten(0, 1), (SIDE, SIDE)).unflatten(0, (2, SHOWN))
+    rows = large.permute(0, 3, 1, 4, 2).reshape(2 * SIDE, SHOWN * SIDE, 3)
+    image = (255 * rows).to(torch.uint8).numpy()
+    line = f"{result.views}, crop {result.crop}, {result.latents} latents, beta {result.beta:g}: R2 {result.r2:.2f}"
+    captions.write(image, line)
+    return image
+
+
+def save(out: Path, results: Sequence[Result], strips: Sequence[NDArray[np.uint8]]) -> None:
+    """Write what there is so far."""
+    from PIL import Image
+
+    with (out / "gate.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Result)], lineterminator="\n")
+        writer.writeheader()
+        for result in results:
+            rounded = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in dataclasses.asdict(result).items()}
+            writer.writerow(rounded)
+    Image.fromarray(np.concatenate(strips)).save(out / "gate.png", optimize=True)
+
+
+def run(arguments: Arguments) -> None:
+    """Raises UserError for what cannot be tried."""
+    cameras = list(dict.fromkeys(name for views in arguments.views for name in views.split("+")))
+    if not all((arguments.views, arguments.crops, arguments.latents, arguments.betas)) or arguments.count < 100:
+        raise UserError("give each list one value at least, and --count 100 at least.")
+    console = Console(markup=False)
+    try:
+        envs.check_goal_images(arguments.env_id)
+        spec, view = envs.find_spec(arguments.env_id), envs.CameraConfig(tuple(cameras))
+        envs.check_view(spec, view)
+        images = envs.GoalImages(spec, view)
+        played = frames.play(arguments.env_id, images, arguments.count, arguments.seed)
+    except (ValueError, envs.RenderError) as error:
+        raise UserError(str(error)) from None
+    images.close()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    rows = np.flatnonzero((played.episode % HELD_OUT == 0) & played.on_table)
+    shown = rows[:: max(1, len(rows) // SHOWN)][:SHOWN]
+    results: list[Result] = []
+    strips: list[NDArray[np.uint8]] = []
+    for setting in settings(arguments):
+        pixels = channels(played.pixels, cameras, setting.views)
+        result, vae = try_setting(setting, pixels, played, arguments)
+        results.append(result)
+        strips.append(strip(result, vae, pixels[shown]))
+        save(arguments.out, results, strips)
+        console.print(f"{setting}: R2 {result.r2:.3f}")
+    table = Table(*(field.name for field in dataclasses.fields(Result)), "gate")
+    for result in results:
+        cells = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in dataclasses.asdict(result).values()]
+        table.add_row(*cells, "passed" if result.r2 >= GATE else "not passed")
+    console.print(table)
+
+
+def main(arguments: Sequence[str]) -> int:
+    return command("analysis.gate", __doc__, Arguments, run, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

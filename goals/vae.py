@@ -1,0 +1,129 @@
+"""A beta-VAE of images (Kingma and Welling 2014; Higgins et al. 2017), small enough for a CPU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+WIDTHS = (16, 32, 64)  # channels of the convolutions, each of which halves the side
+BATCH = 64  # images of an update
+SAMPLES = 10  # of the latent, for an image's likelihood (Skew-Fit's number)
+
+
+class Losses(NamedTuple):
+    """What an image costs, in the mean over the batch, 0-d each."""
+
+    total: Tensor  # reconstruction + beta * kl
+    reconstruction: Tensor  # half the sum of squared errors over all pixels and channels
+    kl: Tensor  # nats, summed over latents
+
+
+class VAE(nn.Module):
+    """Convolutions to a Gaussian q(z | x) of Z latents, and transposed ones back to the mean of a Gaussian p(x | z).
+
+    Everything is counted per image, nothing per pixel: the loss of an image is half its squared error, summed over all
+    pixels and channels in [0, 1], plus `beta` times the KL divergence to N(0, I), summed over latents. With beta 1 that
+    is the negative ELBO of a decoder of unit variance, but for a constant.
+
+    Args:
+        latents: Z.
+        channels: of an image, 3 for each camera.
+        crop: pixels a side that are read, in the middle of the image.
+        beta: weight of the KL divergence.
+    """
+
+    def __init__(self, latents: int, channels: int, crop: int, beta: float) -> None:
+        super().__init__()
+        self.latents, self.channels, self.crop, self.beta = latents, channels, crop, beta
+        layers: list[nn.Module] = []
+        mirrored: list[nn.Module] = []
+        side, before = crop, channels
+        for width in WIDTHS:
+            layers += [nn.Conv2d(before, width, 3, stride=2, padding=1), nn.ReLU()]
+            mirrored = [nn.ConvTranspose2d(width, before, 4, stride=2, padding=1), nn.ReLU(), *mirrored]
+            side, before = -(-side // 2), width
+        self.maps = before, side, side
+        size = math.prod(self.maps)
+        self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, 2 * latents))
+        self.linear = nn.Sequential(nn.Linear(latents, size), nn.ReLU(), nn.Unflatten(1, self.maps))
+        self.decoder = nn.Sequential(*mirrored[:-1])  # no ReLU behind the last
+
+    def cropped(self, pixels: Tensor) -> Tensor:
+        """Images (N, H, W, C) uint8 -> their middle (N, C, crop, crop), float32 in [0, 1]."""
+        first = (pixels.shape[1] - self.crop) // 2
+        middle = pixels[:, first : first + self.crop, first : first + self.crop]
+        return middle.permute(0, 3, 1, 2).to(torch.float32) / 255
+
+    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, C, crop, crop) -> mean and log variance of q(z | x), (N, Z) each."""
+        mean, log_variance = self.encoder(images - 0.5).chunk(2, dim=1)
+        return mean, log_variance
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Latents (N, Z) -> images (N, C, crop, crop), about in [0, 1]."""
+        return self.decoder(self.linear(latent))[..., : self.crop, : self.crop]  # odd sides come out a row larger
+
+    def losses(self, images: Tensor, noise: Tensor) -> Losses:
+        """The losses of images (N, C, crop, crop), with standard normal `noise` (N, Z)."""
+        mean, log_variance = self.posterior(images)
+        error = self.decode(mean + (log_variance / 2).exp() * noise) - images
+        reconstruction = error.square().flatten(1).sum(1).mean() / 2
+        kl = kl_divergence(mean, log_variance).mean()
+        return Losses(reconstruction + self.beta * kl, reconstruction, kl)
+
+    @torch.no_grad()
+    def log_likelihood(self, images: Tensor, noise: Tensor) -> Tensor:
+        """Estimate of log p(x), (N,), but for a constant, by importance sampling from q (Burda et al. 2016, eq. 8).
+
+        log p(x) = log mean_k p(x | z_k) p(z_k) / q(z_k | x), with z_k from `noise` (K, N, Z).
+        """
+        mean, log_variance = self.posterior(images)
+        terms = []
+        for one in noise:
+            latent = mean + (log_variance / 2).exp() * one  # (N, Z)
+            error = (self.decode(latent) - images).square().flatten(1).sum(1) / 2
+            log_ratio = (one.square() + log_variance - latent.square()).sum(1) / 2  # log p(z) - log q(z | x)
+            terms.append(log_ratio - error)
+        return torch.stack(terms).logsumexp(0) - math.log(len(noise))
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, variance) || N(0, I)) in nats, summed over latents: (N, Z) each -> (N,)."""
+    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
+
+
+def fit(
+    vae: VAE,
+    optimizer: torch.optim.Optimizer,
+    pixels: Tensor,
+    updates: int,
+    generator: torch.Generator,
+    weights: Tensor | None = None,
+    tell: Callable[[int], object] = int,
+) -> Losses:
+    """Train on minibatches of BATCH images, sampled with replacement. Returns the losses of the last minibatch.
+
+    Args:
+        vae: is trained, on its own device.
+        optimizer: of its parameters.
+        pixels: (N, H, W, C) uint8, on any device.
+        updates: how many.
+        generator: of the CPU's random numbers: which images, and the noise.
+        weights: (N,) of the images, proportional to how often each is sampled; None for all alike.
+        tell: is told after each update how many there were.
+    """
+    device = next(vae.parameters()).device
+    weights = torch.ones(len(pixels)) if weights is None else weights.cpu()
+    for update in range(updates):
+        rows = torch.multinomial(weights, BATCH, replacement=True, generator=generator).to(pixels.device)
+        noise = torch.randn(BATCH, vae.latents, generator=generator).to(device)
+        losses = vae.losses(vae.cropped(pixels[rows].to(device)), noise)
+        optimizer.zero_grad()
+        losses.total.backward()
+        optimizer.step()
+        tell(update + 1)
+    return Losses(*(part.detach() for part in losses))

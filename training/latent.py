@@ -1,0 +1,75 @@
+"""Latent goals of a configuration: built, taught before a run begins, and taught again while it goes on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+import envs
+from goals import LatentGoals
+from goals.vae import VAE
+from training import frames
+from training.config.flags import Config
+from training.progress import Counted
+
+HELD_OUT = 5  # of so many episodes one is kept from the VAE, to be tested on
+
+
+def make_latent_goals(config: Config, device: torch.device, seed: int) -> LatentGoals:
+    """Goals with an untrained VAE, whose weights depend on the seed alone."""
+    assert config.view is not None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        vae = VAE(config.latent_size, config.view.shape[-1], config.latent_crop, config.latent_beta)
+    return LatentGoals(
+        vae.to(device),
+        envs.GoalImages(envs.find_spec(config.env_id), config.view),
+        sparse=config.latent_reward == "sparse",
+        threshold=config.latent_threshold,
+        skewed=config.goal_sampling == "skewed",
+        seed=seed,
+    )
+
+
+def pretrain(space: LatentGoals, config: Config, seed: int, tell: Callable[[str], object]) -> None:
+    """Train the VAE on --latent-frames, and tell how well the object's position can be read off its latents: that is
+    measured alone, on episodes that it was not trained on. Nobody learns from it."""
+    counted = functools.partial(Counted, tell)
+    count, render = config.latent_frames, cast(envs.GoalImages, space.render)
+    played = frames.play(config.env_id, render, count, seed, counted("playing for the VAE", count, "images"))
+    pixels, fitted = torch.from_numpy(played.pixels), torch.from_numpy(played.episode % HELD_OUT != 0)
+    space.learn(pixels[fitted], config.latent_updates, counted("training the VAE", config.latent_updates, "updates"))
+    latent = torch.cat([space.encode(part) for part in pixels.split(256)])
+    position, on_table = torch.from_numpy(played.position[:, :2]), torch.from_numpy(played.on_table)
+    found = r_squared(latent, position, fitted & on_table, ~fitted & on_table)
+    tell(
+        f"R2 of the object's x and y from the VAE's latents: {found.score:.2f}, median error {100 * found.median:.1f} "
+        "cm, in episodes that it was not trained on."
+    )
+
+
+class Readout(NamedTuple):
+    """How well a linear regression does where it was not fitted."""
+
+    score: float  # R2
+    median: float  # distance of its outputs from the true ones
+
+
+def r_squared(inputs: Tensor, outputs: Tensor, fitted: Tensor, tested: Tensor) -> Readout:
+    """R2 of a linear regression with a constant: 1 - sum of squared residuals / sum of squared differences from the
+    mean, both over all columns of the tested rows.
+
+    Args:
+        inputs (N, Z), outputs (N, G): float64.
+        fitted, tested: (N,) bool.
+    """
+    design = torch.cat([inputs, torch.ones_like(inputs[:, :1])], dim=1)
+    weights = torch.linalg.lstsq(design[fitted], outputs[fitted], driver="gelsd").solution
+    residuals = design[tested] @ weights - outputs[tested]
+    spread = outputs[tested] - outputs[tested].mean(0)
+    score = 1 - residuals.square().sum() / spread.square().sum()
+    return Readout(score.item(), residuals.norm(dim=1).median().item())

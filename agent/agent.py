@@ -32,7 +32,8 @@ class NetworkConfig:
     width: int = 256  # units in a hidden layer
     depth: int = 2  # hidden layers
     layer_norm: bool = True  # after each hidden layer of the critics
-    normalize: bool = True  # vector and goals, by running mean and standard deviation
+    normalize: bool = True  # the inputs, by running mean and standard deviation
+    normalize_goal: bool = True  # goals too
     state_size: int = 0  # S, of a critic that reads the observation "state" in the place of the encoder's features
 
 
@@ -99,7 +100,7 @@ class Agent(nn.Module):
         if target_encoder and self.goal_regression is not None:
             self.target_regression = copy.deepcopy(self.goal_regression.mlp).requires_grad_(False)
         self.vector_normalizer = Normalizer(config.vector_size, config.normalize)
-        self.goal_normalizer = Normalizer(config.goal_size, config.normalize)
+        self.goal_normalizer = Normalizer(config.goal_size, config.normalize and config.normalize_goal)
         self.device = torch.device(device)
         self.to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(seed)

@@ -86,8 +86,8 @@ def run(arguments: Arguments) -> None:
     table = Table("cameras", f"hidden (fewer than {FEWEST} pixels)", "pixels, median", "lowest tenth", "width, median")
     for number, name in enumerate(cameras):
         column = counts[:, number]
-        share, tenth, width = hidden[:, number].mean(), np.quantile(column, 0.1), np.median(wide[:, number])
-        table.add_row(name, f"{share:.1%}", f"{np.median(column):.0f}", f"{tenth:.0f}", f"{width:.0f}")
+        fraction, tenth, width = hidden[:, number].mean(), np.quantile(column, 0.1), np.median(wide[:, number])
+        table.add_row(name, f"{fraction:.1%}", f"{np.median(column):.0f}", f"{tenth:.0f}", f"{width:.0f}")
     for (one, name), (other, second) in itertools.combinations(enumerate(cameras), 2):
         table.add_row(f"{name} and {second}", f"{(hidden[:, one] & hidden[:, other]).mean():.1%}", "", "", "")
     console = Console()

@@ -19,7 +19,6 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-import envs
 from analysis.command import command
 from analysis.curves import thousands
 from experiments import summary, validation
@@ -95,7 +94,7 @@ def show(run: Path, buckets: int | None, console: Console) -> None:
         mark, colour = ("to come", "") if had is None else ("reached", "green") if had >= wanted else ("missed", "red")
         said = "" if had is None else f", {had:.0%} here"
         console.print(f"  {mark} by {thousands(round(step))}: {wanted:.0%} there{said}", style=colour or None)
-    high = envs.reward_range(config.env_id)[1]
+    high = config.reward_range[1]
     for name, opinion in validation.opinions_of(rows, high / (1 - config.gamma)).items():
         verdict = {None: "says nothing", True: "it learns", False: "it fails"}[opinion.learns]
         console.print(f"{name}: {verdict} ({opinion.why})", soft_wrap=True)

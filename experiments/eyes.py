@@ -17,11 +17,11 @@ _ROWS = {
     "eyes-spr": ("--auxiliary spr", "The critic's loss, and SPR: what the next observations' features will be."),
     "eyes-autoencoder": ("--auxiliary autoencoder", "The critic's loss, and the reconstruction of the images."),
     "eyes-latent": (
-        "--goals latent --goal-noise 0 --her-ratio 0.9",
+        "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9",
         "The critic's loss, with goals that are images: latents of a VAE and distances between them (RIG).",
     ),
     "eyes-latent-skewed": (
-        "--goals latent --goal-noise 0 --her-ratio 0.9 --goal-sampling skewed",
+        "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --goal-sampling skewed",
         "The same, with rare images as imagined goals, and a VAE that is trained on (Skew-Fit).",
     ),
     "eyes-goal": ("--goal-loss 1", "The critic's loss, and the regression of the block's position, as a loss alone."),

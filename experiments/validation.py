@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import envs
 from experiments.table import EXPERIMENTS
 from training import logger, run_folder
 from training.logger import Row
@@ -42,7 +41,7 @@ def judged(results: Path) -> list[Judged]:
         config, rows = run_folder.saved_config(folder), logger.read_rows(folder)
         if ":" in config.env_id:  # of a package that may not be installed
             continue
-        low, high = envs.reward_range(config.env_id)
+        low, high = config.reward_range
         if high - low == 1 and any("td_loss_original" in row for row in rows) and (flat := flat_stretch(rows)):
             last = statistics.fmean([row["eval_success"] for row in rows if "eval_success" in row][-2:])
             opinions = opinions_of(flat, high / (1 - config.gamma))

@@ -88,6 +88,7 @@ class LatentGoals:
     def imagine(self, count: int, generator: torch.Generator) -> Tensor:
         """Goals (count, G), float64, that no episode of theirs asked for or reached: of N(0, I), or skewed."""
         if self.pool is not None:
+            self.pool = SkewedGoals(*(part.to(generator.device) for part in self.pool))  # moved once
             return self.pool.sample(count, generator)
         return torch.randn(count, self.size, dtype=torch.float64, device=generator.device, generator=generator)
 
@@ -129,7 +130,8 @@ class LatentGoals:
         fit(self.vae, self.optimizer, pixels, updates, self.generator, weights, tell)
         self._known.clear()
         if self.skewed:
-            self.pool = SkewedGoals(self.encode(pixels), self.weights(pixels))
+            encoded = torch.cat([self.encode(part) for part in pixels.split(CHUNK)])
+            self.pool = SkewedGoals(encoded, self.weights(pixels))
 
     def learn_again(self, ring: Ring, updates: int) -> None:
         """Train the VAE on stored images, skewed, and encode all that is stored anew (Skew-Fit, algorithm 1)."""

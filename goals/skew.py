@@ -41,9 +41,8 @@ class SkewedGoals(NamedTuple):
     weights: Tensor  # (M,) float64, which add up to 1
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Goals (count, G), on the generator's device."""
-        device = generator.device
-        uniform = torch.rand(count, dtype=torch.float64, device=device, generator=generator)
-        upto = self.weights.to(device).cumsum(0)
+        """Goals (count, G); the generator is on their device."""
+        uniform = torch.rand(count, dtype=torch.float64, device=self.goals.device, generator=generator)
+        upto = self.weights.cumsum(0)
         rows = torch.searchsorted(upto, uniform * upto[-1], right=True).clamp(max=len(upto) - 1)
-        return self.goals.to(device)[rows]
+        return self.goals[rows]

@@ -42,6 +42,8 @@ def network_config(config: Config, observations: gym.Space, actions: gym.Space, 
         depth=config.hidden_depth,
         layer_norm=config.layer_norm,
         normalize=config.normalize,
+        # Latents have the prior's scale. Desired ones have the arm at one place: their statistics are not the others'.
+        normalize_goal=config.goals != "latent",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from replay import reshard
 from replay.on_disk import ImagesDamaged
 from training import checkpoint, run_folder
 from training.config.flags import Config
+from training.config.saved import from_json
 from training.errors import UserError, ran_out_of_memory
 from training.ranks import Ranks
 from training.trainer import Trainer
@@ -51,6 +52,7 @@ def open_run(config: Config, ranks: Ranks, say: Callable[[str], None]) -> Opened
                 if (folder / checkpoint.RESUME).is_file():
                     say(f"{folder}: reading the checkpoint ...")
                 first = checkpoint.load(folder / checkpoint.RESUME, "cpu")
+                check_unchanged(folder / run_folder.CONFIG, config, first.get("config"))
                 count, step = int(first.get("ranks", 1)), int(first.get("training_state", {}).get("step", 0))
                 states = [first]
             told = json.dumps([str(folder), count, step])
@@ -76,7 +78,6 @@ def begin(trainer: Trainer, training_state: TrainingState, opened: Opened, tell:
 def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> list[str]:
     """Returns what does not go on as it was, in sentences; raises UserError if the states are not of this run."""
     ranks, config, notes = trainer.ranks, trainer.config, []
-    check_unchanged(opened.folder / run_folder.CONFIG, config, opened.states[0].get("config"))
     try:
         training_state.load_state_dict(opened.states[0]["training_state"], trainer.device)
         state = opened.states[0]["trainer"]
@@ -119,12 +120,11 @@ def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> 
 def check_unchanged(file: Path, config: Config, saved: str | None) -> None:
     """Raises UserError if `config`, read from `file`, is another than what was `saved` with the state; None: an older
     version saved none."""
-    now, before = json.loads(config.to_json()), json.loads(saved or "{}")
-    for name in sorted(before.keys() & now.keys() - set(Config.RESUMABLE)):
-        if now[name] != before[name]:
-            raise UserError(
-                f"{file} says that {name} is {now[name]}, but the run was saved with {before[name]}: put that back."
-            )
+    before = config if saved is None else from_json(saved)
+    for name in (field.name for field in fields(Config) if field.name not in Config.RESUMABLE):
+        now, then = getattr(config, name), getattr(before, name)
+        if now != then:
+            raise UserError(f"{file} says that {name} is {now}, but the run was saved with {then}: put that back.")
 
 
 def fill_again(trainer: Trainer, training_state: TrainingState, saved: int) -> tuple[int, int]:

@@ -45,6 +45,7 @@ class Run:
         self.trainer, self.state, self.folder = trainer, state, folder
         self.place = run_folder.Place(folder)
         self.logger, self.progress = logger, progress
+        trainer.tell = progress.tell
         self.signalled: signal.Signals | None = None
         self.why = ""  # what --stop-rule has to say
         self.stopping: signal.Signals | None = None  # the same, once all ranks know of it

@@ -44,7 +44,12 @@ class Trainer:
         config: of the run.
         ranks: that learn together.
         goal_space: what goals are; None for what the configuration says.
+
+    Attributes:
+        tell: is told what takes long.
     """
+
+    tell: Callable[[str], object] = staticmethod(str)
 
     def __init__(self, config: Config, ranks: Ranks = ALONE, goal_space: GoalSpace | None = None) -> None:
         self.evaluator = evaluator = Evaluator(config, ranks=ranks, goal_space=goal_space)
@@ -191,7 +196,10 @@ class Trainer:
         """Set learning rates, exploration and learned goals to what they are at `step` of the run."""
         self.learner.set_progress(step)
         every, before = self.config.latent_every, max(0, step - self.config.num_envs)
-        if self.latent is not None and self.latent.skewed and step // every > before // every:
+        due = self.latent is not None and self.latent.skewed and step // every > before // every
+        # Of next to nothing, as after a resume with an empty replay, a VAE would learn to forget.
+        if self.latent is not None and due and len(self.ring) >= self.config.learning_starts:
+            self.tell("training the VAE on stored images ...")
             self.latent.learn_again(self.ring, self.config.latent_updates_again)
             self.collector.refresh_goals()
         if (schedule := self.config.noise_schedule) is not None:

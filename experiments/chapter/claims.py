@@ -80,9 +80,9 @@ QUESTIONS = (
         verdict="contradicted on our learner where the networks are told the block's position: 85, 93, 88% with "
         "shifts, 92, 90, 87% without. They do not read the images there: another episode's do as well. Where "
         "the images are needed, on Reach, it is as the chapter says: 1, 9, 1% with shifts, 43, 29, 11% without (three "
-        "seeds each; the factorial where the images are needed). But shifts cost flat pooling as much "
-        "there: 76, 90, 12% in the place of 99, 97, 97%. So coordinates that move are not all of it. For "
-        "SpatialSoftmax the explanation fits: at temperature 1 a shift of 4 pixels moves its features "
+        "seeds each; the factorial where the images are needed). But shifts cost flat pooling, too: "
+        "76, 90, 12% in the place of 99, 97, 97%, most of it in one seed. So coordinates that move are not "
+        "all of it. For SpatialSoftmax the explanation fits: at temperature 1 a shift of 4 pixels moves its features "
         "three times as far as two scenes differ before training (table below). And it is slow rather than "
         "dead: with twice the budget D comes to 27% on Reach (one seed). The chapter stopped its run early.",
     ),
@@ -112,8 +112,8 @@ QUESTIONS = (
         verdict="flat pooling without shifts is best: B 99, 97, 97%, C (flat, shifts) 76, 90, 12%, A (SpatialSoftmax) "
         "43, 29, 11%, D (SpatialSoftmax, shifts) 1, 9, 1%, three seeds each. That is nearest to the "
         "chapter's second row (B far above D), but A and C are not like D: either of the two changes costs "
-        "much, and both together nearly all. B is at 50% after 5K steps, the others not by 16K, but for "
-        "two seeds of C. From a temperature of 0.1 A comes to 59% (one seed). Here no policy does anything "
+        "much, and both together nearly all. B is at 50% after 5K to 9K steps, the others not by 16K, but "
+        "for two seeds of C. From a temperature of 0.1 A comes to 59% (one seed). Here no policy does anything "
         "without its own images. What A and C reach they do not keep: in 86 to 100% of their episodes "
         "the hand is at the goal at some step. D is slow rather than flat: with twice the budget it comes to "
         "27% (one seed). Weakness: Reach, not Push, and our learner.",

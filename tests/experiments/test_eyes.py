@@ -16,8 +16,8 @@ MAY_DIFFER = {
     "eyes-spr": {"auxiliary"},
     "eyes-autoencoder": {"auxiliary"},
     # What lends goals is part of the method: images between two goals are none, and a tenth keeps its own goal.
-    "eyes-latent": {"goals", "goal_noise", "her_ratio"},
-    "eyes-latent-skewed": {"goals", "goal_noise", "her_ratio", "goal_sampling"},
+    "eyes-latent": {"goals", "goal_noise", "goal_tries", "her_ratio"},
+    "eyes-latent-skewed": {"goals", "goal_noise", "goal_tries", "her_ratio", "goal_sampling"},
     "eyes-goal": {"goal_loss"},
     # Without the critic's gradient, features that nothing else trains would be no input: the estimate is.
     "eyes-goal-alone": {"goal_loss", "routing", "goal_input", "goal_motion", "encoder_learning_rate"},

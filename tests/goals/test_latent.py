@@ -22,10 +22,10 @@ SIDE, ENVS, SLOTS = 12, 2, 9
 class Squares:
     """Draws a goal as a dark square where its first two numbers say, on white."""
 
-    drawn = 0
+    rendered = 0
 
     def __call__(self, goals: NDArray[np.float64]) -> NDArray[np.uint8]:
-        self.drawn += len(goals)
+        self.rendered += len(goals)
         images = np.full((len(goals), SIDE, SIDE, 3), 255, np.uint8)
         for image, (x, y, _) in zip(images, goals, strict=True):
             image[int(x) : int(x) + 3, int(y) : int(y) + 3] = 20
@@ -138,9 +138,9 @@ def test_a_goal_is_rendered_once_and_anew_after_the_vae_has_moved() -> None:
     squares, goals = space.render, np.array([[1.0, 2.0, 0.0], [5.0, 5.0, 0.0]])
     assert isinstance(squares, Squares)
     first = space.desired(goals)
-    assert space.desired(goals[::-1]).equal(first.flip(0)) and squares.drawn == 2
+    assert space.desired(goals[::-1]).equal(first.flip(0)) and squares.rendered == 2
     space.learn(torch.from_numpy(squares(goals)), 1)
-    assert not space.desired(goals).equal(first) and squares.drawn == 6
+    assert not space.desired(goals).equal(first) and squares.rendered == 6
 
 
 def test_a_saved_space_goes_on_as_if_nothing_had_happened() -> None:

@@ -23,7 +23,8 @@ from training.evaluator import Evaluator
 from training.rollout.evaluate import evaluate
 from training.trainer import Trainer
 
-FLAGS = ("--goals", "latent", "--obs", "honest", "--goal-noise", "0", "--her-ratio", "0.9", "--prior-ratio", "0.5",
+FLAGS = ("--goals", "latent", "--obs", "honest", "--goal-noise", "0", "--goal-tries", "1",
+         "--her-ratio", "0.9", "--prior-ratio", "0.5",
          "--goal-sampling", "skewed", "--latent-frames", "50", "--latent-updates", "2", "--latent-every", "80",
          "--latent-updates-again", "2", "--latent-size", "4", "--num-envs", "2", "--buffer-size", "400",
          "--max-episode-steps", "10", "--cameras", "close", "--pooling", "flat")  # fmt: skip

@@ -16,11 +16,12 @@ class Latent:
     goals: Literal["environment", "latent"] = "environment"
     """What a goal is: the environment's own numbers, or an image of the goal, as the latent mean that a VAE makes of
     it. Then rewards are distances in latent space, and of the environment's numbers the networks see nothing. For
-    Fetch tasks with an object, with --obs honest or pixels-only and --goal-noise 0."""
+    Fetch tasks with an object, with --obs honest or pixels-only, --goal-noise 0 and --goal-tries 1."""
     goal_sampling: Literal["prior", "skewed"] = "prior"
     """Where latent goals that no episode reached come from (--prior-ratio): the VAE's prior N(0, I), as in RIG; or
     stored images, each with a probability proportional to 1 / p(image) under the VAE, which is trained on again, as in
-    Skew-Fit. Where fewer than a tenth of the images would count, the power is nearer to 0 than -1."""
+    Skew-Fit. Where fewer than a tenth of the images would count, the power is raised from -1
+    towards 0 until a tenth count."""
     prior_ratio: float = 0.5
     """Fraction of a minibatch that gets such a goal. --her-ratio counts it in: with 0.9, as in RIG, a tenth keeps its
     own goal, and four tenths get one from later in their episode."""
@@ -54,7 +55,8 @@ def problems(config: Config) -> list[str]:
     if config.goals != "latent":
         given = [one.name for one in fields(Latent) if getattr(config, one.name) != one.default]
         flags = ", ".join("--" + name.replace("_", "-") for name in given)
-        return [f"{flags} is of --goals latent: say that too, or leave it out."] if given else []
+        verb = "belong" if len(given) > 1 else "belongs"
+        return [f"{flags} {verb} to --goals latent: say that too, or leave it out."] if given else []
     found = []
     if config.obs not in HONEST:
         found.append(f"--goals latent hides where the object is, which --obs {config.obs} shows: say --obs honest.")
@@ -62,6 +64,12 @@ def problems(config: Config) -> list[str]:
         found.append("--goals latent hides the object's position from the critic too: leave out --critic-obs state.")
     if config.goal_loss:
         found.append("--goal-loss regresses the object's position in metres: say --goal-loss 0 with --goals latent.")
+    if config.goal_tries > 1:
+        found.append(
+            "--goals latent cannot tell whether the object moved, for the arm moves latents too: say --goal-tries 1."
+        )
+    if config.her_strategy == "none":
+        found.append("--her-strategy none lends no goals: leave it out with --goals latent, which lends imagined ones.")
     if config.goal_noise:
         found.append("--goals latent lends goals as they were reached or sampled: say --goal-noise 0.")
     if config.freeze:

@@ -30,8 +30,8 @@ PRESETS: dict[str, Config] = {
     # replay keeps the estimates, and seven of eight updates of the networks sample all of it without encoding an image.
     "push-pixels": PUSH_PIXELS,
     # push-pixels in pick-and-place's task and steps, and so with twice as many updates of actor and critics as there.
-    # The ring keeps every image, as in push-pixels. Where goals lie highest, the close cameras lose a block: these look
-    # 15 cm higher.
+    # The ring keeps every image, as in push-pixels. Where goals lie highest, a block leaves the close images: these
+    # cameras look 15 cm higher.
     "pick-and-place-pixels": replace(PUSH_PIXELS, preset="pick-and-place-pixels", env_id=PICK_AND_PLACE.env_id,
                                      total_steps=PICK_AND_PLACE.total_steps, cameras=("high", "high-mirror"),
                                      buffer_size=85_000, save_every=40_000),

@@ -185,6 +185,8 @@ def run_needs(config: Config, device: torch.device) -> dict[torch.device, int]:
     needs = {cpu: PROCESS}
     needs[learner] = needs.get(learner, 0) + learner_need(config)
     needs[cpu if in_host else learner] += one * config.buffer_size
+    if config.view is not None and config.goals == "latent":  # as they are collected, joined, and parted for a test
+        needs[cpu] += 3 * config.latent_frames * math.prod(config.view.shape)
     return needs
 
 

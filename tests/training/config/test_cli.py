@@ -25,7 +25,7 @@ from training.config.validation import check
 
 # The least that goals as images need of push-pixels.
 _CRITIC = ["push-pixels", "--routing", "critic", "--goal-loss", "0", "--goal-input", "off", "--no-goal-motion"]
-LATENT = [*_CRITIC, "--goals", "latent", "--goal-noise", "0"]
+LATENT = [*_CRITIC, "--goals", "latent", "--goal-noise", "0", "--goal-tries", "1"]
 
 REFUSED = {
     "unknown preset": ("psuh", "there is no preset psuh: did you mean push?"),
@@ -302,10 +302,12 @@ def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str
             "leave it out with --encoder pretrained",
         ),
         (["push", "--resume-without-replay"], "name the run with --resume"),
-        (["push-pixels", "--goal-sampling", "skewed"], "--goal-sampling is of --goals latent: say that too"),
+        (["push-pixels", "--goal-sampling", "skewed"], "--goal-sampling belongs to --goals latent: say that too"),
         (["push", "--goals", "latent"], "hides where the object is, which --obs state shows: say --obs honest"),
         (["push-pixels", "--goals", "latent"], "say --goal-loss 0 with --goals latent"),
         ([*LATENT, "--goal-noise", "1"], "as they were reached or sampled: say --goal-noise 0"),
+        ([*LATENT, "--goal-tries", "8"], "the arm moves latents too: say --goal-tries 1"),
+        ([*LATENT, "--her-strategy", "none"], "--her-strategy none lends no goals"),
         ([*LATENT, "--obs", "chapter"], "hides where the object is, which --obs chapter shows: say --obs honest"),
         ([*LATENT, "--routing", "actor", "--critic-obs", "state"], "leave out --critic-obs state"),
         ([*LATENT, "--show-goal-marker"], "shows the VAE a goal in every image"),

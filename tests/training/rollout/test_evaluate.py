@@ -109,7 +109,7 @@ def test_ever_is_success_at_any_step_and_what_left_the_goal_again_is_said() -> N
 
 
 def test_distances_are_those_of_each_episodes_last_observation() -> None:
-    """Of 2 + 5, 1 + 1 and 4 + 3 steps, each 5 cm."""
+    """Episodes have 2 + 5, 1 + 1 and 4 + 3 steps, each of 5 cm."""
     result = evaluated(5)
     assert result.distances == pytest.approx([0.10, 0.05, 0.20, 0.25, 0.05])
     assert result.to_dict()["final_distance_median_cm"] == pytest.approx(10)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> 
 def check_unchanged(file: Path, config: Config, saved: str | None) -> None:
     """Raises UserError if `config`, read from `file`, is another than what was `saved` with the state; None: an older
     version saved none."""
-    before = config if saved is None else from_json(saved)
+    before = from_json(json.dumps(asdict(config) | json.loads(saved or "{}")))
     for name in (field.name for field in fields(Config) if field.name not in Config.RESUMABLE):
         now, then = getattr(config, name), getattr(before, name)
         if now != then:

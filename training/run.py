@@ -202,7 +202,7 @@ class Run:
         if self.saving > SILENCE:  # as long as the last time, about
             self.progress.tell("saving ...")
         saved: dict[str, Any] = {"trainer": self.trainer.state_dict(), "training_state": self.state.state_dict()}
-        saved["config"] = self._config()
+        saved["config"] = self.trainer.config.fixed_json()
         self.trainer.ranks.save(saved, self.folder, self.state.step)
         if self.logger is not None:
             checkpoint.save(self._model(), self.folder / checkpoint.MODEL)
@@ -216,15 +216,11 @@ class Run:
         return self.trainer.ranks.count == 1 and time.monotonic() - self.saved > wait
 
     def _model(self) -> dict[str, Any]:
-        """All that acting needs."""
-        policy, goals = self.trainer.agent.policy_state(), self.trainer.latent
-        model = {"policy": policy, "step": self.state.step, "config": self._config()}
-        return model if goals is None else model | {"goals": goals.policy_state()}
-
-    def _config(self) -> str:
-        """The configuration without names of folders: it may go to another machine."""
+        """All that acting needs, without names of folders: it may go to another machine."""
         config = dataclasses.replace(self.trainer.config, run_dir=None, resume=None, resume_without_replay=False)
-        return config.to_json()
+        model = {"policy": self.trainer.agent.policy_state(), "step": self.state.step, "config": config.to_json()}
+        goals = self.trainer.latent
+        return model if goals is None else model | {"goals": goals.policy_state()}
 
     def conclude(self, console: Console) -> int:
         """What is left when the loop has ended: how to go on, or the final evaluation. Returns the exit code."""

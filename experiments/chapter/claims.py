@@ -115,6 +115,7 @@ QUESTIONS = (
          "reach-nature", "reach-actor", "reach-separate", "reach-both"),
         "`python train.py chapter --env-id FetchReach-v4 --obs pixels-only`, with the flags of a cell.",
         whose="Our question",
+        unmatched="reach-cell-d-twice has twice the steps.",
         verdict="flat pooling without shifts is best: B 99, 97, 97%, C (flat, shifts) 76, 90, 12%, A (SpatialSoftmax) "
         "43, 29, 11%, D (SpatialSoftmax, shifts) 1, 9, 1%, three seeds each. That is nearest to the "
         "chapter's second row (B far above D), but A and C are not like D: either of the two changes costs "

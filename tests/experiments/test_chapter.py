@@ -51,6 +51,7 @@ REACH_MAY_DIFFER = {
     "reach-cell-b": {"pooling"},
     "reach-cell-c": {"pooling", "shift_pad"},
     "reach-cell-d": {"shift_pad"},
+    "reach-cell-d-twice": {"shift_pad", "total_steps"},
     "reach-temperature-0.1": {"softmax_temperature"},
     "reach-nature": {"encoder"},
     **{f"reach-{routing}": {"routing"} for routing in ("actor", "separate", "both")},

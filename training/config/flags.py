@@ -240,6 +240,11 @@ class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
+    def fixed_json(self) -> str:
+        """The flags that a resume may not change, and their values."""
+        values = dataclasses.asdict(self)
+        return json.dumps({name: value for name, value in values.items() if name not in self.RESUMABLE})
+
     def digest(self) -> str:
         """Short hash of all that makes this run what it is."""
         ours = {"total_steps": self.total_steps}  # a longer run is another one, though it may be resumed into it

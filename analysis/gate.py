@@ -34,6 +34,7 @@ from torch import Tensor
 import envs
 from analysis.command import command
 from envs.rendering import captions
+from goals.latent import CHUNK, LEARNING_RATE
 from goals.vae import VAE, Losses, fit
 from training import frames
 from training.config.latent import Latent
@@ -42,10 +43,8 @@ from training.frames import Frames
 from training.latent import HELD_OUT, r_squared
 
 GATE = 0.8
-LEARNING_RATE = 1e-3
 SHOWN = 4  # images of each setting
 SIDE = 144  # pixels, that each is enlarged to
-CHUNK = 256
 
 
 @dataclass(frozen=True)

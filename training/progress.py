@@ -72,10 +72,10 @@ class Progress:
         self.tell("learning", "" if self.live else self._line())
 
     def tick(self, step: int, seconds: float) -> None:
-        """Show the step between two rows: in the table, and in lines until there is a first row."""
+        """Show the step between two rows, in the table or as a line, whenever SILENCE seconds have gone."""
         if time.monotonic() - self.said > SILENCE:
             self.seen |= {"step": step, "seconds": seconds}
-            self.tell("learning", "" if self.latest else f"step {step:>8} of {self.config.total_steps}")
+            self.tell("learning", f"step {step:>8} of {self.config.total_steps}")
 
     def tell(self, doing: str, line: str | None = None) -> None:
         """Show what is going on, in the table or as a line (`line`, if it is to be another one; empty for none)."""

@@ -43,7 +43,7 @@ def test_what_takes_long_is_told_every_few_seconds(monkeypatch: pytest.MonkeyPat
     assert len(said) == 1 + 100 // 5
 
 
-def test_before_the_first_row_steps_are_told_and_the_position_error_is_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_between_rows_steps_are_told_and_each_row_has_the_position_error(monkeypatch: pytest.MonkeyPatch) -> None:
     now, screen = [0.0], io.StringIO()
     monkeypatch.setattr(progress_module.time, "monotonic", lambda: now[0])
     with Progress(tiny_config("--total-steps", "5000"), Console(file=screen)) as progress:
@@ -52,9 +52,11 @@ def test_before_the_first_row_steps_are_told_and_the_position_error_is_in_each(m
             now[0] += 1
         progress.show(BEFORE | {"position_error_cm": 1.234})
         now[0] += 100
-        progress.tick(600, 110)  # rows are enough from here on
+        progress.tick(600, 110)
+        progress.tick(608, 111)
     lines = screen.getvalue().splitlines()
-    assert lines[0] == "step       40 of 5000" and len(lines) == 2 and "  error  1.23 cm  " in lines[1]
+    assert lines[0] == "step       40 of 5000" and "  error  1.23 cm  " in lines[1]
+    assert lines[2:] == ["step      600 of 5000"]
 
 
 def test_a_terminal_gets_one_table_that_changes() -> None:

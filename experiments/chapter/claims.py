@@ -167,6 +167,15 @@ QUESTIONS = (
         "Each changes step 2 by a flag or two: `python -m experiments.chapter` lists them.",
     ),
     Question(
+        "seeing-sidebars", "Sidebars where the images are needed",
+        "Step 2 does as well on another episode's images, so a change of its eyes can show little there. What do the "
+        "sidebars change in Reach from images alone?",
+        ("reach-cell-a", "reach-no-feature-norm", "reach-stack-4", "reach-coord-conv", "reach-render-480",
+         "reach-goal-marker", "reach-pad-8"),
+        "Each changes `reach-cell-a` by a flag or two.",
+        whose="Our question",
+    ),
+    Question(
         "probes", "Probes, one at a time",
         "The chapter changed learning rate, updates, k, environments, discount and temperature one at a time, and the "
         "first three together.",

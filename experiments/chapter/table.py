@@ -85,6 +85,10 @@ _SEEING = {
     "reach-actor": (f"{_REACH} --routing actor", "Cell A on Reach, the encoder trained by the actor alone."),
     "reach-separate": (f"{_REACH} --routing separate", "Cell A on Reach, with an encoder each, as SB3 has it."),
     "reach-both": (f"{_REACH} --routing both", "Cell A on Reach, the encoder trained by both losses."),
+    **{
+        f"reach-{name}": (f"{_REACH} {_SIDEBARS[name][0]}", f"Cell A on Reach. {_SIDEBARS[name][1]}")
+        for name in ("no-feature-norm", "stack-4", "coord-conv", "render-480", "goal-marker", "pad-8")
+    },
 }
 
 # Step 2 without its images: all else as in the preset `chapter`.

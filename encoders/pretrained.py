@@ -7,6 +7,7 @@ from typing import Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.fx.experimental import optimization
 
 from encoders import published
 from encoders.base import Encoder
@@ -46,10 +47,13 @@ class Backbone(nn.Module):
 
     Attributes:
         size: F, features of an image.
+        in_bfloat16: make the features of `embed` in bfloat16.
 
     Raises:
         ValueError: as `published.load` does.
     """
+
+    in_bfloat16 = False
 
     def __init__(self, file: str, side: int) -> None:
         super().__init__()
@@ -63,10 +67,17 @@ class Backbone(nn.Module):
         images = pixels.unflatten(-1, (-1, 3)).movedim(-2, 1).flatten(0, 1)  # (N K, H, W, 3)
         return self.network(preprocess(images, self.side, self.mode)).unflatten(0, (len(pixels), -1)).flatten(1)
 
+    def fold_norms(self) -> Self:
+        """Make BatchNorms part of the convolutions before them: nothing is to be trained afterwards."""
+        if any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules()):
+            self.network = optimization.fuse(self.network)
+        return self
+
     @torch.no_grad()
     def embed(self, pixels: Tensor) -> Tensor:
         """The same in float16, which halves what the replay keeps; without gradient."""
-        return self(pixels).half()
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+            return self(pixels).half()
 
     def train(self, mode: bool = True) -> Self:
         return super().train(False)

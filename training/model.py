@@ -106,7 +106,11 @@ def _make_backbone(config: Config) -> Backbone:
 
 def make_frozen(config: Config, device: torch.device) -> Backbone | None:
     """The frozen network that makes features of each image before anything else sees it; None where there is none."""
-    return _make_backbone(config).to(device) if config.view is not None and config.freeze else None
+    if config.view is None or not config.freeze:
+        return None
+    backbone = _make_backbone(config).fold_norms().to(device)
+    backbone.in_bfloat16 = in_bfloat16(config, device)
+    return backbone
 
 
 def in_bfloat16(config: Config, device: torch.device) -> bool:

@@ -211,6 +211,26 @@ def test_each_camera_and_frame_has_its_own_features_in_their_order() -> None:
     assert not torch.allclose(parts[0], parts[1], rtol=0.05)
 
 
+@pytest.mark.parametrize("network", [MobileNetV2, lambda: ResNet((1, 1, 1, 1), bottleneck=True)])
+def test_batchnorms_are_folded_into_convolutions(
+    network: Callable[[], nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever their statistics are, the features stay the same, and in bfloat16 nearly so."""
+    built = network().eval()
+    for module in built.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for numbers in (module.weight.data, module.running_var, module.bias.data, module.running_mean):
+                nn.init.uniform_(numbers, 0.5, 1.5) if numbers is not None else None
+    monkeypatch.setattr(published, "load", lambda _: built)
+    plain, folded, pixels = Backbone("", SIDE), Backbone("", SIDE).fold_norms(), random_images(3)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    expected, scale = plain(pixels), plain(pixels).std()
+    assert expected.std(0).mean() > 0.01 * scale
+    torch.testing.assert_close(folded(pixels), expected, rtol=1e-3, atol=float(1e-4 * scale))
+    folded.in_bfloat16 = True
+    torch.testing.assert_close(folded.embed(pixels).float(), expected, rtol=0.05, atol=float(0.05 * scale))
+
+
 def test_trained_further_it_learns_and_its_batchnorms_stand_still() -> None:
     """Told to train, it stays in eval mode: an image's features depend on no other image, and no statistics move."""
     encoder = PretrainedEncoder(Backbone("random", SIDE), 2 * 1280, "flat", 4)

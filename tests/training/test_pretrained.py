@@ -35,7 +35,7 @@ def played(*flags: str) -> Trainer:
 
 @pytest.fixture(scope="module")
 def frozen() -> Iterator[Trainer]:
-    trainer = played(*FROZEN)
+    trainer = played(*FROZEN, "--accelerate", "off")  # in float32, to compare with
     yield trainer
     trainer.close()
 

@@ -57,10 +57,10 @@ class Backbone(nn.Module):
 
     def __init__(self, file: str, side: int) -> None:
         super().__init__()
-        self.network, self.side = published.load(file), side
-        self.size, self.mode = self.network.size, "bilinear"
-        if isinstance(self.network, VisionTransformer):
-            self.mode = "bicubic"
+        network = published.load(file)
+        self.network: nn.Module = network
+        self.side, self.size = side, network.size
+        self.mode = "bicubic" if isinstance(network, VisionTransformer) else "bilinear"
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, H, W, 3 K) uint8 -> (N, K F): the images' features, in their order."""

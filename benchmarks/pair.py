@@ -1,0 +1,96 @@
+"""Environment steps a second of two experiments while they learn: `python -m benchmarks.pair NAME OTHER [--json]`.
+
+Each is train.py with the experiment's flags, in a process of its own, in turn, round after round. Counted are the steps
+and seconds between the first row of metrics.csv after --after steps and the last one: what comes before has fewer
+updates. No evaluation and no film is among them. The ratio is the median of the rounds' ratios.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from benchmarks.alternate import ratios
+from benchmarks.provenance import HERE, provenance
+from experiments.table import named
+from training.errors import RunFailed, UserError, guarded
+
+
+@dataclass(frozen=True)
+class Options:
+    names: tyro.conf.Positional[tuple[str, str]]
+    """Experiments."""
+    steps: int = 2_500
+    """Environment steps of a run."""
+    after: int = 1_200
+    """Steps that are not counted, with which the replay is filled and the first updates warm up."""
+    rounds: int = 3
+    """Runs of each."""
+    threads: int | None = None
+    """Of each learner; None: as train.py chooses them."""
+    json: bool = False
+    """Print one JSON object."""
+
+
+def rate_of(name: str, options: Options) -> float:
+    """Environment steps a second of one run. Raises RunFailed if it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, "run")
+        own = ["--total-steps", str(options.steps), "--log-every", "100", "--eval-every", str(options.steps),
+               "--eval-episodes", "1", "--final-episodes", "1", "--no-video", "--run-dir", str(run)]  # fmt: skip
+        own += [] if options.threads is None else ["--threads", str(options.threads)]
+        command = [sys.executable, "train.py", *named(name).arguments(own)]
+        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RunFailed(f"{name} ended with exit code {done.returncode}: {done.stderr.strip()}")
+        with (run / "metrics.csv").open(newline="") as file:
+            rows = [(float(row["step"]), float(row["seconds"])) for row in csv.DictReader(file)]
+    counted = [row for row in rows if options.after <= row[0] < options.steps]
+    (first, begun), (last, ended) = counted[0], counted[-1]
+    return (last - first) / (ended - begun)
+
+
+def report_of(options: Options) -> dict[str, Any]:
+    report: dict[str, Any] = {**provenance(), "steps": options.steps, "after": options.after}
+    rates: dict[str, list[float]] = {name: [] for name in options.names}
+    for number in range(options.rounds):
+        for name in options.names:
+            rates[name].append(rate_of(name, options))
+            said = f"  round {number + 1} of {options.rounds}: {name}: {rates[name][-1]:.1f} steps/s"
+            print(said, file=sys.stderr, flush=True)
+    first, second = rates.values()
+    return {**report, "steps_per_second": rates, "ratio": statistics.median(ratios(first, second))}
+
+
+def run(options: Options) -> int:
+    if options.rounds < 1 or not 0 < options.after <= options.steps - 500 or len(set(options.names)) < 2:
+        raise UserError("name two experiments; --rounds is at least 1, and --steps 500 more than --after.")
+    for name in options.names:
+        named(name)  # raises UserError if there is none, before anything runs
+    report = report_of(options)
+    if options.json:
+        print(json.dumps(report, indent=2))
+        return 0
+    for name, rates in report["steps_per_second"].items():
+        print(f"{name}: {statistics.median(rates):.1f} steps/s ({min(rates):.1f} to {max(rates):.1f})")
+    print(f"{report['ratio']:.2f}x, on {report['machine']}, {report['cores']} cores, load {report['load_before']:.1f}")
+    return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = tyro.cli(Options, args=arguments, prog="python -m benchmarks.pair", description=__doc__)
+    return guarded("benchmarks.pair", lambda: run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

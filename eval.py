@@ -42,19 +42,19 @@ class Arguments:
     episodes: int = 100
     """Episodes to play without exploration."""
     seed: int | None = None
-    """Seed of the episodes; None takes the one that the run closed with: the same episodes, on as many ranks."""
+    """Seed of the episodes; None takes that of the run's closing evaluation: the same episodes, on as many ranks."""
     video: Path | None = None
     """Film some of the episodes into this file (mp4)."""
     keypoints: Path | None = None
     """Film some of the episodes into this file, with the SpatialSoftmax's points drawn on what the agent sees."""
     blindfold: bool = False
-    """Evaluate with black images, and with those of another episode, too: an agent that sees must fail."""
+    """Evaluate also with black images and with images of another episode: an agent that uses its images must fail."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
 
 def run(arguments: Arguments) -> None:
-    """Raises UserError for anything that is not there or cannot be."""
+    """Evaluate, film and print as `arguments` say. Raises UserError for invalid arguments and missing files."""
     if not 1 <= arguments.episodes <= 1_000_000:
         raise UserError(f"--episodes is {arguments.episodes}: ask for at least 1 and at most 1000000.")
     if arguments.seed is not None and not 0 <= arguments.seed < END:
@@ -64,7 +64,7 @@ def run(arguments: Arguments) -> None:
             raise UserError(f"{flag} is {path}: name a file that ends in .mp4.")
     folder, file = run_folder.folder_and_model(arguments.run)
     config = run_folder.config_of(arguments.run)
-    if config.device.startswith("cuda"):  # what was learned on a GPU plays without one too
+    if config.device.startswith("cuda"):  # a policy trained on a GPU plays without one too
         config = dataclasses.replace(config, device="auto")
     if arguments.blindfold and not config.layout.pixels:
         raise UserError(
@@ -77,7 +77,7 @@ def run(arguments: Arguments) -> None:
         seed = evaluator.seeds["final_evaluation"] if arguments.seed is None else arguments.seed
         points = None if arguments.keypoints is None else keypoints(evaluator.agent, config.frame_stack)
         console = Console(markup=False, quiet=arguments.json)
-        # First, for it may turn out that nothing can be rendered or written:
+        # Films first, because rendering or writing may turn out to be impossible:
         if arguments.video is not None:
             film(evaluator, arguments.video, seed, console)
         if arguments.keypoints is not None:
@@ -115,7 +115,7 @@ def run(arguments: Arguments) -> None:
 
 
 def film(evaluator: Evaluator, path: Path, seed: int, console: Console, overlay: envs.Overlay | None = None) -> None:
-    """Raises UserError if the file cannot be written."""
+    """Film episodes into `path`. Raises UserError if the file cannot be written."""
     config, play = evaluator.config, evaluator.policy.deterministic()
     tell = Counted(console.print, f"filming {FILMED} episodes", FILMED)
     try:

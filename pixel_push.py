@@ -44,10 +44,10 @@ def load(run: str | Path, seed: int = 0) -> TrainedPolicy:
     Args:
         run: a run's folder, whose latest model is loaded; or a model, such as "runs/NAME/best.pt", which may have been
             copied anywhere: it needs nothing beside it.
-        seed: for the actions that are sampled where `predict` is not deterministic.
+        seed: seed of the actions that `predict` samples where it is not deterministic.
 
     Raises:
-        UserError: one sentence, if there is no such run, it has saved no model or one of other networks, or its
+        UserError: one sentence, if the run does not exist, has no model or a model of other networks, or its
             environment cannot be built.
     """
     config = run_folder.config_of(Path(run))
@@ -56,8 +56,8 @@ def load(run: str | Path, seed: int = 0) -> TrainedPolicy:
         return TrainedPolicy(config, run_folder.folder_and_model(Path(run))[1], seed)
 
 
-# Of the processor, while a policy acts; torch's own number is as before afterwards. A single observation gains nothing
-# from more, and beside other busy processes threads wait for one another for most of the time.
+# CPU threads while a policy acts; torch's own number is restored afterwards. A single observation gains nothing from
+# more threads, and beside other busy processes threads mostly wait for one another.
 THREADS = 1
 
 
@@ -67,15 +67,15 @@ class TrainedPolicy:
     Args:
         config: the run's.
         file: the saved model.
-        seed: for the actions that are sampled.
+        seed: seed of the sampled actions.
 
     Attributes:
-        observation_space: what one environment of `make_env()` observes: "observation", "achieved_goal" and
-            "desired_goal"; where the policy sees, also "pixels" (84, 84, 3 x cameras x images in a stack) uint8.
+        observation_space: observations of one environment of `make_env()`: "observation", "achieved_goal" and
+            "desired_goal"; from pixels, also "pixels" (84, 84, 3 x cameras x images in a stack) uint8.
         action_space: the environment's.
-        env_steps: steps of training that the model has behind it.
-        score: of a best.pt, the success rate of the evaluation that it was chosen for: the highest of many, and so
-            likely higher than that of other episodes. None of a model.pt.
+        env_steps: environment steps that the model was trained for.
+        score: for a best.pt, the success rate in the evaluation for which it was chosen: the highest of many, and so
+            likely higher than in other episodes. None for a model.pt.
     """
 
     def __init__(self, config: Config, file: Path, seed: int) -> None:
@@ -110,16 +110,16 @@ class TrainedPolicy:
         """Choose an action for an observation, or one for each of a batch.
 
         Args:
-            obs: from `observation_space`; in a batch every array has an axis more, (N, ...). Other keys are ignored.
-            state: what the last call returned; None where episodes begin. It holds what the policy remembers: where it
-                took the object to be. (The images of a stack stand side by side in "pixels".) Ignored by a policy that
-                remembers nothing, as by SB3's.
-            episode_start: (N,) bool, which of the batch begin an episode though there is a state; None for none.
+            obs: from `observation_space`; in a batch, every array has a leading axis, (N, ...). Other keys are ignored.
+            state: the state that the last call returned; None where episodes begin. It holds the policy's last estimate
+                of the object's position. (Stacked images are channels of "pixels".) Ignored by a policy without memory,
+                as in SB3.
+            episode_start: (N,) bool, which observations begin an episode although a state is given; None for none.
             deterministic: take the tanh of the mean; else sample.
 
         Returns:
-            The action (A,) or actions (N, A), in the action space and of its dtype; and the new state, None of a policy
-            that remembers nothing.
+            The action (A,) or actions (N, A), in the action space and of its dtype; and the new state, None for a
+            policy without memory.
 
         Raises:
             ValueError: one sentence, if `obs` does not fit the observation space, or `state` and `episode_start` are of
@@ -137,7 +137,7 @@ class TrainedPolicy:
         episode_start: NDArray[np.bool_] | None,
         deterministic: bool,
     ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
-        """The same, of arrays (N, ...)."""
+        """Choose actions for arrays (N, ...); other arguments as for `predict`."""
         shown = self._policy.without_images(batch)
         if self.config.layout.pixels:  # stacked already
             frames, opens = self._memory(state, episode_start, len(shown.goal))
@@ -150,7 +150,7 @@ class TrainedPolicy:
     def _memory(
         self, state: tuple[NDArray[Any], ...] | None, episode_start: NDArray[np.bool_] | None, rows: int
     ) -> tuple[FrameStack, NDArray[np.bool_]]:
-        """What the policy remembers of `rows` observations, and which of them begin an episode (rows,)."""
+        """Frames with the policy's last estimates, and which of `rows` observations begin an episode, (rows,) bool."""
         frames = self._policy.new_frames()
         if not self._policy.motion:
             return frames, np.ones(rows, bool)
@@ -201,10 +201,10 @@ class TrainedPolicy:
 
 
 class PixelEnv(gym.Wrapper[Any, Any, Any, Any]):
-    """A Fetch environment with "pixels" in its observations, as in training: the run's cameras and stack of images.
+    """An environment with "pixels" in its observations, as in training: the run's cameras and stack of images.
 
     Args:
-        env: of `envs.make_env`.
+        env: from `envs.make_seen`.
         config: the run's, from pixels.
     """
 
@@ -217,12 +217,12 @@ class PixelEnv(gym.Wrapper[Any, Any, Any, Any]):
         self._renderer, self._frames = EnvRenderer(env, config.view), FrameStack(config.frame_stack)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """The environment's reset; the stack is the episode's first image, repeated."""
+        """Reset the environment; the stack repeats the episode's first image."""
         observation, info = self.env.reset(seed=seed, options=options)
         return self._with_pixels(observation, opens=True), info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """The environment's step; the newest image is the last of the stack."""
+        """Step the environment; the newest image is the last of the stack."""
         observation, *outcome = self.env.step(action)
         return self._with_pixels(observation, opens=False), *outcome  # type: ignore[return-value]
 
@@ -237,7 +237,7 @@ class PixelEnv(gym.Wrapper[Any, Any, Any, Any]):
 
 
 def _observation_space(env: gym.Env[Any, Any], config: Config) -> gym.spaces.Dict:
-    """What a run's policy is shown of `env`; "pixels" with the whole stack."""
+    """Observation space of a run's policy in `env`; "pixels" has the whole stack."""
     space: Any = env.observation_space
     if config.view is None:
         return space

@@ -87,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(file=standard_output(), markup=False, quiet=ranks.rank > 0)
 
     def work() -> int:
-        if ranks.rank:  # rank 0 looks at the request first: what is wrong with it is said once
+        if ranks.rank:  # rank 0 checks the arguments first, so that errors are printed once
             ranks.join()
         config = cli.parse(arguments)
         if config.smoke:

@@ -1,4 +1,4 @@
-"""What makes the same `update()` faster. Nothing here changes what is computed, only how it is rounded and stored."""
+"""Speed-ups of `update()`: they change how numbers are rounded and stored, never what is computed."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def use_bfloat16(agent: Agent) -> None:
-    """In the convolutions, the flat trunk behind them, a decoder and the middle layers of actor and critics; weights,
-    losses and optimizers stay float32."""
+    """Compute in bfloat16 in the convolutions, the flat trunk, a decoder and the middle layers of actor and critics;
+    weights, losses and optimizers stay float32."""
     for module in agent.modules():
         if isinstance(module, MLP | Convolutions | FlatTrunk | Autoencoder):
             module.in_bfloat16 = True
 
 
 def fit_cache(agent: Agent) -> None:
-    """Encode so few images at a time that the maps of a layer are still in the cache when the next one reads them."""
+    """Encode CHUNK images at a time: a layer's maps are then still in the cache when the next layer reads them."""
     for module in agent.modules():
         if isinstance(module, PixelEncoder):
             module.chunk = CHUNK
@@ -45,7 +45,7 @@ def fit_cache(agent: Agent) -> None:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Compute with so many threads inside."""
+    """Set torch's number of threads to `count` inside the context; restore the previous number afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -55,10 +55,10 @@ def threads(count: int) -> Iterator[None]:
 
 
 class BareAdam(torch.optim.Adam):
-    """Adam that steps by torch's fused kernel alone, on a CPU.
+    """Adam on a CPU that calls torch's fused kernel directly.
 
-    For networks this small, what torch does around the kernel (grouping tensors, profilers' hooks) takes longer than
-    Adam itself. What is computed is the same to the last bit; hooks after a step are not called.
+    For networks this small, torch's work around the kernel (grouping tensors, profiler hooks) takes longer than Adam
+    itself. Results equal torch's Adam bit for bit; post-step hooks are not called.
     """
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -68,7 +68,7 @@ class BareAdam(torch.optim.Adam):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """A step of every parameter that has a gradient (Kingma & Ba 2015)."""
+        """Update every parameter that has a gradient (Kingma & Ba 2015)."""
         for hook in self._optimizer_step_pre_hooks.values():
             hook(self, (), {})
         for group in self.param_groups:
@@ -95,27 +95,27 @@ class BareAdam(torch.optim.Adam):
                 maximize=False,
             )
 
-    step.hooked = True  # type: ignore[attr-defined]  # else torch wraps it, which is what takes long
+    step.hooked = True  # type: ignore[attr-defined]  # otherwise torch wraps `step`, and the wrapper is the slow part
 
     def _begin(self, parameter: Tensor) -> dict[str, Tensor]:
-        """The state before a parameter's first step."""
+        """Create the optimizer state of a parameter before its first step."""
         moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
         self.state[parameter] = {"step": torch.zeros((), dtype=torch.float32), **moments}
         return self.state[parameter]
 
 
 def set_up(count: int) -> None:
-    """Set up this process for a learner: so many threads for what a CPU computes, and float32 that is float32."""
+    """Set up this process for a learner: `count` CPU threads, freed memory kept, convolutions in full float32."""
     torch.set_num_threads(count)
     keep_memory()
-    torch.backends.cudnn.allow_tf32 = False  # by default a GPU's convolutions round weights to 10 bits
+    torch.backends.cudnn.allow_tf32 = False  # by default, convolutions on a GPU round to TF32's 10-bit mantissa
 
 
 def keep_memory() -> None:
     """Tell glibc to keep freed memory instead of handing it back.
 
-    Every intermediate tensor above 128 KiB would otherwise be mapped afresh, and its page faults cost more than the
-    arithmetic on it. Does nothing where the C library is another one.
+    Otherwise every intermediate tensor above 128 KiB would be mapped anew, and its page faults would cost more than its
+    arithmetic. Does nothing with another C library.
     """
     M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
     try:

@@ -1,4 +1,4 @@
-"""The networks and normalisers of an agent: what they read, how it acts, and what of it is saved."""
+"""The networks and normalisers of an agent: their inputs, acting, and saving what acting needs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from encoders import Encoder
 from encoders.normalizer import Normalizer
 from replay.batch import Batch, Observation
 
-# In one step an estimate moves by a small fraction of a standard deviation of object positions; times 10 it is no small
-# input. 10 was chosen once and not tuned.
+# Factor of the motion input: per step, an estimate moves by only a small fraction of the standard deviation of object
+# positions. 10 was chosen once and not tuned.
 MOTION = 10.0
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes of what actor and critics read and return, and how they are built."""
+    """Input and output sizes of actor and critics, and their architecture."""
 
     vector_size: int  # V
     goal_size: int  # G
@@ -34,29 +34,29 @@ class NetworkConfig:
     layer_norm: bool = True  # after each hidden layer of the critics
     normalize: bool = True  # the inputs, by running mean and standard deviation
     normalize_goal: bool = True  # goals too
-    state_size: int = 0  # S, of a critic that reads the observation "state" in the place of the encoder's features
+    state_size: int = 0  # S: the critic reads the observation "state" instead of the encoder's features; 0: it does not
 
 
 class Acted(NamedTuple):
     action: Tensor  # (N, A) in [-1, 1]
-    goal_estimate: Tensor | None  # (N, G), where the agent takes the achieved goal to be, in its own units
+    goal_estimate: Tensor | None  # (N, G), estimated achieved goal in the goal's own units; None without estimate
 
 
 class Agent(nn.Module):
     """Encoder, actor, twin critic, their targets, and normalisers of the inputs.
 
     Args:
-        encoders: the critic's, which is the actor's as well unless there is a second one.
+        encoders: one encoder, shared by critic and actor; or two, the critic's and the actor's.
         config: sizes.
-        target_encoder: give the target critic a copy of the encoder that moves by polyak (as in SB3).
+        target_encoder: give the target critic a polyak-averaged copy of the encoder (as in SB3).
         auxiliaries: other losses that train the encoder, by name. "goal_regression", a `GoalRegression`, also estimates
             the achieved goal for actor and critic.
-        goal_input: what actor and critic read: "concat", features and estimate; "replace", the estimate in place of
-            the features of the images; "off", features alone.
-        goal_from_estimate: show actor and critic the goal as seen from the estimate.
-        goal_motion: with `goal_input` "replace", show them how far the estimate has moved in a step, too.
-        goal_from_state: show a critic that reads the state the goal as seen from the achieved goal.
-        device, seed: where it lives; the seed of initial weights and action noise.
+        goal_input: input of actor and critic: "concat", features and estimate; "replace", the estimate instead of the
+            image features; "off", features alone.
+        goal_from_estimate: give actor and critic the goal relative to the estimate, goal - estimate.
+        goal_motion: with `goal_input` "replace", also give them the estimate's change since the previous step.
+        goal_from_state: give a critic that reads the state the goal relative to the achieved goal.
+        device, seed: device of networks and generator; seed of initial weights and action noise.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Agent(nn.Module):
             self.privileged = Privileged(config.state_size, config.goal_size, config.normalize, goal_from_state)
         sizes = shown + config.goal_size, config.action_size, config.width, config.depth
         critics_size = sizes[0] if self.privileged is None else self.privileged.size
-        with torch.random.fork_rng(devices=[]):  # initial weights depend on the seed alone, and disturb nobody
+        with torch.random.fork_rng(devices=[]):  # initial weights depend on the seed alone; global state is untouched
             torch.manual_seed(seed)
             self.actor, self.critic = Actor(*sizes), TwinCritic(critics_size, *sizes[1:], config.layer_norm)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
@@ -115,7 +115,7 @@ class Agent(nn.Module):
     # ------------------------------------------------------------------ what the networks read
 
     def normalized(self, obs: Observation) -> Observation:
-        """The observations as encoders read them: the vector normalised, all else as it is."""
+        """Observations as the encoders read them: the vector normalised, all other parts unchanged."""
         return obs | {"vector": self.vector_normalizer(obs["vector"])}
 
     def encode(self, obs: Observation) -> Tensor:
@@ -125,13 +125,13 @@ class Agent(nn.Module):
     def with_estimate(
         self, features: Tensor, before: Tensor | None = None, regression: nn.Module | None = None
     ) -> Tensor:
-        """Network input without the goal, (P, I): the features, with the goal regression's estimate beside them or in
-        the place of those of the images, where it is shown. No gradient goes through the estimate.
+        """Network input (P, I) without the goal: the features; with `goal_input` "concat" the estimated achieved goal
+        is appended, with "replace" it replaces the image features. No gradient flows through the estimate.
 
         Args:
             features: (P, F).
-            before: estimate (P, G) of the observation before, in its own units; None for one that has not moved.
-            regression: in the place of the agent's.
+            before: estimate (P, G) at the previous observation, in the goal's own units; None for no motion.
+            regression: used instead of the agent's goal regression.
         """
         if self.goal_input == "off":
             return features
@@ -145,7 +145,7 @@ class Agent(nn.Module):
         return self._replaced(features[:, images:], estimate, before)
 
     def _replaced(self, vector: Tensor, estimate: Tensor, before: Tensor | None) -> Tensor:
-        """Network input (P, I) of a vector (P, V) and an estimate (P, G), both normalised; `before` as for `inputs`."""
+        """Network input (P, I) from normalised vector (P, V) and estimate (P, G); `before` as for `with_estimate`."""
         if not self.goal_motion:
             return torch.cat([vector, estimate], dim=-1)
         assert self.goal_regression is not None
@@ -159,14 +159,14 @@ class Agent(nn.Module):
         return self._replaced(vector, estimate, obs["estimate_before"] if self.goal_motion else None)
 
     def denormalized_estimate(self, inputs: Tensor) -> Tensor:
-        """Estimated achieved goal (P, G) in its own units: the last numbers of the network input (P, I)."""
+        """Estimated achieved goal (P, G) in the goal's own units, from the last G columns of network inputs (P, I)."""
         assert self.goal_regression is not None and self.goal_input != "off"
         return self.goal_regression.denormalize(inputs[:, -self.config.goal_size :])
 
     def state(self, inputs: Tensor, goal: Tensor) -> Tensor:
         """State of actor and critic, (B, S): inputs (P, I) tiled to B rows, then the goals (B, G).
 
-        The goal is normalised, or seen from the estimate of the achieved goal, which is the last of the inputs.
+        The goal is either normalised, or relative to the estimated achieved goal in the last G columns of the inputs.
         """
         inputs = tiled(inputs, len(goal))
         if self.goal_from_estimate:
@@ -177,22 +177,22 @@ class Agent(nn.Module):
         return torch.cat([inputs, goal], dim=-1)
 
     def critic_state(self, inputs: Tensor, goal: Tensor) -> Tensor:
-        """State of the critic (B, S): the actor's, as of `state`, unless it reads the whole state."""
+        """State of the critic (B, S): equal to the actor's (`state`), unless the critic reads the full state."""
         return self.state(inputs, goal) if self.privileged is None else self.privileged.state(inputs, goal)
 
     def auxiliary_losses(self, encoded: Tensor | None, batch: Batch) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-        """Loss and metrics of each auxiliary, from the encoder's features (P, F) of a batch; none where it is not
-        trained."""
+        """Yield loss and metrics of each auxiliary, from the encoder's features (P, F) of a batch; nothing if `encoded`
+        is None (the encoder is not trained)."""
         if encoded is not None:
             for auxiliary in self.auxiliaries.values():
                 yield cast(Auxiliary, auxiliary).loss(encoded, batch)
 
     def noise(self, rows: int) -> Tensor:
-        """(rows, A) standard normal numbers for the actor."""
+        """Standard normal noise (rows, A) for the actor."""
         return torch.randn(rows, self.config.action_size, device=self.device, generator=self.generator)
 
     def target_pairs(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Parameters of the targets, and of the networks that they follow."""
+        """Parameters of the target networks, and of the online networks that they follow."""
         targets: list[Tensor] = list(self.target_critic.parameters())
         online: list[Tensor] = list(self.critic.parameters())
         if self.target_encoder is not None:
@@ -219,11 +219,11 @@ class Agent(nn.Module):
 
     @torch.no_grad()
     def estimate_goal(self, obs: Observation) -> Tensor:
-        """The achieved goals of N observations as estimated from their images, (N, G), in their own units."""
+        """Achieved goals (N, G) estimated from the images of N observations, in the goal's own units."""
         return self.denormalized_estimate(self.with_estimate(self.encode(obs)))
 
     def _read(self, obs: Observation) -> tuple[Tensor, Tensor | None]:
-        """What the actor reads of observations, (N, I), and the achieved goal as estimated from them, (N, G)."""
+        """Actor input (N, I) without the goal, and the estimated achieved goal (N, G), None without estimate."""
         if "estimate" in obs:
             return self.from_estimate(obs), obs["estimate"]
         features = (self.actor_encoder or self.encoder)(self.normalized(obs))
@@ -236,7 +236,7 @@ class Agent(nn.Module):
 
     @property
     def normalizers(self) -> list[Normalizer]:
-        """Those of vector, goal and, with a goal regression, achieved goal; and those of a critic that reads the
+        """Normalisers of vector, goal and, with a goal regression, achieved goal; then those of a critic that reads the
         state."""
         achieved = [] if self.goal_regression is None else [self.goal_regression.normalizer]
         privileged = [] if self.privileged is None else self.privileged.normalizers
@@ -245,7 +245,7 @@ class Agent(nn.Module):
     def normalized_vectors(
         self, vector: Tensor, goal: Tensor, achieved_goal: Tensor, state: Tensor | None = None
     ) -> list[Tensor]:
-        """What the `normalizers` are given of observations, (N, V), (N, G), (N, G) and, where it is read, (N, S)."""
+        """Inputs of the `normalizers`, in order, from (N, V), (N, G), (N, G) and, if the critic reads it, (N, S)."""
         achieved = [] if self.goal_regression is None else [achieved_goal]
         privileged = [] if self.privileged is None or state is None else self.privileged.vectors(state, goal)
         return [vector, goal, *achieved, *privileged]
@@ -253,7 +253,7 @@ class Agent(nn.Module):
     def update_normalizers(
         self, vector: Tensor, goal: Tensor, achieved_goal: Tensor, state: Tensor | None = None
     ) -> None:
-        """Update the running statistics with observations, as of `normalized_vectors`."""
+        """Update the running statistics with observations, given as for `normalized_vectors`."""
         given = self.normalized_vectors(vector, goal, achieved_goal, state)
         for normalizer, inputs in zip(self.normalizers, given, strict=False):
             normalizer.update(inputs)
@@ -261,11 +261,11 @@ class Agent(nn.Module):
     # ------------------------------------------------------------------ saving
 
     def policy_state(self) -> dict[str, Any]:
-        """What `act()` needs."""
+        """Tensors by name that `act()` needs."""
         return {name: value for name, value in self.state_dict().items() if _acts(name)}
 
     def load_policy_state(self, state: dict[str, Any]) -> None:
-        """Raises RuntimeError if the state is not of these networks."""
+        """Load a `policy_state()`. Raises RuntimeError if it belongs to other networks."""
         missing = self.load_state_dict(state, strict=False)
         lacking = [name for name in missing.missing_keys if _acts(name)]
         if lacking or missing.unexpected_keys:
@@ -280,5 +280,5 @@ def _acts(name: str) -> bool:
 
 
 def tiled(rows: Tensor, count: int) -> Tensor:
-    """(P, X) -> (count, X): row b is row b mod P."""
+    """Repeat rows (P, X) to (count, X): output row b is input row b mod P."""
     return rows if len(rows) == count else rows.repeat(count // len(rows), 1)

@@ -1,4 +1,4 @@
-"""The eager update as one CUDA graph: recorded once, launched by one call from then on, without Python in between."""
+"""The eager update as one CUDA graph: captured once, then replayed by a single call, without Python in between."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 import torch
 
-WARMUP = 5  # updates that run as they are: what is made at first use must not be made within the recording
+WARMUP = 5  # eager updates before the capture, so that nothing created at first use is created within the capture
 
 
 class CudaGraphUpdate:
-    """CUDA graph of one update, with the sampling before it where that is possible.
+    """CUDA graph of one update, including the sampling of its minibatch where possible.
 
-    What differs between replays is in tensors that are changed in place (the ring's tables and cursors, or a minibatch
-    that was sampled outside; normalisers, weights, the optimizers' state) and in the registered generators: each replay
-    samples other numbers, also from episodes that were stored after the capture. Nothing in it may wait for the device.
+    Everything that differs between replays of the graph is in tensors changed in place (the ring's tables and cursors,
+    or a minibatch sampled outside; normalisers, weights, optimizer state) and in the registered generators. So each
+    replay samples anew, also from episodes stored after the capture. `step` must never wait for the device.
 
     Args:
-        step: updates, on a minibatch that it samples or finds in its place; returns metrics and other tensors.
-        generators: those that it samples from, on the device.
-        optimizers: those that it steps.
+        step: makes one update, on a minibatch that it samples or that was put in place; returns metrics and tensors.
+        generators: the device's generators that `step` draws from.
+        optimizers: the optimizers that `step` uses.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class CudaGraphUpdate:
         self.result: Any = None
 
     def __call__(self) -> Any:
-        """One update; the tensors that it returns are overwritten by the next."""
+        """Make one update. The next call overwrites the returned tensors."""
         if self.graph is None and self.done < WARMUP:
             self.done += 1
             return self._aside()
@@ -46,15 +46,15 @@ class CudaGraphUpdate:
                 self.graph.register_generator_state(generator)
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
-                    group["capturable"] = True  # not before: torch warns of steps that are not captured
-                    group["lr"] = torch.tensor(group["lr"], device="cuda")  # a number would be the same in all replays
+                    group["capturable"] = True  # only now: torch warns of capturable steps outside a capture
+                    group["lr"] = torch.tensor(group["lr"], device="cuda")  # a float would be constant in all replays
             with torch.cuda.graph(self.graph):
                 self.result = self.step()
         self.graph.replay()
         return self.result
 
     def _aside(self) -> Any:
-        """On a stream other than the default one, as it will be captured."""
+        """Run `step` eagerly on a side stream, as in the capture."""
         self.aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.aside):
             result = self.step()

@@ -13,21 +13,21 @@ from replay.batch import Batch
 
 
 class Features(NamedTuple):
-    """What the networks read of P observations, without the goals. Networks with one encoder have the same tensor."""
+    """Network inputs for P observations, without goals. Networks that share an encoder share the tensor."""
 
-    encoded: Tensor | None  # (P, F), the encoder's output with gradient, for auxiliary losses; None: it is not trained
+    encoded: Tensor | None  # (P, F), encoder output with gradient, for auxiliary losses; None: encoder not trained
     critic: Tensor  # (P, I)
     actor: Tensor  # (P, I)
-    next_critic: Tensor  # (P, I), for the target critic: by the target encoder, where there is one
+    next_critic: Tensor  # (P, I), for the target critic, from the target encoder if there is one
     next_actor: Tensor  # (P, I)
 
     def detach(self) -> Features:
-        """For further updates, which leave the encoder as it is."""
+        """Detach all features, for further updates that leave the encoder unchanged."""
         return Features(None, self.critic.detach(), self.actor.detach(), self.next_critic, self.next_actor)
 
 
 def encode(agent: Agent, batch: Batch) -> Features:
-    """Encode observations with gradient, the next ones without; nothing where an estimate stands for the images."""
+    """Encode observations with gradient and next observations without; encode nothing if estimates replace images."""
     if "estimate" in batch.obs:
         assert "pixels" not in batch.obs, "the replay was asked for both: what is to be encoded?"
         inputs, next_inputs = agent.from_estimate(batch.obs), agent.from_estimate(batch.next_obs)
@@ -51,7 +51,7 @@ def encode(agent: Agent, batch: Batch) -> Features:
 
 
 def next_states(agent: Agent, features: Features, next_goal: Tensor) -> tuple[Tensor, Tensor]:
-    """States (B, S) of the next observations that the actor and the target critic read."""
+    """States (B, S) of the next observations, for the actor and for the target critic."""
     state = agent.state(features.next_actor, next_goal)
     if features.next_critic is features.next_actor:  # one encoder, and no target encoder
         return state, state
@@ -61,11 +61,11 @@ def next_states(agent: Agent, features: Features, next_goal: Tensor) -> tuple[Te
 def actor_states(
     agent: Agent, routing: Routing, features: Features, state: Tensor, batch: Batch
 ) -> tuple[Tensor, Tensor]:
-    """States (B, S) that actor and critic read in an actor's loss that trains an encoder; `state` is the critic's."""
+    """States (B, S) of actor and critic in an actor loss that trains the encoder; `state` is the critic loss's."""
     inputs = features.actor
     critic_step_encodes = routing.critic_trains or (routing.owner == "critic" and len(agent.auxiliaries) > 0)
     shared = agent.actor_encoder is None and critic_step_encodes
-    if shared and features.encoded is not None:  # the critic's backward() has freed the graph of its pass
+    if shared and features.encoded is not None:  # the critic's backward() has freed the encoder's graph
         inputs = agent.with_estimate(agent.encoder(agent.normalized(batch.obs)))
         if agent.privileged is None:
             state = agent.state(inputs, batch.goal)

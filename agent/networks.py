@@ -1,4 +1,4 @@
-"""The actor, the twin critic, and what Q can be."""
+"""The actor, the twin critic, and bounds on Q."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LOG_STD_RANGE = (-20.0, 2.0)
 
 
 class MLP(nn.Module):
-    """`depth` times Linear, LayerNorm if wanted, ReLU; then Linear.
+    """`depth` hidden layers (Linear, optional LayerNorm, ReLU), then a Linear.
 
-    `agent/accelerate.py` may let the layers in the middle compute in bfloat16. The first and the last never do:
-    bfloat16 would round a position in metres to millimetres, and Q values of about -10, whose differences count in
-    hundredths, to sixteenths.
+    `agent/accelerate.py` may let the middle layers compute in bfloat16. The first and last layers never do: bfloat16
+    would round positions in metres to millimetres, and Q values near -10 to sixteenths, although differences of
+    hundredths matter.
     """
 
     def __init__(self, inputs: int, outputs: int, width: int, depth: int, layer_norm: bool) -> None:
@@ -55,7 +55,7 @@ class Actor(nn.Module):
         return mean, log_std.clamp(*LOG_STD_RANGE)
 
     def sample(self, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """A reparametrised action (B, A) and its log-probability (B,), from standard normal `noise` (B, A)."""
+        """Reparametrised action (B, A) and its log-probability (B,), from standard normal `noise` (B, A)."""
         mean, log_std = self(state)
         before_tanh = mean + log_std.exp() * noise
         return before_tanh.tanh(), log_prob(before_tanh, noise, log_std)
@@ -64,8 +64,8 @@ class Actor(nn.Module):
 def log_prob(before_tanh: Tensor, noise: Tensor, log_std: Tensor) -> Tensor:
     """log pi(a) of a = tanh(before_tanh), before_tanh = mean + std * noise; (B, A) each -> (B,).
 
-    The change of variables subtracts log(1 - tanh(u)^2), written as 2 (log 2 - u - softplus(-2 u)) because 1 - tanh^2
-    is rounded to zero from |u| = 9 on.
+    The change of variables subtracts log(1 - tanh(u)^2), written as 2 (log 2 - u - softplus(-2 u)) because float32
+    rounds 1 - tanh(u)^2 to zero from |u| = 9 on.
     """
     gaussian = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)
     log_tanh_slope = 2 * (math.log(2) - before_tanh - F.softplus(-2 * before_tanh))
@@ -87,20 +87,20 @@ class TwinCritic(nn.Module):
 
 @dataclass(frozen=True)
 class QBounds:
-    """Bounds of the optimal soft Q: the lowest reward forever; the highest reward and entropy bonus forever.
+    """Bounds on the optimal soft Q: the lowest reward at every step; the highest reward and entropy at every step.
 
-    The upper one holds for any policy in [-1, 1]^A: none has more entropy than uniform actions, A log 2. The lower one
-    holds for any policy at least as good as uniform actions: those earn at least the lowest reward, and their entropy
-    bonus, left out here, is positive. Both bound Q'(s', a') before the target's entropy term, for log pi of a sampled
-    action is unbounded.
+    The upper bound holds for any policy in [-1, 1]^A: none has more entropy than uniform actions, A log 2. The lower
+    bound holds for any policy at least as good as uniform actions: these earn at least the lowest reward, and their
+    entropy bonus, left out here, is positive. Both bound Q'(s', a') before the target's entropy term is subtracted,
+    because log pi of a sampled action is unbounded.
     """
 
-    reward_range: tuple[float, float]  # the least and the greatest reward of a step, infinite where unknown
+    reward_range: tuple[float, float]  # lowest and highest reward per step, infinite where unknown
     gamma: float
     action_size: int
 
     def clip(self, q: Tensor, log_alpha: Tensor) -> Tensor:
-        """Q (B,) within them at the temperature exp(log_alpha)."""
+        """Clip Q (B,) to the bounds at the temperature exp(log_alpha)."""
         low, high = self.reward_range
         entropy = log_alpha.detach().exp() * self.action_size * math.log(2)
         return q.clamp(min=low / (1 - self.gamma)).minimum((high + self.gamma * entropy) / (1 - self.gamma))
@@ -108,7 +108,7 @@ class QBounds:
 
 @contextmanager
 def frozen(parameters: Sequence[Tensor]) -> Iterator[None]:
-    """Give `parameters` no gradient inside."""
+    """Disable gradients of `parameters` inside the context."""
     for one in parameters:
         one.requires_grad_(False)
     try:

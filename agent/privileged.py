@@ -1,7 +1,7 @@
-"""What a critic reads that is shown the whole state, while the actor has to see (Pinto et al. 2017).
+"""Input of a critic that reads the full state while the actor sees images (Pinto et al. 2017).
 
-The critic is there in training alone. So it may know what the actor's observations hide: nothing of this acts, and a
-policy file leaves it out.
+The critic is used only in training, so it may read what the actor's observations hide. Acting needs nothing of this,
+and a policy file leaves it out.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class Privileged(nn.Module):
     Args:
         state_size: S, numbers of the observation "state", the last G of which are the achieved goal.
         goal_size: G.
-        normalize: by running mean and standard deviation.
-        relative: read goals less the achieved goal; not where they come so already.
+        normalize: normalise by running mean and standard deviation.
+        relative: subtract the achieved goal from goals; False if the goals are relative already.
 
     Attributes:
-        size: numbers of what `state` returns, S + G.
+        size: width of the output of `state`, S + G.
     """
 
     def __init__(self, state_size: int, goal_size: int, normalize: bool, relative: bool) -> None:
@@ -33,19 +33,19 @@ class Privileged(nn.Module):
 
     @property
     def normalizers(self) -> list[Normalizer]:
-        """Those of state and goal."""
+        """Normalisers of state and goal."""
         return [self.normalizer, self.goal_normalizer]
 
     def vectors(self, state: Tensor, goal: Tensor) -> list[Tensor]:
-        """What they normalise of states (N, S) and goals (N, G) as the actor has them."""
+        """Inputs of the `normalizers`, from states (N, S) and the actor's goals (N, G)."""
         return [state, goal - self._origin(state)]
 
     def forward(self, obs: Observation) -> Tensor:
-        """(P, S + G): the normalised state, and, as it is, what goals are relative to."""
+        """Normalised state, then the unnormalised origin that goals are relative to, (P, S + G)."""
         return torch.cat([self.normalizer(obs["state"]), self._origin(obs["state"])], dim=-1)
 
     def state(self, inputs: Tensor, goal: Tensor) -> Tensor:
-        """State of the critic (B, S + G): inputs (P, S + G) of `forward`, tiled to B rows, and goals (B, G)."""
+        """State of the critic (B, S + G), from outputs (P, S + G) of `forward`, tiled to B rows, and goals (B, G)."""
         known, origin = inputs.repeat(len(goal) // len(inputs), 1).tensor_split([-self.goal_size], dim=1)
         return torch.cat([known, self.goal_normalizer(goal - origin)], dim=-1)
 

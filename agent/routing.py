@@ -1,4 +1,4 @@
-"""Which loss trains the encoder, as a table; which optimizer owns which parameters, and their learning rates."""
+"""Table of which loss trains the encoder; the optimizers, their parameters and their learning rates."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ RoutingName = Literal["critic", "actor", "both", "separate", "goal"]
 
 
 class Routing(NamedTuple):
-    """A way of the gradients: with one encoder, or with two, of which the second is the actor's own."""
+    """Gradient routing with one shared encoder, or with two, of which the second is the actor's own."""
 
     encoders: int
     critic_trains: bool  # whether the critic's loss reaches the encoder
     actor_trains: bool  # whether the actor's loss reaches its encoder
-    owner: Literal["critic", "actor"]  # the optimizer that has the encoder, and the auxiliary losses that train it too
-    actor_steps: tuple[str, ...] = ("actor",)  # optimizers that step by the actor's loss
+    owner: Literal["critic", "actor"]  # whose optimizer has the encoder's and the auxiliary losses' parameters
+    actor_steps: tuple[str, ...] = ("actor",)  # optimizers that step on the actor's loss
 
 
 ROUTINGS: dict[str, Routing] = {
@@ -29,12 +29,12 @@ ROUTINGS: dict[str, Routing] = {
     "critic": Routing(1, critic_trains=True, actor_trains=False, owner="critic"),
     # Stable-Baselines3, share_features_extractor=True
     "actor": Routing(1, critic_trains=False, actor_trains=True, owner="actor"),
-    # By the actor's loss the critic's optimizer moves the encoder alone, for the critic is frozen.
+    # On the actor's loss, the critic's optimizer moves only the encoder: the critic is frozen.
     "both": Routing(1, critic_trains=True, actor_trains=True, owner="critic", actor_steps=("actor", "critic")),
     # Stable-Baselines3's default: an encoder each
     "separate": Routing(2, critic_trains=True, actor_trains=True, owner="critic"),
-    # Pinto et al. 2017 (`--critic-obs state`): the critic reads no encoder, but its optimizer has the auxiliary losses,
-    # and with them the encoder.
+    # Pinto et al. 2017 (`--critic-obs state`): the critic reads no features, but its optimizer owns the auxiliary
+    # losses and, with them, the encoder.
     "asymmetric": Routing(1, critic_trains=False, actor_trains=True, owner="critic", actor_steps=("actor", "critic")),
     # The auxiliary losses alone
     "goal": Routing(1, critic_trains=False, actor_trains=False, owner="critic"),
@@ -42,7 +42,7 @@ ROUTINGS: dict[str, Routing] = {
 
 
 def encoder_parameters(agent: Agent) -> list[Tensor]:
-    """The encoder's, and those of the auxiliary losses that stand on it, but for copies that follow by averaging."""
+    """Parameters of the encoder and of the auxiliary losses, without polyak-averaged copies."""
     together = (*agent.encoder.parameters(), *agent.auxiliaries.parameters())
     return [one for one in together if one.requires_grad]
 
@@ -56,16 +56,16 @@ def make_optimizers(
     encoder_learning_rate: float | None = None,
     adam: type[torch.optim.Adam] = torch.optim.Adam,
 ) -> Optimizers:
-    """Adam for "critic", "actor" and, if it is learned, "temperature"; each parameter is in exactly one of them.
+    """Adam for "critic", "actor" and, if learned, "temperature"; each parameter is in exactly one optimizer.
 
-    The encoder, with the auxiliary losses, is in that of `routing.owner`. An encoder of the actor's own is in the
-    actor's.
+    The optimizer named by `routing.owner` owns the encoder and the auxiliary losses. The actor's optimizer owns the
+    actor's own encoder.
 
     Args:
-        encoder_learning_rate: of encoders and auxiliary losses, None for the same as all else.
+        encoder_learning_rate: learning rate of encoders and auxiliary losses; None for `learning_rate`.
 
     Raises:
-        ValueError: for auxiliary losses where the actor's optimizer owns the encoder.
+        ValueError: if there are auxiliary losses but the actor's optimizer owns the encoder.
     """
     if len(agent.auxiliaries) and routing.owner == "actor":
         raise ValueError("auxiliary losses go through the critic's optimizer, which does not own the encoder here")
@@ -90,19 +90,19 @@ def make_optimizers(
 
 
 def scale_learning_rates(optimizers: Optimizers, factor: float) -> None:
-    """Set all learning rates to `factor` of those that the optimizers were made with."""
+    """Set each learning rate to `factor` times its initial value."""
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
             rate = factor * group.setdefault("initial_lr", group["lr"])
-            if isinstance(group["lr"], Tensor):  # which a CUDA graph reads
+            if isinstance(group["lr"], Tensor):  # a CUDA graph reads the tensor: change it in place
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
 
 
 def minimize(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
-    """zero_grad, backward, step. The gradients stay, for their norms to be logged. What the loss does not reach has
-    none, and Adam skips it: old momentum does not move it."""
+    """Call zero_grad, backward and step. Gradients are kept, so that their norms can be logged. Parameters that the
+    loss does not reach have no gradient: Adam skips them, and old momentum does not move them."""
     for optimizer in optimizers:
         optimizer.zero_grad()
     loss.backward()

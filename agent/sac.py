@@ -1,10 +1,10 @@
-"""Soft actor-critic (Haarnoja et al. 2018) for goals. One method an equation, in the order of the update.
+"""Goal-conditioned soft actor-critic (Haarnoja et al. 2018), one method per equation, in the order of the update.
 
 Which loss trains the encoder is a row of the table in `agent/routing.py`. By default ("critic"):
 - the critic's optimizer owns the encoder and the critic;
 - the actor's optimizer owns the actor, which reads `state.detach()`;
 - while the actor's loss runs through the critic, the critic's parameters are frozen;
-- the target critic moves by polyak averaging alone. There is no target encoder (as in DrQ-v2), unless asked for.
+- the target critic moves only by polyak averaging. There is no target encoder (as in DrQ-v2), unless asked for.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class SAC:
 
     Args:
         agent: networks and normalisers.
-        routing: which loss trains the encoder, a key of `ROUTINGS`; the agent has as many encoders as it says.
-        gamma: discount, for the bounds of Q. The target uses the batch's own, `Batch.discount`.
+        routing: a key of `ROUTINGS`: which loss trains the encoder, and how many encoders the agent must have.
+        gamma: discount, for the bounds on Q. The target uses the batch's own, `Batch.discount`.
         tau: polyak step of the target networks.
-        alpha: entropy temperature, or "auto" to learn it for a target entropy of -A, from 0.1 on.
-        reward_range: the least and the greatest reward of a step, infinite where unknown.
-        options: learning rates and class of the optimizers, as of `make_optimizers`.
+        alpha: entropy temperature, or "auto" to learn the temperature, from 0.1, for a target entropy of -A.
+        reward_range: lowest and highest reward per step, infinite where unknown.
+        options: learning rates and class of the optimizers, passed to `make_optimizers`.
     """
 
     def __init__(
@@ -52,22 +52,22 @@ class SAC:
         self.agent, self.routing, self.tau = agent, ROUTINGS[routing], tau
         self.q_bounds = QBounds(reward_range, gamma, agent.config.action_size)
         self.target_entropy = -float(agent.config.action_size)
-        # Learned from 0.1 on, as in pytorch_sac: from 1, SB3's start, entropy outweighs the first rewards of -1 a step.
+        # A learned temperature starts at 0.1, as in pytorch_sac: at 1 (SB3), entropy outweighs early rewards of -1.
         initial = math.log(0.1 if alpha == "auto" else float(alpha))
         self.log_alpha = torch.tensor(initial, device=agent.device, requires_grad=alpha == "auto")
         self.optimizers = make_optimizers(agent, self.routing, log_alpha=self.log_alpha, **options)
-        # Kept as lists, for walking through the modules at every update shows in a profile.
+        # Kept as lists: walking through the modules at every update shows in a profile.
         self.critic_parameters = list(agent.critic.parameters())
         self.target_parameters, self.online_parameters = agent.target_pairs()
 
     def update(self, batch: Batch) -> tuple[Metrics, Features]:
-        """One step of encoder, critic, actor, temperature and target, on a minibatch, its images shifted where that is
-        wanted. Returns metrics and the features of its observations, detached. Waits for nothing."""
+        """Update encoder, critic, actor, temperature and target once, on a minibatch with images already augmented.
+        Returns metrics and the detached features of the observations. Never waits for the device."""
         features = encode(self.agent, batch)
         return self.update_from(features, batch), features.detach()
 
     def update_from(self, features: Features, batch: Batch) -> Metrics:
-        """The same from features that are there. Detached ones, of an update before, leave the encoder as it is."""
+        """Update once from given features. Detached features of an earlier update leave the encoder unchanged."""
         state = self.agent.critic_state(features.critic, batch.goal)  # (B, S)
         metrics = self.update_critic(batch, state, features)
         metrics |= self.update_actor(batch, state, features)
@@ -86,7 +86,7 @@ class SAC:
         return batch.reward + batch.discount * soft_value
 
     def update_critic(self, batch: Batch, state: Tensor, features: Features) -> Metrics:
-        """J_Q = E[(Q1(s, a) - y)^2 + (Q2(s, a) - y)^2] / 2, with the auxiliary losses, into critic and encoder."""
+        """J_Q = E[(Q1(s, a) - y)^2 + (Q2(s, a) - y)^2] / 2, plus auxiliary losses; trains critic and encoder."""
         target = self.target(batch, features)
         q1, q2 = self.agent.critic(state if self.routing.critic_trains else state.detach(), batch.action)
         loss = (F.mse_loss(q1, target) + F.mse_loss(q2, target)) / 2
@@ -97,7 +97,7 @@ class SAC:
         return metrics
 
     def update_actor(self, batch: Batch, state: Tensor, features: Features) -> Metrics:
-        """J_pi = E[alpha log pi(a | s) - min Q(s, a)], into the actor and, where the routing says so, its encoder."""
+        """J_pi = E[alpha log pi(a | s) - min Q(s, a)]; trains the actor and, if the routing says so, its encoder."""
         actor_state = state.detach()
         if self.routing.actor_trains:
             actor_state, state = actor_states(self.agent, self.routing, features, state, batch)

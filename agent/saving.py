@@ -1,4 +1,4 @@
-"""What a learner's future depends on, saved and loaded."""
+"""Saving and loading everything that a learner's further updates depend on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def state_dict(sac: SAC) -> dict[str, Any]:
 
 
 def load_state_dict(sac: SAC, state: dict[str, Any]) -> None:
-    """Continue from `state_dict()`, which may be of a run with a CUDA graph."""
+    """Continue from `state_dict()`, which may come from a run with a CUDA graph."""
     sac.agent.load_state_dict(state["agent"])
     for name, optimizer in sac.optimizers.items():
         optimizer.load_state_dict(state["optimizers"][name])

@@ -1,4 +1,4 @@
-"""Losses beside the critic's that teach an encoder. Each is one file; the critic's optimizer owns its parameters."""
+"""Auxiliary losses that train the encoder beside the critic's, one per file; the critic's optimizer owns them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from auxiliary.spr import SPR
 
 __all__ = ["AUXILIARIES", "Auxiliary", "GoalInput", "GoalRegression", "Sizes", "weights"]
 
-# What `--auxiliary` names, each made of (encoder, sizes, weight). The goal regression has flags of its own: actor and
-# critic may read its estimate.
+# Losses that `--auxiliary` names, each built from (encoder, sizes, weight). The goal regression has flags of its own,
+# because actor and critic may read its estimate.
 AUXILIARIES: dict[str, type[Auxiliary]] = {
     "curl": Curl,
     "spr": SPR,
@@ -22,9 +22,9 @@ AUXILIARIES: dict[str, type[Auxiliary]] = {
 
 
 def weights(words: Sequence[str]) -> dict[str, float]:
-    """Weight of each loss in words such as "curl", whose weight is 1, and "spr=0.5".
+    """Weight of each loss, parsed from words such as "curl" (weight 1) and "spr=0.5".
 
-    Raises ValueError, with a sentence, for a word that is none or names a loss twice.
+    Raises ValueError, with a sentence, for an unknown loss, a repeated loss, or an invalid weight.
     """
     found: dict[str, float] = {}
     for word in words:

@@ -10,22 +10,22 @@ from auxiliary.base import Auxiliary, Sizes
 from encoders.base import Encoder
 from replay.batch import Batch
 
-BITS = 5  # of a byte that are to be reconstructed
+BITS = 5  # per byte that are reconstructed
 LATENT = 1e-6  # weight of the features' squared length
 DECAY = 1e-7  # weight decay of the decoder
 
 
 class Autoencoder(Auxiliary):
-    """A decoder that mirrors the encoder's convolutions, and the mean squared error of the images that it makes.
+    """Decoder that mirrors the encoder's convolutions, with the mean squared error of the reconstructed images.
 
-    The images are those that the critic reads, their bytes cut to 5 bits, in [-0.5, 0.5). The paper adds noise within a
-    step of that scale; the middle of the step has the same gradient in the mean. Decay of the decoder's weights is part
-    of the loss, whose gradient is what Adam's own would add.
+    Targets are the images that the critic reads, quantised to 5 bits, in [-0.5, 0.5). The paper adds noise within a
+    quantisation step; the middle of the step has the same mean gradient. Weight decay of the decoder is part of the
+    loss, with the gradient that Adam's own decay would add.
 
     Args:
-        encoder: of observations with images, whose convolutions stand in the order in which they are applied.
-        sizes: of the images and their features.
-        weight: of the loss.
+        encoder: image encoder; its modules must list the convolutions in the order of application.
+        sizes: sizes of the images and their features.
+        weight: factor of the loss.
     """
 
     def __init__(self, encoder: Encoder, sizes: Sizes, weight: float) -> None:
@@ -35,14 +35,14 @@ class Autoencoder(Auxiliary):
         layers: list[nn.Module] = []
         for layer in convolutions:
             kernel, stride, padding = (int(one[0]) for one in (layer.kernel_size, layer.stride, layer.padding))
-            # A strided layer leaves a few rows at the border out; this many its mirror has to add.
+            # A strided layer ignores a few rows at the border; its mirror has to add as many.
             missing = (side + 2 * padding - kernel) % stride
             side = (side + 2 * padding - kernel) // stride + 1
             outputs = layer.in_channels if layers else channels  # the first one may read coordinates too
             layers += [nn.ConvTranspose2d(layer.out_channels, outputs, kernel, stride, padding, missing), nn.ReLU()]
         self.maps = convolutions[-1].out_channels, side
         self.linear = nn.Linear(sizes.features, self.maps[0] * side * side)
-        self.layers = nn.Sequential(*reversed(layers))  # each after a ReLU
+        self.layers = nn.Sequential(*reversed(layers))  # reversed, each convolution follows its ReLU
         self.weight = weight
         self.in_bfloat16 = False
 
@@ -55,7 +55,7 @@ class Autoencoder(Auxiliary):
         return images.to(features.dtype)
 
     def loss(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Squared error in the mean over pixels, with the penalties; reports the error alone."""
+        """Mean squared error over pixels plus both penalties; the metric is the error alone."""
         latent = features[:, : self.linear.in_features]
         error = F.mse_loss(self(latent), target(batch.obs["pixels"]))
         length = latent.square().sum(1).mean() / 2
@@ -64,5 +64,5 @@ class Autoencoder(Auxiliary):
 
 
 def target(pixels: Tensor) -> Tensor:
-    """Bytes (P, H, W, C) -> their first 5 bits as numbers in [-0.5, 0.5), the middle of each step."""
+    """Quantise bytes (P, H, W, C) to their highest 5 bits: the middle of each step, in [-0.5, 0.5)."""
     return (pixels // 2 ** (8 - BITS) + 0.5) / 2**BITS - 0.5

@@ -1,4 +1,4 @@
-"""What an auxiliary loss has to offer."""
+"""The interface of auxiliary losses."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from replay.batch import Batch
 
 
 class Sizes(NamedTuple):
-    """What an auxiliary loss is built for."""
+    """Sizes that an auxiliary loss is built for."""
 
-    features: int  # of an encoder's features, those of the images, which come first
+    features: int  # image features of an encoder, which come first
     action: int  # A
     pixels: tuple[int, int, int]  # (H, W, C) of an observation's images, stacked
 
 
 class Auxiliary(nn.Module):
-    """A loss that is added to the critic's before the one `backward()`, so that it trains the encoder too.
+    """Loss that is added to the critic's before their common `backward()`, so that it also trains the encoder.
 
-    Its own parameters are in the critic's optimizer, at the encoder's learning rate. The agent holds it: what is moved,
-    saved or shared of the agent is moved, saved and shared of it.
+    The critic's optimizer owns the parameters of the loss, at the encoder's learning rate. The loss is a submodule of
+    the agent, and so is moved, saved and shared with the agent.
 
     Attributes:
-        horizon: K, how much of `Batch.future` it reads; 0 for none.
-        generator: the agent's random numbers, which are saved with it; set by the agent.
+        horizon: K, steps of `Batch.future` that the loss reads; 0 for none.
+        generator: the agent's random generator, set by the agent and saved with it.
     """
 
     horizon: int = 0
@@ -36,11 +36,11 @@ class Auxiliary(nn.Module):
         """The weighted loss, a scalar, and metrics, 0-d and detached.
 
         Args:
-            features: (P, F), the batch's observations encoded, with the encoder's gradient.
-            batch: as the replay gave it, its images shifted.
+            features: (P, F), the batch's encoded observations, with gradient.
+            batch: from the replay, with shifted images.
         """
         raise NotImplementedError
 
     def target_pairs(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Parameters of its own that follow others by polyak averaging at each update, and those others."""
+        """Target parameters, polyak-averaged at each update, and the online parameters that they follow."""
         return [], []

@@ -1,4 +1,4 @@
-"""Contrast: tell which image another crop comes from (CURL, Laskin et al. 2020)."""
+"""Contrastive loss: match each image with another crop of itself (CURL, Laskin et al. 2020)."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from encoders.base import Encoder
 from replay.augment import random_offsets, shift
 from replay.batch import Batch
 
-PAD = 4  # pixels by which a key's crop is moved at most
+PAD = 4  # pixels, the largest shift of a key's crop
 
 
 class Curl(Auxiliary):
-    """Each observation's features are to be nearest to those of another crop of the same images.
+    """Train each observation's features to score highest with the features of another crop of the same images.
 
-    The keys come from a copy of the encoder that follows it by polyak averaging, without gradient. The anchor is what
-    the critic reads, and the key a crop of that: with random shifts it is moved twice. Only features of the images are
-    compared; with the vector beside them the robot's own numbers alone would tell all observations apart.
+    Keys come from a polyak-averaged copy of the encoder, without gradient. The anchor is the image that the critic
+    reads, and the key is a crop of the anchor: with random shifts, the key is shifted twice. Only image features are
+    compared: with the vector, proprioception alone would tell all observations apart.
 
     Args:
-        encoder: of observations with images.
-        sizes: F is their features.
-        weight: of the loss.
+        encoder: image encoder.
+        sizes: F is the number of image features.
+        weight: factor of the loss.
     """
 
     def __init__(self, encoder: Encoder, sizes: Sizes, weight: float) -> None:
         super().__init__()
-        self.online = [encoder]  # in a list, for its parameters are not this loss's own
+        self.online = [encoder]  # in a list, because its parameters are not this loss's own
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.bilinear = nn.Parameter(torch.rand(sizes.features, sizes.features))
         self.weight = weight
 
     def loss(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Cross-entropy of the own key among all of the minibatch; also reports how often it is the nearest."""
+        """Cross-entropy of each anchor's own key among all keys of the minibatch; also reports the accuracy."""
         size = len(self.bilinear)
         with torch.no_grad():
             pixels = batch.obs["pixels"]

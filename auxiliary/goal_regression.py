@@ -1,7 +1,7 @@
-"""Regress the achieved goal, in Push the block's position, from the encoder's features.
+"""Regression of the achieved goal (in Push, the block's position) from the encoder's features.
 
-Hindsight has the achieved goals anyway; the networks never see them. Its estimate may stand beside the features that
-actor and critic read, or instead of those that the images gave (`agent.Agent.inputs`).
+The targets are the achieved goals that hindsight stores anyway; the networks never read them. Actor and critic may read
+the estimate beside the features, or instead of the image features (`agent.Agent.with_estimate`).
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from encoders.normalizer import Normalizer
 from replay.batch import Batch
 
 WIDTH = 128  # hidden units
-HUBER = 0.1  # standard deviations of the achieved goal: from Push, one or two centimetres
+HUBER = 0.1  # standard deviations of the achieved goal: one or two centimetres in Push
 
 GoalInput = Literal["off", "concat", "replace"]
 
 
 class GoalRegression(Auxiliary):
-    """features (P, F) -> achieved goal (P, G), in units of its own normaliser.
+    """MLP from features (P, F) to the achieved goal (P, G), normalised by `normalizer`.
 
     Args:
         feature_size: F.
         goal_size: G.
-        weight: of the loss.
+        weight: factor of the loss.
 
     Attributes:
-        normalizer: of achieved goals. An agent that sees no achieved goal knows their mean and deviation, and not where
-            the object is in a scene.
+        normalizer: normaliser of achieved goals. Through it, an agent that sees no achieved goal knows their mean and
+            standard deviation, but not the object's position in a scene.
     """
 
     def __init__(self, feature_size: int, goal_size: int, weight: float) -> None:
@@ -43,18 +43,18 @@ class GoalRegression(Auxiliary):
         return self.mlp(features)
 
     def denormalize(self, estimate: Tensor) -> Tensor:
-        """An estimate (P, G) in the achieved goal's own units."""
+        """Convert a normalised estimate (P, G) to the goal's own units."""
         return estimate / self.normalizer.scale + self.normalizer.shift
 
     def normalize(self, estimate: Tensor) -> Tensor:
-        """Undo `denormalize`. Unlike the normaliser this does not clip: no estimate is clipped."""
+        """Undo `denormalize`. Unlike the normaliser, this does not clip: estimates are never clipped."""
         return (estimate - self.normalizer.shift) * self.normalizer.scale
 
     def loss(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Huber loss of the estimate, into encoder and regression; also reports the mean error in centimetres.
+        """Huber loss of the estimate, for encoder and regression; also reports the mean error in centimetres.
 
-        A block that fell off the table is out of the images, and by far the largest error. So that it does not swamp
-        the rest, normalising clips its position, and the loss grows as the square up to HUBER only, then linearly.
+        A block that fell off the table is outside the images and has by far the largest error. To keep it from
+        dominating, the normaliser clips its position, and the loss is quadratic only up to HUBER, then linear.
         """
         estimate, achieved = self(features), self.normalizer(batch.achieved_goal)
         loss = F.smooth_l1_loss(estimate, achieved, beta=HUBER)

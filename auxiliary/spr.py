@@ -1,4 +1,4 @@
-"""Prediction of the features to come from the actions that are taken (SPR, Schwarzer et al. 2021)."""
+"""Prediction of future features from the actions taken (SPR, Schwarzer et al. 2021)."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from auxiliary.base import Auxiliary, Sizes
 from encoders.base import Encoder
 from replay.batch import Batch
 
-HORIZON = 3  # steps, K; the paper's 5 would encode as many images more for each transition
-WIDTH = 256  # hidden units of the transition
-PROJECTION = 128  # numbers that are compared
+HORIZON = 3  # steps, K; the paper's 5 would encode 5 more images per transition
+WIDTH = 256  # hidden units of the transition model
+PROJECTION = 128  # width of the projections that are compared
 
 
 class SPR(Auxiliary):
-    """From an observation's features and the K actions that follow, predict the features of the K observations to come.
+    """Predict the features of the next K observations from an observation's features and the next K actions.
 
-    Prediction and target are compared by their cosine after a projection. The target is the online encoder's, without
-    gradient, as in the paper with augmentation (`--shift-pad`), where each image to come is shifted by its own offset.
-    Features of the images alone are predicted: the robot's own numbers would be the easier part. Nothing is rescaled to
-    [0, 1] as in the paper: that divides by zero where all features are equal.
+    Prediction and target are compared by their cosine after a projection. Targets come from the online encoder, without
+    gradient, as in the paper with augmentation (`--shift-pad`): each future image is shifted by its own offset. Only
+    image features are predicted: proprioception would be the easier part. Unlike in the paper, features are not
+    rescaled to [0, 1], which divides by zero where all features are equal.
 
     Args:
-        encoder: of observations with images.
-        sizes: F is their features.
-        weight: of the loss.
+        encoder: image encoder.
+        sizes: F is the number of image features.
+        weight: factor of the loss.
     """
 
     horizon = HORIZON
 
     def __init__(self, encoder: Encoder, sizes: Sizes, weight: float) -> None:
         super().__init__()
-        self.online = [encoder]  # in a list, for its parameters are not this loss's own
+        self.online = [encoder]  # in a list, because its parameters are not this loss's own
         self.size = sizes.features
         self.transition = nn.Sequential(
             nn.Linear(self.size + sizes.action, WIDTH), nn.ReLU(), nn.Linear(WIDTH, self.size)
@@ -43,8 +43,8 @@ class SPR(Auxiliary):
         self.weight = weight
 
     def loss(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """2 - 2 cos, in the mean over the steps that belong to the episode; also reports the standard deviation of the
-        target's features over the minibatch, which falls to 0 if all observations come to look the same."""
+        """2 - 2 cos, averaged over the steps within the episode; also reports the standard deviation of the target
+        features over the minibatch, which falls to 0 if the features collapse."""
         future = batch.future
         assert future is not None
         with torch.no_grad():
@@ -57,7 +57,7 @@ class SPR(Auxiliary):
         return self.weight * loss, {"spr_loss": loss.detach(), "spr_std": coming.std(0).mean()}
 
     def rollout(self, features: Tensor, actions: Tensor) -> Tensor:
-        """Features (P, F) and actions (P, K, A) -> predicted features after each of them (P, K, F)."""
+        """Features (P, F) and actions (P, K, A) -> predicted features after each action (P, K, F)."""
         steps = []
         for action in actions.unbind(1):
             features = self.transition(torch.cat([features, action], dim=-1))

@@ -1,8 +1,8 @@
-"""What each encoder makes of an image, and its price: `python -m encoders [--cameras 1] [--images 16]`.
+"""Output shapes and cost of each encoder: `python -m encoders [--cameras 1] [--images 16]`.
 
-Of each family with its own pooling (a flat trunk; SimNorm for tdmpc2): the maps' shapes, parameters, multiply-adds of
-an image's forward pass, and milliseconds of it on this machine's CPU as it is now, in float32 with one thread. The
-milliseconds are the fastest of a few passes: anything else that runs here makes them longer.
+For each family with its own pooling (a flat trunk; SimNorm for tdmpc2): shapes of the maps, number of parameters, and
+per image the multiply-adds and milliseconds of a forward pass, on this machine's CPU in float32 with one thread. The
+time is the fastest of a few passes; other load on the machine makes it longer.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ PASSES = 5
 @dataclass(frozen=True)
 class Arguments:
     cameras: int = 1
-    """Images that are stacked as channels."""
+    """Cameras whose images are stacked as channels."""
     images: int = 16
-    """Images in a pass that is timed."""
+    """Images per timed pass."""
 
 
 def encoder(family: str, channels: int) -> PixelEncoder:
-    """A family as its paper ends it, as far as `Pooling` has that: with SimNorm, or with a flat trunk."""
+    """Encoder of a family with its own pooling: SimNorm for tdmpc2, a flat trunk for all others."""
     own = family == "tdmpc2"
     return PixelEncoder(family, "simnorm" if own else "flat", channels, SIDE, vector_size=0, feature_norm=not own)
 
 
 def parameters(module: nn.Module) -> int:
-    """Number of trained numbers."""
+    """Number of parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 @torch.no_grad()
 def multiply_adds(forward: Callable[[], Tensor]) -> int:
-    """Multiplications with an addition in convolutions, products of matrices and attention."""
+    """Number of multiply-adds in convolutions, matrix products and attention."""
     with FlopCounterMode(display=False) as counted:
         forward()
     return counted.get_total_flops() // 2
@@ -54,7 +54,7 @@ def multiply_adds(forward: Callable[[], Tensor]) -> int:
 
 @torch.no_grad()
 def milliseconds(forward: Callable[[], Tensor]) -> float:
-    """Time of the fastest pass."""
+    """Milliseconds of the fastest of PASSES passes."""
     forward()
     times = []
     for _ in range(PASSES):

@@ -1,4 +1,4 @@
-"""What an encoder is."""
+"""The interface of encoders."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from replay.batch import Observation
 
 
 class Encoder(nn.Module):
-    """Observations by name -> features (P, feature_size); the normalised vector, if it is read, makes the last of them.
+    """Map observations by name to features (P, feature_size); the last features are the normalised vector, if read.
 
-    It has a place in the agent from state too, so that the gradient's way is written once.
+    Agents from state have an encoder too, so that gradient routing is written once.
     """
 
     feature_size: int

@@ -4,13 +4,13 @@
 - manipulation (the chapter's): 84 -> 42 -> 42 -> 42 -> 21, 32 maps.
 - drqv2 (Yarats et al. 2021): 84 -> 41 -> 39 -> 37 -> 35, 32 maps.
 - fast: 84 -> 42 -> 21 -> 21, 16 maps, then 32; for a CPU, where the large maps of the first layers cost most. In the
-  preset push-pixels one seed learned as much a step as with manipulation (of the version before,
+  preset push-pixels, one seed learned as much per step as with manipulation (measured with the previous version,
   experiments/results/ablations), and an update takes half the time (benchmarks/README.md).
-- tdmpc2 (Hansen et al. 2024): 84 -> 39 -> 18 -> 8 -> 6, 32 maps; at its own 64 pixels 29, 13, 6, 4. Nothing follows the
-  last layer but SimNorm (`pooling.py`). Its random shift, which acts in evaluations too, is left out.
+- tdmpc2 (Hansen et al. 2024): 84 -> 39 -> 18 -> 8 -> 6, 32 maps; at the paper's 64 pixels 29, 13, 6, 4. Only SimNorm
+  follows the last layer (`pooling.py`). The paper's random shift, applied in evaluation too, is left out.
 - dreamer (DreamerV3, Hafner et al. 2025): 84 -> 42 -> 21 -> 11 -> 6, 32 maps, then 48, 64, 64: multiples 2, 3, 4, 4 of
-  16, the 16 of its 12M model; each layer with RMSNorm and SiLU. Padded by 2 on all sides, where JAX's "same" pads an
-  even number of pixels by 1 before and 2 behind.
+  16, as in the 12M model; RMSNorm and SiLU after each layer. Padding is 2 on all sides, whereas JAX's "same" pads an
+  even side by 1 before and 2 after.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 PixelScale = Literal["centered", "unit"]
-# What a byte is divided by. "centered" takes 128 from it first: [-1, 1), mid-grey 0. "unit" does not: [0, 1], black 0.
+# Divisors of pixels. "centered" subtracts 128 first: [-1, 1), mid-grey is 0. "unit" does not: [0, 1], black is 0.
 DIVISORS: dict[PixelScale, int] = {"centered": 128, "unit": 255}
 
 
@@ -48,7 +48,7 @@ FAMILIES: dict[str, tuple[Layer, ...]] = {
 
 
 def shapes(family: str, channels: int, size: int) -> list[tuple[int, int, int]]:
-    """(channels, height, width) of the images and of what each layer makes of them."""
+    """Shapes (channels, height, width) of the images and of each layer's output."""
     found = [(channels, size, size)]
     for layer in FAMILIES[family]:
         side = (found[-1][-1] + 2 * layer.padding - layer.kernel) // layer.stride + 1
@@ -57,11 +57,11 @@ def shapes(family: str, channels: int, size: int) -> list[tuple[int, int, int]]:
 
 
 class PixelConv2d(nn.Conv2d):
-    """Conv2d on whole-numbered pixels, equal to a Conv2d on `pixels / divisor`.
+    """Conv2d on integer-valued pixels, equal to a Conv2d on `pixels / divisor`.
 
-    The weights are divided instead, which spares a pass over the images. By 128 that is the same to the last bit
-    (only exponents change). By 255 it is the same up to rounding, and in bfloat16 closer: pixels / 255 would be rounded
-    there, whole numbers up to 256 are not.
+    The weights are divided instead, which saves a pass over the images. For 128 the results are bit-identical (only
+    exponents change). For 255 they are equal up to rounding, and more accurate in bfloat16, which rounds pixels / 255
+    but no integer up to 256.
     """
 
     def __init__(self, inputs: int, layer: Layer, divisor: int) -> None:
@@ -73,33 +73,33 @@ class PixelConv2d(nn.Conv2d):
 
 
 class ChannelNorm(nn.RMSNorm):
-    """RMSNorm over the channels of each place of the maps (B, channels, height, width)."""
+    """RMSNorm over the channels at each position of the maps (B, channels, height, width)."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        last = maps.permute(0, 2, 3, 1).to(self.weight.dtype)  # (B, height, width, channels), as they lie in memory
+        last = maps.permute(0, 2, 3, 1).to(self.weight.dtype)  # (B, height, width, channels), the layout in memory
         return super().forward(last).permute(0, 3, 1, 2)
 
 
 def _following(layer: Layer) -> list[nn.Module]:
-    """What a layer's output goes through."""
+    """Norm and activation after a layer."""
     if layer.then == "relu":
-        return [nn.ReLU(inplace=True)]  # what ReLU overwrites, no gradient asks for again
+        return [nn.ReLU(inplace=True)]  # no gradient needs the overwritten input
     return [] if layer.then == "nothing" else [ChannelNorm(layer.channels, eps=1e-4), nn.SiLU()]
 
 
 class Convolutions(nn.Module):
-    """A family's layers, each with what follows it.
+    """A family's convolutions, each with its norm and activation.
 
     Args:
         family: a key of `FAMILIES`.
-        channels: of the images, 3 for each camera and frame.
-        size: pixels a side of the images.
-        coord_conv: two more channels that hold each pixel's x and y in [-1, 1] (Liu et al. 2018),
+        channels: image channels, 3 per camera and frame.
+        size: pixels per side of the images.
+        coord_conv: add two channels with each pixel's x and y in [-1, 1] (Liu et al. 2018),
             whatever the pixels' scale.
-        pixel_scale: a key of `DIVISORS`. What the first layer pads with, 0, is mid-grey or black accordingly.
+        pixel_scale: a key of `DIVISORS`. The first layer's zero padding is mid-grey or black accordingly.
 
     Attributes:
-        shape: (channels, height, width) of what comes out.
+        shape: (channels, height, width) of the output.
     """
 
     coordinates: Tensor  # (1, 2, size, size) with coord_conv, else (1, 0, size, size)
@@ -124,8 +124,8 @@ class Convolutions(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """uint8 (B, size, size, channels) -> (B, *shape).
 
-        Channels stay last in memory from the ring to the pooling. Pixels become whole numbers without loss: bfloat16
-        holds every one up to 256. Flipping a byte's highest bit takes 128 from it, once it is read as signed.
+        Memory stays channels-last from the ring to the pooling. Pixels are converted without loss: bfloat16 represents
+        every integer up to 256. Flipping a byte's highest bit and reading the byte as signed subtracts 128.
         """
         dtype = torch.bfloat16 if self.in_bfloat16 else self.layers[0].weight.dtype
         whole = pixels.bitwise_xor(128).view(torch.int8) if self.centered else pixels

@@ -40,12 +40,12 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """ResNet up to the mean over the last maps (He et al. 2016), and a Linear behind it if wanted.
+    """ResNet up to the mean over the last maps (He et al. 2016), with an optional Linear after it.
 
     Args:
         blocks: in each of the four stages: (2, 2, 2, 2) is ResNet-18, (3, 4, 6, 3) is 34 and, with bottlenecks, 50.
         bottleneck: the kind of block.
-        outputs: of the Linear "fc"; None for none.
+        outputs: width of the Linear "fc"; None for no Linear.
 
     Attributes:
         size: F.
@@ -146,14 +146,14 @@ class VisionTransformer(nn.Module):
     """Vision transformer on patches of 16x16, up to its class token after the last norm (Dosovitskiy et al. 2021).
 
     Args:
-        width: of a token: 768 is ViT-B, 1024 ViT-L.
+        width: numbers per token: 768 is ViT-B, 1024 ViT-L.
         depth: blocks: 12, 24.
 
     Attributes:
         size: F, the width.
     """
 
-    PATCHES = 14  # a side of an image of 224 pixels
+    PATCHES = 14  # per side of an image of 224 pixels
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()

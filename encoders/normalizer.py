@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-MIN_STD = 1e-3  # an input that hardly varies is not blown up beyond this
+MIN_STD = 1e-3  # floor, so that nearly constant inputs are not blown up
 CLIP = 5.0  # standard deviations
 
 
 class Normalizer(nn.Module):
-    """Shift and scale each input by the mean and standard deviation of all that was seen.
+    """Shift and scale each input by the mean and standard deviation of all inputs seen so far.
 
-    `update()` is for the loop, once a step with what the environments showed; the learner only reads. Statistics are
-    kept in float64 and published as float32 in place, so that a captured graph sees them.
+    The training loop calls `update()` once per step with new observations; the learner only reads. Statistics are kept
+    in float64 and copied in place to float32 buffers, where a captured graph sees them.
 
     Args:
         size: number of inputs.
@@ -44,7 +44,7 @@ class Normalizer(nn.Module):
 
     @torch.no_grad()
     def merge(self, rows: Tensor | int, mean: Tensor, var: Tensor) -> None:
-        """The same from a batch's number of rows, mean and variance (size,), float64 (Chan et al. 1983: pairwise)."""
+        """Merge a batch, given its number of rows, mean and variance (size,), float64 (Chan et al. 1983: pairwise)."""
         if not self.enabled:
             return
         total = self.count + rows

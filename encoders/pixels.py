@@ -13,33 +13,33 @@ from encoders.pooling import FlatTrunk, SimNorm, SpatialSoftmax
 from replay.batch import Observation
 
 TRUNK = 50  # features of the flat trunk (Yarats et al. 2021)
-NATURE_TRUNK = 256  # of NatureCNN for a Dict of observations in Stable-Baselines3 (CombinedExtractor's cnn_output_dim)
+NATURE_TRUNK = 256  # features of NatureCNN for Dict observations in Stable-Baselines3's CombinedExtractor
 
 Pooling = Literal["spatial-softmax", "flat", "relu", "simnorm"]
 
 
 class PixelEncoder(Encoder):
-    """Convolutions, pooling, LayerNorm and Tanh if wanted, then the vector beside what they make of the images.
+    """Convolutions, pooling, optional LayerNorm and Tanh; the vector is appended to these image features.
 
     Family "nature" with pooling "relu", without `feature_norm` and in the "unit" scale, is the CombinedExtractor of
-    Stable-Baselines3's MultiInputPolicy: NatureCNN with 256 features, its default for a Dict of observations (for
-    images alone, in CnnPolicy, it is 512: another network). Where it concatenates in the order of names, vectors come
-    last here: that only reorders the columns of the next layer.
+    Stable-Baselines3's MultiInputPolicy: NatureCNN with 256 features, the default for Dict observations (CnnPolicy, for
+    images alone, has 512 features). SB3 concatenates in the order of names, whereas here the vector comes last; this
+    only permutes the columns of the next layer.
 
     Args:
-        family: of `convolutions.FAMILIES`.
-        pooling: "spatial-softmax" (2 numbers a map), "flat" (a Linear to 50), "relu" (a Linear to 256, then ReLU) or
-            "simnorm" (all numbers of the maps, in groups that add up to 1).
-        channels: of the images: 3 for each camera and stacked frame.
-        size: pixels a side.
+        family: a key of `convolutions.FAMILIES`.
+        pooling: "spatial-softmax" (2 features per map), "flat" (a Linear to 50), "relu" (a Linear to 256, then ReLU) or
+            "simnorm" (all values of the maps, in groups that sum to 1).
+        channels: image channels, 3 per camera and stacked frame.
+        size: pixels per side.
         vector_size: V.
         feature_norm: LayerNorm and Tanh after the pooling.
-        temperature: that SpatialSoftmax starts from.
+        temperature: initial temperature of SpatialSoftmax.
         coord_conv: two channels of coordinates beside the images.
         pixel_scale: "centered", (pixels - 128) / 128, or "unit", pixels / 255.
 
     Attributes:
-        feature_size: F, numbers in what `forward` returns.
+        feature_size: F, width of the output of `forward`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What turns maps into a vector: SpatialSoftmax, a flat linear trunk, or SimNorm."""
+"""Pooling of maps into a vector: SpatialSoftmax, a flat linear trunk, or SimNorm."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 
 class SpatialSoftmax(nn.Module):
-    """Where each map is bright: the mean (x, y) under the softmax of its values (Levine et al. 2016).
+    """Position of each map's large values: the mean (x, y) under the softmax of the map (Levine et al. 2016).
 
     Args:
-        channels, height, width: of the maps.
-        temperature: that the maps are divided by, to begin with; it is learned. At 1, maps whose values differ by
-            hundredths, as untrained ones do, give all but uniform weights: every point lies near the middle.
+        channels, height, width: sizes of the maps.
+        temperature: initial value of the learned divisor of the maps. At 1, untrained maps, whose values differ by
+            hundredths, give nearly uniform weights: every point lies near the middle.
 
     Attributes:
         out: 2 * channels.
@@ -38,11 +38,11 @@ class SpatialSoftmax(nn.Module):
 
 
 class SimNorm(nn.Module):
-    """All maps in groups of 8 numbers, each turned into 8 positive ones that add up to 1 by a softmax (Hansen et al.
-    2024, TD-MPC2). Nothing is learned.
+    """Softmax over each group of 8 values of the maps, so that each group sums to 1 (Hansen et al. 2024, TD-MPC2).
+    Nothing is learned.
 
     Args:
-        channels, height, width: of the maps; their product is a multiple of 8.
+        channels, height, width: sizes of the maps; their product is a multiple of 8.
 
     Attributes:
         out: channels * height * width.
@@ -61,10 +61,10 @@ class SimNorm(nn.Module):
 
 
 class FlatTrunk(nn.Module):
-    """All maps into one Linear (Yarats et al. 2021), ReLU after it if wanted (as in Stable-Baselines3's NatureCNN).
+    """One Linear over all maps (Yarats et al. 2021), optionally with ReLU (as in Stable-Baselines3's NatureCNN).
 
-    It reads them as they lie in memory, channels last, and so without a copy. `agent/accelerate.py` may let it compute
-    in bfloat16, as the convolutions before it.
+    The maps are read in their memory layout, channels last, and so without a copy. `agent/accelerate.py` may let the
+    Linear compute in bfloat16, like the convolutions before it.
     """
 
     def __init__(self, channels: int, height: int, width: int, out: int, relu: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Pretrained networks as encoders: frozen, so that each image is encoded once and for all, or trained further."""
+"""Pretrained networks as encoders: frozen, so that each image is encoded only once, or fine-tuned."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from encoders.pixels import NATURE_TRUNK, TRUNK, Pooling
 from encoders.pooling import FlatTrunk
 from replay.batch import Observation
 
-# Of ImageNet's images, red, green and blue, in [0, 1]: what all published networks were trained to expect.
+# ImageNet's statistics of red, green and blue in [0, 1], which all published networks were trained with.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def preprocess(pixels: Tensor, side: int, mode: str = "bilinear") -> Tensor:
-    """Images as the networks expect them: resized to `side`, in [0, 1], less ImageNet's mean, by its deviation.
+    """Resize images to `side`, scale them to [0, 1], and standardise them by ImageNet's mean and standard deviation.
 
     Args:
         pixels: (N, H, W, 3) uint8.
-        side: pixels.
+        side: pixels per side.
         mode: "bilinear" or "bicubic".
 
     Returns:
@@ -37,17 +37,17 @@ def preprocess(pixels: Tensor, side: int, mode: str = "bilinear") -> Tensor:
 
 
 class Backbone(nn.Module):
-    """A pretrained network on each camera's image of each stacked frame.
+    """A pretrained network, applied to each camera's image of each stacked frame.
 
-    It is in eval mode whatever it is told: in train mode its BatchNorms would normalise by the minibatch and drift.
+    Always in eval mode: in train mode, BatchNorms would normalise by the minibatch, and their statistics would drift.
 
     Args:
-        file: of published weights (`encoders/published.py`), or "random".
-        side: that images are resized to, in pixels.
+        file: path of published weights (`encoders/published.py`), or "random".
+        side: pixels per side that images are resized to.
 
     Attributes:
-        size: F, features of an image.
-        in_bfloat16: make the features of `embed` in bfloat16.
+        size: F, features per image.
+        in_bfloat16: compute the features of `embed` in bfloat16.
 
     Raises:
         ValueError: as `published.load` does.
@@ -63,19 +63,19 @@ class Backbone(nn.Module):
         self.mode = "bicubic" if isinstance(network, VisionTransformer) else "bilinear"
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """(N, H, W, 3 K) uint8 -> (N, K F): the images' features, in their order."""
+        """(N, H, W, 3 K) uint8 -> (N, K F): the features of the K images, in the images' order."""
         images = pixels.unflatten(-1, (-1, 3)).movedim(-2, 1).flatten(0, 1)  # (N K, H, W, 3)
         return self.network(preprocess(images, self.side, self.mode)).unflatten(0, (len(pixels), -1)).flatten(1)
 
     def fold_norms(self) -> Self:
-        """Make BatchNorms part of the convolutions before them: nothing is to be trained afterwards."""
+        """Fold BatchNorms into the convolutions before them, and return self. Do not train the network afterwards."""
         if any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules()):
             self.network = optimization.fuse(self.network)
         return self
 
     @torch.no_grad()
     def embed(self, pixels: Tensor) -> Tensor:
-        """The same in float16, which halves what the replay keeps; without gradient."""
+        """Features as of `forward`, without gradient and in float16, which halves the replay's memory."""
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             return self(pixels).half()
 
@@ -84,10 +84,10 @@ class Backbone(nn.Module):
 
 
 class PretrainedEncoder(Encoder):
-    """Features of a pretrained network, a Linear, and LayerNorm and Tanh if wanted; the vector beside them.
+    """Features of a pretrained network, a Linear, optional LayerNorm and Tanh; the vector is appended.
 
     Args:
-        backbone: trained with all else; None for a frozen one, whose features come as the observation "embedding".
+        backbone: network to fine-tune; None for a frozen network, whose features are the observation "embedding".
         embedding_size: E, features of all images together.
         pooling: "flat" (a Linear to 50) or "relu" (a Linear to 256, then ReLU).
         vector_size: V.
@@ -111,5 +111,5 @@ class PretrainedEncoder(Encoder):
     def forward(self, obs: Observation) -> Tensor:
         """vector (P, V), and embedding (P, E) float16 or pixels (P, H, W, 3 K) uint8 -> (P, F)."""
         embedding = obs["embedding"] if self.backbone is None else self.backbone(obs["pixels"])
-        maps = embedding.to(obs["vector"].dtype)[:, :, None, None]  # of one place each
+        maps = embedding.to(obs["vector"].dtype)[:, :, None, None]  # maps of a single position
         return torch.cat([self.norm(self.trunk(maps)), obs["vector"]], dim=-1)

@@ -1,4 +1,4 @@
-"""Published weights of pretrained networks, read strictly: what is missing or left over is an error.
+"""Published weights of pretrained networks, loaded strictly: missing or left-over weights are an error.
 
 | format | what is read | what is dropped | features |
 |---|---|---|---|
@@ -6,7 +6,7 @@
 | VIP (Ma et al. 2023) | `["vip"]`, `module.convnet.*`: ResNet-50 with a Linear behind it | | 1024 |
 | VC-1 (Majumdar et al. 2023) | `["model"]`: ViT-B/16 or ViT-L/16 | `decoder*`, `mask_token` | 768, 1024 |
 | torchvision's ResNet | all: ResNet-18, 34, 50 and deeper ones | `fc` | 512 or 2048 |
-| torchvision's MobileNetV2, and its elder namesake | all | `classifier` | 1280 |
+| torchvision's MobileNetV2, and the first one in PyTorch | all | `classifier` | 1280 |
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from encoders.networks import MobileNetV2, ResNet, VisionTransformer
 
 Weights = dict[str, Tensor]
 Network = ResNet | MobileNetV2 | VisionTransformer
-RANDOM = "random"  # in the place of a file: MobileNetV2 as it is before anything has trained it
-SIDE = 224  # pixels, that all of these networks were trained at
+RANDOM = "random"  # instead of a file: an untrained MobileNetV2
+SIDE = 224  # pixels per side of the images that all of these networks were trained on
 
 
 class Description(NamedTuple):
-    """What has to be known of a network before it is built."""
+    """Properties of a network that are needed before it is built."""
 
-    size: int  # F, features of an image
-    any_side: bool  # whether it takes images of another side than 224
-    maps: tuple[tuple[int, ...], ...]  # shapes of what its layers make of an image, for counting memory
+    size: int  # F, features per image
+    any_side: bool  # whether the network takes images of other sides than 224
+    maps: tuple[tuple[int, ...], ...]  # shapes of its layers' outputs for one image, for counting memory
 
 
 def load(file: str) -> Network:
-    """The network of a file of published weights, or "random", in eval mode.
+    """Load the network of a file of published weights, or of "random", in eval mode.
 
     Raises:
-        ValueError: one sentence, if there is no such file, it is of none of the formats, or not whole.
+        ValueError: one sentence, if the file does not exist, has none of the formats, or is incomplete.
     """
     if file == RANDOM:
         return _random().eval()
@@ -65,7 +65,7 @@ def describe(file: str, side: int) -> Description:
 
 
 def _content(file: str) -> Mapping[str, Any]:
-    """Runs no code from the file."""
+    """Read a file's weights by name, running no code from the file. Raises ValueError."""
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -78,7 +78,7 @@ def _content(file: str) -> Mapping[str, Any]:
 
 
 def _network(file: str, content: Mapping[str, Any]) -> tuple[Network, Weights]:
-    """An untrained network of the right kind, and the weights that belong into it."""
+    """Untrained network of the file's kind, and the weights to load into the network. Raises ValueError."""
     for format_name in ("r3m", "vip"):
         if format_name in content:
             weights = _without(content[format_name], "module.lang_enc", "module.lang_rew")
@@ -107,8 +107,8 @@ def _resnet(weights: Weights) -> ResNet:
 
 
 def _first_names(weights: Weights) -> Weights:
-    """torchvision's names of MobileNetV2, "conv.1.0" in a block, as the first implementation's, "conv.3"; those are
-    left as they are."""
+    """Rename torchvision's weights of MobileNetV2 ("conv.1.0" in a block) as in the first implementation ("conv.3");
+    leave weights that have the latter names unchanged."""
     if "features.1.conv.0.0.weight" not in weights:
         return weights
 
@@ -125,11 +125,11 @@ def _first_names(weights: Weights) -> Weights:
 
 
 def _random() -> MobileNetV2:
-    """Untrained, and always the same. Its BatchNorms have the statistics of nothing, and so do nothing."""
+    """Untrained MobileNetV2, always the same. Its BatchNorms have their initial statistics, and so do nothing."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = MobileNetV2()
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)  # by what a unit reads, so that 50 layers keep the scale
+                nn.init.kaiming_normal_(module.weight)  # by fan-in, so that 50 layers keep the scale
     return network

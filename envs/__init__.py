@@ -1,7 +1,7 @@
 """Goal environments: built, checked, stepped in parallel, restored, rewarded and filmed.
 
-What needs torch (`reward_fn`, `reward_range`) or renders (`record`) is loaded when it is first asked for: worker
-processes import this package and need neither.
+Names that need torch (`reward_fn`, `reward_range`) or render (`record`) are loaded on first use: worker processes
+import this package and need neither.
 """
 
 from __future__ import annotations

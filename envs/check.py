@@ -1,4 +1,4 @@
-"""Checks of a goal environment before it is trained on: what it declares here, what it returns in `returned.py`.
+"""Checks of a goal environment before training: its declarations here, its return values in `returned.py`.
 
 No torch is imported here.
 """
@@ -20,12 +20,12 @@ from envs.returned import SEEDS, Step, played
 
 
 def check_goal_env(env_id: str, max_episode_steps: int | None = None) -> None:
-    """Raise ValueError, one sentence with the mend in it, unless `env_id` can be trained on.
+    """Raise ValueError, one sentence with a remedy, unless `env_id` can be trained on.
 
-    It must be registered, build, have a Dict observation of 1-D Boxes `observation`, `achieved_goal` and
-    `desired_goal`, bounded continuous actions and a limit of steps, or be given one. What `reset` and `step` return
-    must fit that, say whether it succeeded, and the rewards must be those of a vectorised `compute_reward`, but for
-    steps that end an episode in failure.
+    The environment must be registered and constructible, with a Dict observation of 1-D Boxes `observation`,
+    `achieved_goal` and `desired_goal`, bounded continuous actions, and a step limit (its own or `max_episode_steps`).
+    `reset` and `step` must return values that fit the spaces, and a success flag. Rewards must equal those of a
+    vectorised `compute_reward`, except in steps that terminate an episode without success.
     """
     spec = find_spec(env_id)
     if "MujocoPy" in str(spec.entry_point):
@@ -49,7 +49,7 @@ def check_goal_env(env_id: str, max_episode_steps: int | None = None) -> None:
 
 
 def played_steps(env_id: str, max_episode_steps: int | None = None) -> list[Step]:
-    """The steps that `check_goal_env` plays, for what they say of how episodes end."""
+    """The steps that `check_goal_env` plays; these show how episodes end."""
     env = make_env(env_id, max_episode_steps=max_episode_steps)
     try:
         return played(env_id, env)
@@ -58,14 +58,14 @@ def played_steps(env_id: str, max_episode_steps: int | None = None) -> list[Step
 
 
 def is_restorable(env_id: str) -> bool:
-    """Whether the states of its environments can be saved, and put back: those of the Fetch tasks."""
+    """Whether environments of `env_id` can save and restore their states: only those of the Fetch tasks can."""
     env = make_env(env_id)
     env.close()
     return isinstance(env, FetchEnv)
 
 
 def check_goal_images(env_id: str) -> None:
-    """Raise ValueError unless the task's goals can be rendered: those of the Fetch tasks with an object."""
+    """Raise ValueError unless the task's goals can be rendered: only those of Fetch tasks with an object can."""
     env = make_env(env_id)
     env.close()
     if not (isinstance(env, FetchEnv) and env.stock.has_object):
@@ -73,8 +73,8 @@ def check_goal_images(env_id: str) -> None:
 
 
 def check_layout(name: str, env_id: str, indices: tuple[int, ...] | None = None) -> None:
-    """Raise ValueError, with the reason, if a task cannot be observed through the layout `name`; with `indices`, those
-    numbers of the observation are proprioception."""
+    """Raise ValueError, with the reason, if a task cannot be observed through the layout `name`. `indices` are the
+    columns of the observation that are proprioception."""
     env = make_env(env_id)
     fetch, size = isinstance(env, FetchEnv), env.observation_space["observation"].shape[-1]  # type: ignore[index]
     env.close()
@@ -122,14 +122,14 @@ def _check_actions(env_id: str, env: gym.Env[Any, Any]) -> None:
 
 
 def _check_reward(env_id: str, env: gym.Env[Any, Any], steps: list[Step]) -> None:
-    """Compare `compute_reward` with the rewards of steps, and its rewards of a pair alone with those in batches.
+    """Compare `compute_reward` with the rewards of steps, and its rewards for single pairs with those in batches.
 
-    The learner calls it in an environment that was reset and never stepped, with an empty info.
+    As in the learner, the environment was reset and never stepped, and the info is empty.
     """
     inside(env).reset(seed=SEEDS[0], options=None)
     achieved, desired = np.stack([step.achieved for step in steps]), np.stack([step.desired for step in steps])
-    # For each step what it reached of its own goal, of the one it reached, and of another step's: in turn, so that
-    # every batch holds unlike ones. (3 T, G) each.
+    # Each step's achieved goal with its desired goal, with itself, and with another step's desired goal; interleaved,
+    # so that every batch holds different pairs. (3 T, G) each.
     of = np.stack([achieved, achieved, achieved], 1).reshape(-1, achieved.shape[1])
     to = np.stack([desired, achieved, desired[::-1]], 1).reshape(of.shape)
     compute = _vectorised(env_id, env)
@@ -139,13 +139,13 @@ def _check_reward(env_id: str, env: gym.Env[Any, Any], steps: list[Step]) -> Non
     atol = 1e-6 * (1 + max(np.abs(of).max(), np.abs(to).max()))  # goals may come as float32
     for step, reward in zip(steps, alone[::3], strict=True):
         if step.terminated and not step.success:
-            continue  # it is never lent a goal, so that it may have a penalty beside
+            continue  # never relabelled, so its reward may contain a penalty
         if not np.isclose(step.reward, reward, rtol=1e-4, atol=atol):
             raise ValueError(
                 f"'{env_id}' gives a step the reward {step.reward:g}, of which its compute_reward says {reward:g}, and "
                 "hindsight would mix the two: let a wrapper change both, and both depend on the goals alone."
             )
-    for size in (2, 3, 5, len(of)):  # whatever the goal's size, some are unlike it
+    for size in (2, 3, 5, len(of)):  # whatever the goal's size, some differ from it
         in_batch = compute(of[:size], to[:size])
         unlike = ~np.isclose(in_batch, alone[:size], rtol=1e-4, atol=atol)
         if unlike.any():
@@ -157,7 +157,7 @@ def _check_reward(env_id: str, env: gym.Env[Any, Any], steps: list[Step]) -> Non
 
 
 def _vectorised(env_id: str, env: gym.Env[Any, Any]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """`compute_reward` on goals (B, G) float64 -> (B,) float64; raises ValueError where it gives no such thing."""
+    """`compute_reward` on goals (B, G) float64 -> (B,) float64; raises ValueError if it returns anything else."""
 
     def compute(achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
         try:
@@ -172,7 +172,7 @@ def _vectorised(env_id: str, env: gym.Env[Any, Any]) -> Callable[[np.ndarray, np
                 f"'{env_id}' has no vectorised compute_reward(achieved_goal, desired_goal, info), which hindsight "
                 f"needs ({found}): give it one that maps (batch, goal) arrays and an empty info to (batch,) rewards."
             )
-        return values + 0.0  # Fetch's zero is negative, and would be said so
+        return values + 0.0  # Fetch's zero is negative, and would be printed as -0
 
     return compute
 

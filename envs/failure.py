@@ -1,4 +1,4 @@
-"""What an environment raised, in a sentence and as a traceback. No torch is imported here."""
+"""Exceptions of environments, as a sentence and as a traceback. No torch is imported here."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import textwrap
 import traceback
 from typing import NamedTuple
 
-LONGEST = 300  # characters of another's message within ours
+LONGEST = 300  # characters of an error's message that are quoted
 
 
 def reason(error: BaseException) -> str:
-    """The first line of an error's message, whole unless it is very long; its class where it has none."""
+    """First line of an error's message, cut to LONGEST characters; the error's class if there is no message."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return textwrap.shorten(lines[0].rstrip("."), LONGEST, placeholder=" ...")
 
@@ -25,7 +25,7 @@ class Failure(NamedTuple):
 
     @staticmethod
     def of(error: BaseException, row: int, worker: int | None = None) -> Failure:
-        """Failure that describes an exception which is being handled."""
+        """Failure that describes an exception being handled."""
         name, said = type(error).__name__, reason(error)
         return Failure(row, worker, name if said == name else f"{name} ({said})", traceback.format_exc())
 

@@ -1,6 +1,6 @@
 """The Fetch tasks of gymnasium-robotics, stepped with cached ids and preallocated arrays.
 
-Observations, rewards, success and dynamics equal the stock environment's bit for bit; what is saved is Python.
+Observations, rewards, success and dynamics equal the stock environment's bit for bit; only overhead is saved.
 The stock step looks joints and sites up by name and builds a Jacobian for each velocity (about 150 us), and runs a
 whole `mj_forward` (about 20 us) after the fingers of a blocked gripper are set back to zero. Nothing of that
 `mj_forward` outlives the next `mj_step` except body and site poses and the Jacobian's inputs: it does not touch the
@@ -27,7 +27,7 @@ from envs.layout import OBJECT_FIELDS, REACH_FIELDS, slices
 
 _TASKS = (MujocoFetchReachEnv, MujocoFetchPushEnv, MujocoFetchSlideEnv, MujocoFetchPickAndPlaceEnv)
 _FINGERS = ("robot0:r_gripper_finger_joint", "robot0:l_gripper_finger_joint")
-_ROTATION = np.array([1.0, 0.0, 1.0, 0.0])  # what stock adds to the mocap body's quaternion at every step
+_ROTATION = np.array([1.0, 0.0, 1.0, 0.0])  # stock adds it to the mocap body's quaternion at every step
 _GIMBAL = 4.0 * np.finfo(np.float64).eps  # below it, stock takes the other branch for Euler angles
 _REACHED, _MISSED = np.float32(-0.0), np.float32(-1.0)  # stock computes -float32(bool): the zero is negative
 _PHYSICS = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -36,8 +36,8 @@ Observation = dict[str, np.ndarray]
 
 
 def is_fetch(env: gym.Env[Any, Any]) -> bool:
-    """Whether `FetchEnv` can stand in for `env`: a stock Fetch task, its methods as they were written, nothing around
-    it but bookkeeping, and a limit of steps."""
+    """Whether `FetchEnv` can replace `env`: a stock Fetch task with unchanged methods, only bookkeeping wrappers around
+    it, a step limit, and no window."""
     base = inside(env)
     stock = type(base) in _TASKS and not is_patched(base)
     return stock and env.spec is not None and step_limit(env) is not None and env.render_mode != "human"
@@ -67,7 +67,7 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
         self._cache_views(base.model, base.data)
 
     def _cache_views(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
-        """Views into MjData stay valid for its lifetime: look everything up once."""
+        """Look up all ids and views once: views into MjData stay valid for its lifetime."""
         self._model, self._data, self._qvel = model, data, data.qvel
         joints = [model.joint(name) for name in _FINGERS]
         qpos, dof = int(joints[0].qposadr[0]), int(joints[0].dofadr[0])
@@ -104,7 +104,7 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
 
         Returns:
             As stock: the observation (float64 arrays), the reward (np.float32 sparse, np.float64 dense), False,
-            whether the limit of steps is reached, {"is_success": np.float32}.
+            whether the step limit is reached, {"is_success": np.float32}.
         """
         if self._elapsed_steps is None:
             raise gym.error.ResetNeeded("Cannot call step before the first reset")
@@ -122,7 +122,7 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
         return observation, reward, False, self._elapsed_steps >= self._max_episode_steps, {"is_success": success}
 
     def _act(self, action: np.ndarray) -> None:
-        """Move the mocap body, which the gripper is welded to, from where the gripper is; aim the fingers."""
+        """Move the mocap body, to which the gripper is welded, relative to the gripper's pose; aim the fingers."""
         np.add(self._welded_pos, action[:3] * 0.05, out=self._mocap_pos)
         np.add(self._welded_quat, _ROTATION, out=self._mocap_quat)
         qpos = self._data.qpos
@@ -167,16 +167,16 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
         return (_MISSED if distance > stock.distance_threshold else _REACHED), success
 
     def pose(self) -> np.ndarray:
-        """What an image depends on: joint positions, mocap pose and goal, (P,) float64."""
+        """Everything that an image depends on: joint positions, mocap pose and goal, (P,) float64."""
         data = self._data
         return np.concatenate([data.qpos, data.mocap_pos.ravel(), data.mocap_quat.ravel(), self.stock.goal])
 
     def render(self) -> Any:
-        """Stock's image, from a simulation that is put back as it was."""
+        """Stock's image; the simulation is restored afterwards."""
         before = mujoco.MjData(self._model)
         mujoco.mj_copyData(before, self._model, self._data)
         site_pos = self._model.site_pos.copy()  # stock moves the goal's
-        if self.stock.mujoco_renderer.viewer is not None:  # another GL context of this thread may have been at work
+        if self.stock.mujoco_renderer.viewer is not None:  # another GL context may be current in this thread
             self.stock.mujoco_renderer.viewer.make_context_current()
         frame = self.stock.render()
         mujoco.mj_copyData(self._data, self._model, before)
@@ -184,10 +184,10 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
         return frame
 
     def get_state(self) -> dict[str, Any]:
-        """Everything the future depends on, as picklable numpy arrays and plain Python.
+        """Everything that further steps depend on, as picklable numpy arrays and plain Python.
 
-        Beside MuJoCo's integration state (positions, velocities, warm start, controls, mocap) that is the gripper's
-        body pose, which lags the positions by a substep and from which the next action starts.
+        Besides MuJoCo's integration state (positions, velocities, warm start, controls, mocap), this includes the body
+        poses: the gripper's pose lags the positions by a substep, and the next action starts from this pose.
         """
         physics = np.empty(mujoco.mj_stateSize(self._model, _PHYSICS))
         mujoco.mj_getState(self._model, self._data, physics, _PHYSICS)
@@ -202,7 +202,7 @@ class FetchEnv(gym.Wrapper[Any, Any, Any, Any]):
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `get_state` was taken, in an environment of the same id; no reset is needed."""
+        """Restore a state of `get_state`, taken from an environment of the same id; no reset is needed."""
         stock = self.stock
         if state["physics"].shape != (mujoco.mj_stateSize(self._model, _PHYSICS),):
             raise ValueError("This state belongs to another task: restore it into the id it was taken from.")

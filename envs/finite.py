@@ -1,4 +1,4 @@
-"""Numbers that environments return, checked where they come in: one NaN in a normaliser or in the replay spoils all."""
+"""Check that environments return finite numbers: a single NaN would spoil the normalisers or the replay."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ LARGEST = float(np.finfo(np.float32).max)  # networks and replay compute in floa
 
 
 class NotFinite(ArithmeticError):
-    """An environment returned NaN, infinity, or a number beyond float32; the message names it, the key and the row."""
+    """An environment returned NaN, infinity, or a number beyond float32; the message has the number, key and row."""
 
 
 def check_finite(env_id: str, when: str, numbers: Mapping[str, np.ndarray]) -> None:
-    """Raise NotFinite for the first of the `numbers`, by their names, that float32 cannot hold.
+    """Raise NotFinite for the first number that is not finite or exceeds float32.
 
     Args:
         env_id: for the message.
         when: for the message: "at a step".
-        numbers: numpy's, so that no GPU is waited for; (N, ...), a row for each environment or transition.
+        numbers: numpy arrays by name (no GPU to wait for), (N, ...), one row per environment or transition.
     """
-    # All at once, for a few microseconds a step. Any comparison with NaN is false.
+    # All arrays at once, for a few microseconds per step. Any comparison with NaN is false.
     if np.abs(np.concatenate(list(numbers.values()), axis=None)).max() <= LARGEST:
         return
     for name, values in numbers.items():

@@ -11,11 +11,11 @@ FLAGS = ("is_success", "success")
 
 
 def success_of(infos: Mapping[str, Any], num_envs: int) -> np.ndarray:
-    """Which environments an info dictionary, or its `final_info`, calls successful.
+    """Success flags in an info dictionary, or in its `final_info`.
 
     Args:
-        infos: of a vector environment's step; pass `infos["final_info"]` for the episodes that have just ended.
-        num_envs: how many environments it speaks of.
+        infos: infos of a vector environment's step; pass `infos["final_info"]` for the episodes that have just ended.
+        num_envs: number of environments.
 
     Returns:
         (num_envs,) bool; False where neither `is_success` nor `success` is present.
@@ -28,18 +28,18 @@ def success_of(infos: Mapping[str, Any], num_envs: int) -> np.ndarray:
 
 
 def success_of_step(infos: Mapping[str, Any], ended: np.ndarray) -> np.ndarray:
-    """Success flag of the step itself, (num_envs,) bool; of an episode that ended (`ended`, bool) in `final_info`."""
+    """Success flags of a step, (num_envs,) bool, read from `final_info` where the episode `ended` (num_envs,) bool."""
     success = success_of(infos, len(ended))
     return np.where(ended, success_of(infos["final_info"], len(ended)), success) if ended.any() else success
 
 
 def fetch_infos(success: np.ndarray, ended: np.ndarray, finals: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The infos of a Fetch step in the vector API's form, where each entry has a mask `_entry`.
+    """Infos of a Fetch step in the vector API's form, where each entry has a mask `_entry`.
 
     Args:
         success: (N,) float32, of the step itself.
-        ended: (N,) bool, whose episode ended: their success is in `final_info`, as a reset has no info.
-        finals: by observation key, (N, n), the last observation of those episodes.
+        ended: (N,) bool, where an episode ended: its success goes into `final_info`, as a reset has no info.
+        finals: last observations of the ended episodes, (N, n) by observation key.
     """
     infos: dict[str, Any] = {}
     if ended.any():
@@ -55,7 +55,7 @@ def fetch_infos(success: np.ndarray, ended: np.ndarray, finals: Mapping[str, np.
 
 
 def fits(there: Any, value: Any) -> bool:
-    """Whether gymnasium can put an info's `value` into what other environments made of that entry."""
+    """Whether gymnasium can put an info's `value` into `there`, the entry's array or dict of other environments."""
     if there is None or isinstance(there, dict) or isinstance(value, dict):
         return there is None or (isinstance(there, dict) and isinstance(value, dict))
     if there.dtype == object:
@@ -69,7 +69,7 @@ def fits(there: Any, value: Any) -> bool:
 
 
 def as_objects(there: Any, mask: np.ndarray) -> np.ndarray:
-    """The same entry as an array of objects (N,), None but where `mask` (N,) says that there is one."""
+    """Convert an info entry to an array of objects (N,), None where `mask` (N,) is False."""
     objects = np.full(len(mask), None, dtype=object)
     for row in np.flatnonzero(mask):
         if isinstance(there, dict):
@@ -80,7 +80,7 @@ def as_objects(there: Any, mask: np.ndarray) -> np.ndarray:
 
 
 def split_mask(options: dict[str, Any] | None, num_envs: int) -> tuple[np.ndarray, dict[str, Any] | None]:
-    """Which environments a reset is for, (num_envs,) bool, and what else its options say."""
+    """Mask (num_envs,) bool of the environments to reset, and the other options. Raises TypeError or ValueError."""
     if options is None or "reset_mask" not in options:
         return np.ones(num_envs, dtype=np.bool_), options
     rest = dict(options)

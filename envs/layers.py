@@ -1,7 +1,7 @@
-"""The layers of an environment: which of them may change what it returns. No torch is imported here.
+"""Wrappers of an environment: which of them may change what the environment returns. No torch is imported here.
 
-A fact that is read from an environment's inside (its class, its threshold, its kind of reward) is true of what comes
-out only where nothing unknown stands around it and none of its methods has been replaced.
+Facts read from the inner environment (class, threshold, kind of reward) hold for the returned values only if no unknown
+wrapper surrounds it and none of its methods has been replaced.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _BOOKKEEPING = (TimeLimit, OrderEnforcing, PassiveEnvChecker)  # observations, r
 
 
 def inside(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
-    """The environment without the bookkeeping that `gymnasium.make` puts around it; a wrapper if one is left."""
+    """The environment without the bookkeeping wrappers of `gymnasium.make`; possibly another wrapper."""
     while type(env) in _BOOKKEEPING and not is_patched(env):
         env = env.env  # type: ignore[attr-defined]
     return env
 
 
 def is_patched(env: gym.Env[Any, Any]) -> bool:
-    """Whether a method of this layer was replaced: on the instance, or on a class by a function of another module."""
+    """Whether a method was replaced: on the instance, or on one of its classes by a function of another module."""
     kind = type(env)
     if any(callable(getattr(kind, name, None)) for name in vars(env)):
         return True
@@ -35,7 +35,7 @@ def is_patched(env: gym.Env[Any, Any]) -> bool:
 
 
 def step_limit(env: gym.Env[Any, Any]) -> int | None:
-    """Steps after which an episode is truncated, the least of all layers' limits; None where no layer has one."""
+    """Steps after which an episode is truncated, the lowest limit of all wrappers; None if there is no limit."""
     limits = []
     while isinstance(env, gym.Wrapper):
         if isinstance(env, TimeLimit):

@@ -26,29 +26,29 @@ OBJECT_FIELDS = (
 )
 REACH_FIELDS = (("grip_pos", 3), ("gripper_state", 2), ("grip_velp", 3), ("gripper_vel", 2))
 
-# What a robot knows of itself: 10 numbers, or 5 without velocities, none of them the object's. (In Reach, grip_pos IS
-# the achieved goal.)
+# The robot's own state: 10 numbers, or 5 without velocities, none of them the object's. (In Reach, grip_pos IS the
+# achieved goal.)
 PROPRIOCEPTION = ("grip_pos", "gripper_state", "grip_velp", "gripper_vel")
 PARTS = {"proprioception": PROPRIOCEPTION, "minimal_proprioception": ("grip_pos", "gripper_state")}
 
 
 class Layout(NamedTuple):
-    """What the networks see of an observation, the desired goal aside, which they always see.
+    """Parts of an observation that the networks read, besides the desired goal, which they always read.
 
     `vector` names observation keys, or a key of `PARTS`.
     """
 
     pixels: bool
     vector: tuple[str, ...]
-    indices: tuple[int, ...] | None = None  # numbers of the observation that are proprioception; None in a Fetch task
+    indices: tuple[int, ...] | None = None  # columns of the observation that are proprioception; None in a Fetch task
 
     @property
     def shows_achieved(self) -> bool:
-        """Whether the achieved goal (in all tasks but Reach, where the object is) is among the inputs."""
+        """Whether the achieved goal (the object's position, except in Reach) is among the inputs."""
         return "achieved_goal" in self.vector
 
     def with_proprioception(self, amount: Literal["none", "minimal", "full"]) -> Layout:
-        """The same with so much of the proprioception, where it has any."""
+        """Copy of the layout with this `amount` of proprioception, if the layout has any."""
         name = {"none": (), "minimal": ("minimal_proprioception",), "full": ("proprioception",)}[amount]
         parts = (name if part == "proprioception" else (part,) for part in self.vector)
         return self._replace(vector=tuple(itertools.chain(*parts)))
@@ -59,7 +59,7 @@ LAYOUTS = {
     "chapter": Layout(True, ("proprioception", "achieved_goal")),
     "honest": Layout(True, ("proprioception",)),
     "pixels-only": Layout(True, ()),
-    # The same two for other environments than Fetch's: whether they hide the object is the user's to know.
+    # The previous two for non-Fetch environments: the user has to know whether they hide the object.
     "pixels+vector+goal": Layout(True, ("proprioception",)),
     "pixels+goal": Layout(True, ()),
     # Controls: the same vectors without the images.
@@ -69,7 +69,7 @@ LAYOUTS = {
 
 
 def slices(fields: Sequence[tuple[str, int]]) -> dict[str, slice]:
-    """Where each named field lies in the observation vector."""
+    """Slice of each named field in the observation vector."""
     ends = np.cumsum([size for _, size in fields]).tolist()
     return {name: slice(end - size, end) for (name, size), end in zip(fields, ends, strict=True)}
 
@@ -98,11 +98,11 @@ def take(observation: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def vector_of(observation: Mapping[str, np.ndarray], layout: Layout) -> np.ndarray:
-    """The numbers that the networks see of a batch of observations, apart from the desired goal.
+    """The numbers that the networks read from a batch of observations, apart from the desired goal.
 
     Args:
         observation: arrays (N, n) by key, as a vector environment returns them.
-        layout: which of them.
+        layout: selects the numbers.
 
     Returns:
         (N, V) float32, a copy; V is `vector_size`.
@@ -122,7 +122,7 @@ def _part(observation: Mapping[str, np.ndarray], name: str, layout: Layout) -> n
 
 
 def parse_indices(text: str) -> tuple[int, ...]:
-    """The numbers that "0:3,9:11" names, 0 1 2 9 10: ranges as Python's, and single ones, each once.
+    """Parse indices: "0:3,9:11" gives (0, 1, 2, 9, 10). Python's ranges and single numbers, without repetitions.
 
     Raises ValueError, a sentence, for anything else.
     """

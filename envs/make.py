@@ -1,4 +1,4 @@
-"""Building a vector of environments from an id and a few numbers."""
+"""Building a vector of environments from an id and a few settings."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def make_vec(
 
     Args:
         env_id: a registered goal environment with Dict observations of Boxes.
-        num_envs: how many.
-        view: what the observation's "pixels" show; None renders none. Fetch tasks only.
-        workers: processes to spread the environments over, at most one per environment; 0 steps them here;
-            None takes one per core but one, from the number of cores alone.
-        seed: what the first `reset()` that names no seed uses; environment i gets seed + i.
+        num_envs: number of environments.
+        view: cameras of the observation's "pixels"; None renders no images.
+        workers: processes to spread the environments over, at most one per environment; 0 steps them in this process;
+            None takes the number of cores minus one.
+        seed: seed of the first `reset()` without a seed of its own; environment i gets seed + i.
         max_episode_steps: steps after which an episode is truncated; None for the environment's own limit.
 
     Raises:

@@ -34,13 +34,13 @@ GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
 def make_env(env_id: str | EnvSpec, **kwargs: Any) -> gym.Env[Any, Any]:
     """Build one environment that truncates after its spec's `max_episode_steps`, or sooner by a limit of its own.
 
-    It is what `gymnasium.make` gives without the passive checker; for the four Fetch tasks a `FetchEnv`: the same
-    numbers, bit for bit, sooner.
+    The result is that of `gymnasium.make` without the passive checker; for the four Fetch tasks a `FetchEnv`, with
+    the same numbers, bit for bit, and a faster step.
 
     Args:
         env_id: a registered id ("FetchPush-v4", "module:Name-v0") or a spec.
-        **kwargs: passed on to the environment's constructor; `render_mode` only where something is to be rendered, for
-            not every environment knows it.
+        **kwargs: passed on to the environment's constructor; give `render_mode` only to render, because not every
+            environment accepts it.
     """
     leaves_files = "maze" in (env_id if isinstance(env_id, str) else env_id.id).lower()
     with warnings.catch_warnings(), _temporary_files_removed() if leaves_files else contextlib.nullcontext():
@@ -51,7 +51,7 @@ def make_env(env_id: str | EnvSpec, **kwargs: Any) -> gym.Env[Any, Any]:
 
 @contextlib.contextmanager
 def _temporary_files_removed() -> Iterator[None]:
-    """Mazes write their model into the temporary folder, read it once, and leave it there."""
+    """Remove temporary files at the context's end: mazes write their model to a file, read it once, and leave it."""
     before = tempfile.tempdir
     with tempfile.TemporaryDirectory() as folder:
         tempfile.tempdir = folder
@@ -62,7 +62,7 @@ def _temporary_files_removed() -> Iterator[None]:
 
 
 def goal_spaces(env: gym.Env[Any, Any]) -> tuple[gym.spaces.Dict, gym.spaces.Box]:
-    """Spaces of a goal environment's observations and actions. Raises ValueError if it is none."""
+    """Spaces of a goal environment's observations and actions. Raises ValueError for other kinds of spaces."""
     space, actions = env.observation_space, env.action_space
     boxes = isinstance(space, gym.spaces.Dict) and all(isinstance(box, gym.spaces.Box) for box in space.spaces.values())
     if not boxes or not isinstance(actions, gym.spaces.Box):
@@ -75,7 +75,7 @@ def find_spec(env_id: str) -> EnvSpec:
     """The registered spec of `env_id`; of "module:Name-v0" after importing the module.
 
     Raises:
-        ValueError: if there is none; the message has the nearest known ids.
+        ValueError: if there is no such environment; the message has the nearest known ids.
     """
     module, _, name = env_id.rpartition(":")
     try:

@@ -1,7 +1,7 @@
-"""What a goal environment's `reset` and `step` return, against what its spaces say.
+"""Check that a goal environment's `reset` and `step` return what its spaces say.
 
-A vector of environments writes it into arrays of the spaces' shapes and dtypes, where one number would be broadcast to
-a whole vector without a word. No torch is imported here.
+A vector of environments writes the returned values into arrays of the spaces' shapes and dtypes, where a single number
+would silently be broadcast to a whole vector. No torch is imported here.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from envs.failure import reason
 from envs.infos import FLAGS, success_of
 from envs.layers import inside
 
-SEEDS = (0, 1, 2**31 - 1)  # none that training uses is greater
+SEEDS = (0, 1, 2**31 - 1)  # training uses no greater seed
 STEPS = 5  # of each episode, at most
 
 
 class Step(NamedTuple):
-    """What hindsight makes use of: goals (G,) float64 after the step, its reward, and how it went."""
+    """Parts of a step that hindsight uses: goals (G,) float64 after the step, reward, termination and success."""
 
     achieved: np.ndarray
     desired: np.ndarray
@@ -32,12 +32,12 @@ class Step(NamedTuple):
 
 
 def played(env_id: str, env: gym.Env[Any, Any]) -> list[Step]:
-    """Steps of an episode for each of SEEDS. Raises ValueError, a sentence, where one cannot be trained on.
+    """Play an episode for each of SEEDS and return the steps. Raises ValueError, a sentence, for an unusable step.
 
-    Actions are random, and in the last step in the middle, with the goal where the task already is if that can be: so
-    that what success does to reward and episode is seen too.
+    Actions are random. In the last step the action is the middle of its range and the goal is moved, if possible, to
+    the achieved goal: this shows the effect of success on reward and episode.
     """
-    # Bookkeeping around it would stumble over an old API, and say so in other words.
+    # Bookkeeping wrappers would fail on an old API, with messages of their own.
     task, rng, space = inside(env), np.random.default_rng(0), env.action_space
     assert isinstance(space, gym.spaces.Box) and env.spec is not None and env.spec.max_episode_steps is not None
     last = min(STEPS, env.spec.max_episode_steps) - 1
@@ -81,7 +81,7 @@ def _reset(env_id: str, env: gym.Env[Any, Any], task: gym.Env[Any, Any], seed: i
 
 
 def _step(env_id: str, env: gym.Env[Any, Any], task: gym.Env[Any, Any], action: np.ndarray) -> tuple[Step, bool]:
-    """The step, and whether the episode ended."""
+    """Take one step; return it and whether the episode ended."""
     try:
         result: Any = task.step(action)
     except Exception as error:

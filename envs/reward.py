@@ -22,10 +22,10 @@ RewardFn = Callable[[Tensor, Tensor], Tensor]
 def reward_fn(env_id: str) -> RewardFn:
     """The reward of `env_id` as a function of achieved (B, G) and desired (B, G) float64 tensors -> (B,) float32.
 
-    Fetch sparse: -1 or -0.0, the bits of the environment's `compute_reward`. Fetch dense: within one float32 ulp of
-    it. Both stay on the inputs' device. Any other environment, a wrapped or changed Fetch task too: its own (the
-    outermost) `compute_reward`, on the CPU, with an empty info; the result goes back to the inputs' device, unless one
-    is NaN or infinite (NotFinite).
+    Fetch sparse: -1 or -0.0, bit-identical to the environment's `compute_reward`. Fetch dense: within one float32 ulp
+    of `compute_reward`. Both stay on the inputs' device. Any other environment, including a wrapped or changed Fetch
+    task: its own (outermost) `compute_reward`, on the CPU, with an empty info; rewards are moved back to the inputs'
+    device. The function raises NotFinite for a NaN or infinite reward.
     """
     env = make_env(env_id)
     if not isinstance(env, FetchEnv):
@@ -36,17 +36,17 @@ def reward_fn(env_id: str) -> RewardFn:
 
 
 def reward_when_needed(env_id: str) -> RewardFn:
-    """`reward_fn(env_id)`, for which an environment is made with the first reward that is asked for: acting needs
-    none."""
+    """`reward_fn(env_id)`, whose environment is built only when a reward is first computed: acting needs no
+    environment."""
     made = functools.cache(reward_fn)
     return lambda achieved, desired: made(env_id)(achieved, desired)
 
 
 def reward_range(env_id: str) -> tuple[float, float]:
-    """The least and the greatest reward that one step of `env_id` returns; infinite where unknown.
+    """Lowest and highest reward per step of `env_id`; infinite where unknown.
 
-    Known for the sparse tasks of gymnasium-robotics (-1 or 0; the mazes 0 or 1) and the dense ones (at most 0; the
-    mazes 0 to 1), as long as they are what is stepped: under any other wrapper, or with a method replaced, nothing is.
+    Known for the sparse tasks of gymnasium-robotics (-1 or 0; the mazes 0 or 1) and the dense tasks (at most 0; the
+    mazes 0 to 1), if unmodified: inside any other wrapper, or with a replaced method, the range is unknown.
     """
     env = make_env(env_id)
     base: Any = env.stock if isinstance(env, FetchEnv) else inside(env)
@@ -65,7 +65,7 @@ def reward_range(env_id: str) -> tuple[float, float]:
 
 
 def fetch_sparse(threshold: float) -> RewardFn:
-    """-1 where the goals are further apart than `threshold` metres, else -0.0 (stock computes -float32(bool)).
+    """Reward -1 where the goals are further apart than `threshold` metres, else -0.0 (stock computes -float32(bool)).
 
     torch's square root and norm differ from numpy's in the last bit, so the squared distance is compared instead,
     with the largest double whose (correctly rounded) square root is within the threshold.
@@ -94,14 +94,14 @@ def largest_square(threshold: float) -> float:
 
 
 def _squared_distance(achieved: Tensor, desired: Tensor) -> Tensor:
-    """(B,) float64, summed in the order of np.linalg.norm. Separate kernels: a fused multiply-add would round once."""
+    """Squared distance (B,) float64, summed as in np.linalg.norm, in separate kernels: fused ones would round once."""
     squares = (achieved.double() - desired.double()).square()  # (B, 3)
     x, y, z = squares.unbind(-1)
     return (x + y) + z
 
 
 def _own_reward(env_id: str, env: Any) -> RewardFn:
-    env.reset(seed=0)  # some know their reward only then
+    env.reset(seed=0)  # some environments know their reward only then
     compute = env.get_wrapper_attr("compute_reward")  # keeps env alive
 
     def reward(achieved: Tensor, desired: Tensor) -> Tensor:

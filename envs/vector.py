@@ -32,12 +32,12 @@ _OUTCOMES = ("rewards", "terminations", "truncations", "success")
 class GoalVectorEnv(VectorEnv[Any, Any, Any]):
     """Goal environments with SAME_STEP autoreset; the reference is gymnasium's SyncVectorEnv in that mode.
 
-    `step` is `step_async` (start) and `step_wait` (finish); in between the caller is free, and with workers the
-    environments run meanwhile. Observations are float64 arrays (num_envs, n) that alias double-buffered memory: what a
-    step or reset returned stays valid during the next step, and the step after that overwrites it. Rewards, flags,
-    infos and `final_obs` are the caller's own. Actions are cast to the action space's dtype.
+    `step` is `step_async` (start) and `step_wait` (finish); in between, the caller is free, and workers run the
+    environments. Observations are float64 arrays (num_envs, n) that alias double-buffered memory: observations of a
+    step or reset stay valid during the next step, and the step after that overwrites them. Rewards, flags, infos and
+    `final_obs` are copies that the caller owns. Actions are cast to the action space's dtype.
 
-    After a WorkerError it is closed. Without workers, an environment's exception comes through as it is.
+    A WorkerError closes the vector. Without workers, an environment's exception is passed on unchanged.
 
     With a `view`, observations have "pixels" too, (num_envs, 84, 84, 3 C) uint8.
 
@@ -63,14 +63,14 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         self.single_action_space, self.action_space = actions, batch_space(actions, num_envs)
         pose_size = 0
         if view is not None and view.one_process:
-            example.reset()  # before, it has no goal
+            example.reset()  # before its first reset, it has no goal
             pose_size = len(pose_of(example))
         dtype = memory_dtype(space, actions, num_envs, pose_size)
         self._blocks = Blocks(spec, num_envs, self.workers, dtype, view)
         example.close()
         slots = self._blocks.memory["slots"]
         keys = space.spaces
-        self._kept = slots["observation"]  # with the poses, which are no observation
+        self._kept = slots["observation"]  # including the poses, which are no observation
         self._observations = [{key: slots["observation"][key][slot] for key in keys} for slot in (0, 1)]
         self._finals = [{key: slots["final_observation"][key][slot] for key in keys} for slot in (0, 1)]
         self._outcomes = [[slots[name][slot] for name in _OUTCOMES] for slot in (0, 1)]
@@ -86,7 +86,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
 
         Raises:
             AlreadyPendingCallError: between `step_async` and `step_wait`.
-            NotFinite: if there is a number in the observations that is not.
+            NotFinite: if an observation has NaN, infinity, or a number beyond float32.
         """
         self._check_idle("reset")
         seed, self._seed = self._seed if seed is None else seed, None
@@ -99,7 +99,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         mask, options = split_mask(options, self.num_envs)
         self._slot = 1 - self._slot
         for key in self._kept.dtype.names or ():
-            self._kept[key][self._slot] = self._kept[key][1 - self._slot]  # what is not reset stays
+            self._kept[key][self._slot] = self._kept[key][1 - self._slot]  # environments that are not reset keep theirs
         self._submit("reset", self._slot, seed, mask, options)
         replies = self._collect()
         infos: dict[str, Any] = {}
@@ -130,7 +130,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             NoAsyncCallError: without a `step_async`.
             WorkerError: if a worker died, hangs, or one of its environments raised.
-            NotFinite: if there is a number in the observations or rewards that is not.
+            NotFinite: if an observation or reward is NaN, infinite, or beyond float32.
         """
         self._check_open()
         if not self._stepping:
@@ -139,7 +139,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         rewards, terminations, truncations, success = (array.copy() for array in self._outcomes[self._slot])
         obs, ended = self._fresh(), terminations | truncations
         numbers = {key: obs[key] for key in GOAL_KEYS} | {"reward": rewards}
-        if ended.any():  # in the other rows is what was there before
+        if ended.any():  # the other rows hold old observations
             finals = self._finals[self._slot]
             numbers |= {f"final {key}": np.where(ended[:, None], finals[key], 0) for key in GOAL_KEYS}
         check_finite(self._env_id, "at a step", numbers)
@@ -155,7 +155,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         return self.step_wait()
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Per environment, the result of the method `name`, or the attribute; with workers, all of it must pickle."""
+        """Per environment, the result of method `name`, or the attribute; with workers, all of this must pickle."""
         return self._call(name, [args] * self.num_envs, kwargs)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
@@ -163,14 +163,14 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         return self.call(name)
 
     def set_attr(self, name: str, values: Any) -> None:
-        """Set the attribute `name`: of each environment to its own of a list or tuple of values, or of all to one."""
+        """Set the attribute `name`: a list or tuple has one value per environment; any other value is set in all."""
         if not isinstance(values, (list, tuple)):
             values = [values] * self.num_envs
         self._check_count(values)
         self._call("set_wrapper_attr", [(name, value) for value in values], {})
 
     def get_states(self) -> list[dict[str, Any]]:
-        """Per environment, a picklable state that `set_states` goes on from, bit for bit (Fetch tasks only).
+        """Per environment, a picklable state from which `set_states` continues, bit for bit (Fetch tasks only).
 
         Raises:
             NotImplementedError: if the environment is not `restorable`.
@@ -179,7 +179,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         return list(self.call("get_state"))
 
     def set_states(self, states: Sequence[dict[str, Any]]) -> None:
-        """Put every environment back where `get_states` found it; a step may follow. Returns no observation."""
+        """Restore every environment to its state of `get_states`. A step may follow; no observation is returned."""
         self._check_restorable()
         self._check_count(states)
         self._call("set_state", [(state,) for state in states], {})
@@ -187,17 +187,17 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
 
     @property
     def failure(self) -> Failure | None:
-        """What an environment has raised, in whatever process."""
+        """Exception of an environment, in any process; None if there was no exception."""
         return self._blocks.failure
 
     def gl_renderer(self) -> str | None:
-        """What renders the observations' pixels, as GL names it; None where nothing is rendered."""
+        """Name of the renderer of the observations' pixels (GL_RENDERER); None where nothing is rendered."""
         self._check_idle("gl_renderer")
         self._submit("gl_renderer")
         return self._collect()[0]
 
     def lower_priority(self) -> None:
-        """From now on, workers run where nothing else, this process above all, wants the core."""
+        """Lower the workers' priority, so that they yield cores to other processes, above all to this process."""
         self._check_open()
         self._blocks.lower_priority()
 
@@ -216,7 +216,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         return self.get_attr("np_random_seed")
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Close the environments and end the workers, also with a step under way; called by `close`, once."""
+        """Close the environments and end the workers, also during a step; called by `close`, once."""
         self._blocks.stop()
 
     def _fresh(self) -> Observation:
@@ -233,7 +233,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         return infos
 
     def _add_info(self, vector_infos: dict[str, Any], env_info: dict[str, Any], env_num: int) -> dict[str, Any]:
-        """As gymnasium's; an entry whose kind or shape differs between environments becomes an array of objects."""
+        """Like gymnasium's, but an entry whose kind or shape differs between environments becomes an object array."""
         for key, value in env_info.items():
             if not fits(vector_infos.get(key), value):
                 vector_infos[key] = as_objects(vector_infos[key], vector_infos[f"_{key}"])
@@ -260,7 +260,7 @@ class GoalVectorEnv(VectorEnv[Any, Any, Any]):
         except WorkerError:
             self.closed = True
             raise
-        except Exception:  # of an environment in this process: as in SyncVectorEnv, it stays open
+        except Exception:  # an environment in this process raised: as in SyncVectorEnv, the vector stays open
             self._stepping = False
             raise
         self._stepping = False

@@ -1,4 +1,4 @@
-"""What a goal is: the environment's own numbers, or a point in the latent space of a VAE."""
+"""Goal spaces: the environment's own goals, or points in the latent space of a VAE."""
 
 from goals.base import GoalSpace
 from goals.environment import EnvironmentGoals

@@ -1,4 +1,4 @@
-"""What a goal space has to offer."""
+"""The interface of goal spaces."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch import Tensor
 
 
 class GoalSpace(Protocol):
-    """Goals of G numbers: where they come from, when they are reached, and what that pays.
+    """Goals of G numbers: their source, when they are reached, and their rewards.
 
-    The networks read them, hindsight lends them, and relabelled rewards are this space's. What the environment itself
-    returned stays as it was: transitions that are not relabelled keep its reward, and success is its own flag. (Where
-    there are imagined goals too, `replay.hindsight.Imagined`, this space pays all transitions.)
+    The networks read these goals, hindsight relabels with them, and this space computes the relabelled rewards.
+    Transitions that are not relabelled keep the environment's reward, and success is the environment's own flag. (With
+    imagined goals, `replay.hindsight.Imagined`, this space computes the rewards of all transitions.)
     """
 
     size: int  # G
 
     def goals(self, obs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Achieved and desired goals (N, G), float64, of what a vector of N environments returned."""
+        """Achieved and desired goals (N, G), float64, from the observations of a vector of N environments."""
         ...
 
     def reward(self, achieved: Tensor, desired: Tensor) -> Tensor:
-        """Reward (B,) float32 of having achieved (B, G) where (B, G) was desired, both float64."""
+        """Reward (B,) float32 of achieved goals (B, G) for desired goals (B, G), both float64."""
         ...
 
     def reached(self, achieved: Tensor, desired: Tensor) -> Tensor:

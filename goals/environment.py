@@ -1,4 +1,4 @@
-"""The goals that the environment itself shows."""
+"""The environment's own goals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class EnvironmentGoals:
-    """`achieved_goal` and `desired_goal` of the observation, and the environment's reward of them.
+    """`achieved_goal` and `desired_goal` of the observation, with the environment's reward.
 
     Args:
         size: G.
@@ -22,9 +22,9 @@ class EnvironmentGoals:
         self.size, self.reward = size, reward
 
     def goals(self, obs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """In float64 whatever their spaces' dtypes are: in those, a difference of small integers may wrap around."""
+        """Achieved and desired goals (N, G), always float64: in their own dtype, differences of integers may wrap."""
         return obs["achieved_goal"].astype(np.float64), obs["desired_goal"].astype(np.float64)
 
     def reached(self, achieved: Tensor, desired: Tensor) -> Tensor:
-        """Where the reward is what it is for the desired goal itself."""
+        """Whether the reward equals that of achieving exactly the desired goal, (B,) bool."""
         return self.reward(achieved, desired) == self.reward(desired, desired)

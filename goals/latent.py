@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from replay import Ring
 
 LEARNING_RATE = 1e-3  # Adam's
-CHUNK = 256  # images that are encoded together
-KNOWN = 256  # goals whose latents are kept
-POOL = 1000  # stored observations that the skewed distribution is made of
+CHUNK = 256  # images per encoder pass
+KNOWN = 256  # goals whose latents are cached
+POOL = 1000  # stored observations from which the skewed distribution is made
 
 
 class GoalRenderer(Protocol):
@@ -28,25 +28,25 @@ class GoalRenderer(Protocol):
     def __call__(self, goals: NDArray[np.float64], /) -> NDArray[np.uint8]: ...
 
     def close(self) -> None:
-        """Free what it holds; it may be called again."""
+        """Free the renderer's resources. Rendering again afterwards is allowed."""
         ...
 
 
 class LatentGoals:
-    """Achieved: the latent mean of the image that is observed. Desired: that of an image of the goal.
+    """Achieved goals: latent means of observed images. Desired goals: latent means of rendered images of the goals.
 
-    The environment's own numbers of the goal are used to render that image, and for nothing else.
+    The environment's own goal positions are used only to render these images.
 
     Args:
         vae: reads the latest image of an observation.
-        render: makes the goals' images.
-        sparse: pay -1 until the goal is reached and then 0, in the place of minus the distance in latent space.
+        render: renders the goals' images.
+        sparse: reward -1 until the goal is reached and 0 then, instead of minus the distance in latent space.
         threshold: distance in latent space below which a goal is reached.
-        skewed: sample prior goals from what is stored, with probabilities p(x)^-1, in the place of N(0, I).
-        seed: of the VAE's training.
+        skewed: sample imagined goals from stored images, in proportion to p(x)^-1, instead of from N(0, I).
+        seed: seed of the VAE's training.
 
     Attributes:
-        size: G, the VAE's latents.
+        size: G, number of the VAE's latents.
     """
 
     def __init__(
@@ -82,19 +82,19 @@ class LatentGoals:
         return -(achieved - desired).norm(dim=-1).to(torch.float32)
 
     def reached(self, achieved: Tensor, desired: Tensor) -> Tensor:
-        """Whether they are closer than the threshold, (B,) bool."""
+        """Whether achieved and desired goals are closer than the threshold, (B,) bool."""
         return (achieved - desired).norm(dim=-1) < self.threshold
 
     def imagine(self, count: int, generator: torch.Generator) -> Tensor:
-        """Goals (count, G), float64, that no episode of theirs asked for or reached: of N(0, I), or skewed."""
+        """Imagined goals (count, G), float64: samples of N(0, I) or, if there is a pool, of the skewed distribution."""
         if self.pool is not None:
             self.pool = SkewedGoals(*(part.to(generator.device) for part in self.pool))  # moved once
             return self.pool.sample(count, generator)
         return torch.randn(count, self.size, dtype=torch.float64, device=generator.device, generator=generator)
 
     def refresh(self, ring: Ring) -> None:
-        """Encode all that is stored anew, after the VAE has moved: achieved goals from their images, desired ones from
-        images of the goals."""
+        """Re-encode all stored goals after training the VAE: achieved goals from the stored images, desired goals from
+        rendered images."""
         self._known.clear()
         storage = ring.storage
         rows = torch.arange(storage.written, device=storage.device)
@@ -113,7 +113,7 @@ class LatentGoals:
         return self.vae.posterior(self.vae.cropped(pixels.to(self.device)))[0].double().cpu()
 
     def desired(self, places: NDArray[np.float64]) -> Tensor:
-        """Latents (N, G) of goals (N, 3) in metres. One by one, so that none depends on which others are encoded."""
+        """Latents (N, G) of goals (N, 3) in metres, encoded one at a time so that no latent depends on other goals."""
         found = []
         for place in places:
             key = place.tobytes()
@@ -125,7 +125,7 @@ class LatentGoals:
         return torch.cat(found)
 
     def learn(self, pixels: Tensor, updates: int, tell: Callable[[int], object] = int) -> None:
-        """Train the VAE on images (N, H, W, C); of skewed goals, on those that are rare under it the more."""
+        """Train the VAE on images (N, H, W, C); with skewed goals, from the second call on, more on rare images."""
         weights = self.weights(pixels) if self.skewed and self.pool is not None else None
         fit(self.vae, self.optimizer, pixels, updates, self.generator, weights, tell)
         self._known.clear()
@@ -134,14 +134,14 @@ class LatentGoals:
             self.pool = SkewedGoals(encoded, self.weights(pixels))
 
     def learn_again(self, ring: Ring, updates: int) -> None:
-        """Train the VAE on stored images, skewed, and encode all that is stored anew (Skew-Fit, algorithm 1)."""
+        """Train the VAE on skewed stored images, and re-encode all stored goals (Skew-Fit, algorithm 1)."""
         storage = ring.storage
         rows = torch.randint(storage.written, (POOL,), generator=self.generator).to(storage.device)
         self.learn(storage.gather("pixels", rows), updates)
         self.refresh(ring)
 
     def weights(self, pixels: Tensor) -> Tensor:
-        """Skewed weights (N,) of images (N, H, W, C), which add up to 1."""
+        """Skewed weights (N,) of images (N, H, W, C), which sum to 1."""
         parts = []
         for part in pixels.split(CHUNK):
             noise = torch.randn(SAMPLES, len(part), self.size, generator=self.generator).to(self.device)
@@ -151,16 +151,16 @@ class LatentGoals:
     # ------------------------------------------------------------------ saving
 
     def policy_state(self) -> dict[str, Any]:
-        """What acting needs."""
+        """State that acting needs."""
         return self.vae.state_dict()
 
     def load_policy_state(self, state: dict[str, Any]) -> None:
-        """Raises RuntimeError if it is of another VAE."""
+        """Load a `policy_state()`. Raises RuntimeError if it belongs to another VAE."""
         self.vae.load_state_dict(state)
         self._known.clear()
 
     def state_dict(self) -> dict[str, Any]:
-        """What learning needs beside it."""
+        """State that learning needs, including `policy_state()`."""
         return {
             "vae": self.policy_state(),
             "optimizer": self.optimizer.state_dict(),

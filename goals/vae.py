@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 WIDTHS = (16, 32, 64)  # channels of the convolutions, each of which halves the side
-BATCH = 64  # images of an update
-SAMPLES = 10  # of the latent, for an image's likelihood (Skew-Fit's number)
+BATCH = 64  # images per update
+SAMPLES = 10  # latent samples per image for its likelihood (as in Skew-Fit)
 
 
 class Losses(NamedTuple):
-    """What an image costs, in the mean over the batch, 0-d each."""
+    """Losses per image, averaged over the batch, 0-d each."""
 
     total: Tensor  # reconstruction + beta * kl
     reconstruction: Tensor  # half the sum of squared errors over all pixels and channels
@@ -23,16 +23,16 @@ class Losses(NamedTuple):
 
 
 class VAE(nn.Module):
-    """Convolutions to a Gaussian q(z | x) of Z latents, and transposed ones back to the mean of a Gaussian p(x | z).
+    """Convolutions to a Gaussian q(z | x) of Z latents; transposed convolutions to the mean of a Gaussian p(x | z).
 
-    Everything is counted per image, nothing per pixel: the loss of an image is half its squared error, summed over all
-    pixels and channels in [0, 1], plus `beta` times the KL divergence to N(0, I), summed over latents. With beta 1 that
-    is the negative ELBO of a decoder of unit variance, but for a constant.
+    Losses are per image, not per pixel: the loss of an image is half its squared error, summed over all pixels and
+    channels in [0, 1], plus `beta` times the KL divergence to N(0, I), summed over latents. With beta 1 this is the
+    negative ELBO of a decoder of unit variance, up to a constant.
 
     Args:
         latents: Z.
-        channels: of an image, 3 for each camera.
-        crop: pixels a side that are read, in the middle of the image.
+        channels: image channels, 3 per camera.
+        crop: pixels per side of the central crop that is read.
         beta: weight of the KL divergence.
     """
 
@@ -53,7 +53,7 @@ class VAE(nn.Module):
         self.decoder = nn.Sequential(*mirrored[:-1])  # no ReLU behind the last
 
     def cropped(self, pixels: Tensor) -> Tensor:
-        """Images (N, H, W, C) uint8 -> their middle (N, C, crop, crop), float32 in [0, 1]."""
+        """Images (N, H, W, C) uint8 -> central crops (N, C, crop, crop), float32 in [0, 1]."""
         first = (pixels.shape[1] - self.crop) // 2
         middle = pixels[:, first : first + self.crop, first : first + self.crop]
         return middle.permute(0, 3, 1, 2).to(torch.float32) / 255
@@ -77,7 +77,7 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def log_likelihood(self, images: Tensor, noise: Tensor) -> Tensor:
-        """Estimate of log p(x), (N,), but for a constant, by importance sampling from q (Burda et al. 2016, eq. 8).
+        """Estimate of log p(x), (N,), up to a constant, by importance sampling from q (Burda et al. 2016, eq. 8).
 
         log p(x) = log mean_k p(x | z_k) p(z_k) / q(z_k | x), with z_k from `noise` (K, N, Z).
         """
@@ -108,13 +108,13 @@ def fit(
     """Train on minibatches of BATCH images, sampled with replacement. Returns the losses of the last minibatch.
 
     Args:
-        vae: is trained, on its own device.
-        optimizer: of its parameters.
+        vae: the VAE to train, on its own device.
+        optimizer: optimizer of the VAE's parameters.
         pixels: (N, H, W, C) uint8, on any device.
-        updates: how many.
-        generator: of the CPU's random numbers: which images, and the noise.
-        weights: (N,) of the images, proportional to how often each is sampled; None for all alike.
-        tell: is told after each update how many there were.
+        updates: number of updates.
+        generator: a CPU generator, for the choice of images and the noise.
+        weights: (N,), proportional to each image's sampling probability; None for uniform sampling.
+        tell: called after each update with the number of updates so far.
     """
     device = next(vae.parameters()).device
     weights = torch.ones(len(pixels)) if weights is None else weights.cpu()

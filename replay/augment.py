@@ -14,9 +14,9 @@ class RandomShift:
     """Shift the images of a minibatch, on the device where they are.
 
     Args:
-        pad: the most pixels in each direction; 0 leaves images alone.
-        shared: shift an observation, the next one and those to come alike; else each by its own offset.
-        device, seed: of the random numbers.
+        pad: largest shift in pixels, in each direction; 0 disables shifts.
+        shared: shift an observation, its next and its future observations by one offset; else each by its own offset.
+        device, seed: device and seed of the random generator.
     """
 
     def __init__(self, pad: int, shared: bool, device: torch.device | str = "cpu", seed: int = 0) -> None:
@@ -33,7 +33,7 @@ class RandomShift:
         return replace(batch, obs=obs, next_obs=next_obs, future=self._future(batch.future, offset))
 
     def _future(self, future: Future | None, offset: Tensor) -> Future | None:
-        """What follows, each observation shifted by its own offset, or by its transition's (P, 2) if they share it."""
+        """Future, each observation shifted by its own offset or, if shared, by its transition's `offset` (P, 2)."""
         if future is None:
             return None
         rows = future.mask.numel()
@@ -54,9 +54,9 @@ class RandomShift:
 
 
 def shift(pixels: Tensor, offset: Tensor, pad: int) -> Tensor:
-    """Pad each image by its nearest pixels and crop it at `pad + offset`.
+    """Pad each image by replicating its border pixels, and crop it at `pad + offset`.
 
-    All crops of the padded images are views of them; one is copied for each image.
+    All crops are views of the padded images; only one crop per image is copied.
 
     Args:
         pixels: (B, H, W, C).
@@ -77,5 +77,5 @@ def shift(pixels: Tensor, offset: Tensor, pad: int) -> Tensor:
 
 
 def random_offsets(count: int, pad: int, generator: torch.Generator) -> Tensor:
-    """(count, 2) whole numbers, each of -pad .. pad equally likely."""
+    """Random integers (count, 2), uniform in -pad .. pad."""
     return torch.randint(-pad, pad + 1, (count, 2), device=generator.device, generator=generator)

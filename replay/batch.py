@@ -1,4 +1,4 @@
-"""The one thing that replay hands to the agent."""
+"""The minibatch, the only thing that the replay hands to the agent."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 Observation = dict[str, Tensor]
-"""What the networks see besides the goal, by name: "vector" (P, V) float32, "pixels" (P, H, W, C) uint8, or in their
-place "embedding" (P, E) float16, a frozen network's features of them. Optionally "estimate" (P, G) float32, the
-achieved goal as estimated from the pixels, used in their place; "estimate_before" (P, G) float32, that of the
-observation before, at an episode's first its own; and "index" (P,) int64, the observation's number in the replay, which
-no other one ever gets."""
+"""Network inputs besides the goal, by name: "vector" (P, V) float32; "pixels" (P, H, W, C) uint8, or instead
+"embedding" (P, E) float16, a frozen network's features of the images. Optional: "estimate" (P, G) float32, the achieved
+goal as estimated from the images, used instead of them; "estimate_before" (P, G) float32, the previous observation's
+estimate (at an episode's first observation, its own); "index" (P,) int64, the observation's number in the replay, never
+given to another observation."""
 
 
 class Future(NamedTuple):
-    """The K observations that follow each transition's own, in its episode, and the actions that led to them."""
+    """The K observations after each transition's own, in its episode, and the actions that led to them."""
 
     obs: Observation  # (P, K, ...): [:, 0] is the observation one step later
     action: Tensor  # (P, K, A) float32: [:, 0] is the transition's own
@@ -33,15 +33,15 @@ class Batch:
     transitions and B = M P goals, goal b belongs to transition b mod P. From state, P = B.
     """
 
-    obs: Observation  # what the observation layout chose
+    obs: Observation  # the parts that the observation layout selects
     next_obs: Observation  # k steps later: `Ring`'s n_step, or fewer at an episode's end
     action: Tensor  # (B, A) float32, in [-1, 1]
-    reward: Tensor  # (B,)   float32, for reaching `goal`; of k steps, discounted and added up
+    reward: Tensor  # (B,)   float32, for `goal`; discounted sum over k steps
     discount: Tensor  # (B,)   float32, gamma^k (1 - terminated). Truncation bootstraps, termination does not
-    goal: Tensor  # (B, G) float32, seen from `obs`
-    next_goal: Tensor  # (B, G) float32, the same goal seen from `next_obs`: it differs only if goals are relative
-    achieved_goal: Tensor  # (P, G) float32, for auxiliary losses; no input
-    future: Future | None = None  # where it was asked for
+    goal: Tensor  # (B, G) float32, at `obs`
+    next_goal: Tensor  # (B, G) float32, the same goal at `next_obs`: differs only if goals are relative
+    achieved_goal: Tensor  # (P, G) float32, for auxiliary losses; not a network input
+    future: Future | None = None  # only if requested
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """Apply `function` to every tensor."""
@@ -54,7 +54,7 @@ class Batch:
         return found
 
     def to(self, device: torch.device) -> Batch:
-        """Move to another device; to a GPU through pinned memory, so that nobody waits for the copy."""
+        """Move to another device; to a GPU through pinned memory, so that the copy is asynchronous."""
         here = self.reward.device
         if device == here:
             return self
@@ -62,7 +62,7 @@ class Batch:
         return self.map(lambda part: (part.pin_memory() if pinned else part).to(device, non_blocking=True))
 
     def copy_(self, other: Batch) -> None:
-        """Overwrite this batch, in place, with another of its shapes."""
+        """Overwrite this batch, in place, with another batch of the same shapes."""
         for mine, theirs in zip(self.tensors(), other.tensors(), strict=True):
             mine.copy_(theirs)
 

@@ -1,4 +1,4 @@
-"""Hindsight experience replay (Andrychowicz et al. 2017): which moment of an episode lends its goal.
+"""Hindsight experience replay (Andrychowicz et al. 2017): relabelling with an episode's own achieved goals.
 
 Pure functions on tensors. Time counts an environment's observations: observation `start` opens the episode,
 observation `end` is its last one, so the achieved goals that an action led to are those of `start + 1 .. end`.
@@ -19,23 +19,23 @@ RewardFn = Callable[[Tensor, Tensor], Tensor]
 
 
 class Imagined(NamedTuple):
-    """Goals that are lent though no episode reached them (RIG, Nair et al. 2018)."""
+    """Goals for relabelling that do not come from the transition's own episode (RIG, Nair et al. 2018)."""
 
-    ratio: float  # fraction of a minibatch that gets one, at most all that is relabelled
+    ratio: float  # fraction of a minibatch that gets an imagined goal, at most the relabelled fraction
     sample: Callable[[int, torch.Generator], Tensor]  # B -> goals (B, G) float64
 
     def mix(
         self, lent: Tensor, desired: Tensor, chance: Tensor, her_ratio: float, generator: torch.Generator
     ) -> Tensor:
-        """Goals (B, G) by uniform numbers (B,) in [0, 1): below `ratio` imagined, then up to `her_ratio` those that
-        hindsight lends, and above it the desired ones."""
+        """Goals (B, G), chosen by uniform numbers `chance` (B,) in [0, 1): imagined goals below `ratio`, hindsight's
+        `lent` goals from there up to `her_ratio`, and the desired goals above."""
         imagined = chance < min(self.ratio, her_ratio)
         goal = torch.where((chance < her_ratio)[:, None], lent, desired)
         return torch.where(imagined[:, None], self.sample(len(chance), generator), goal)
 
 
 def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, uniform: Tensor) -> Tensor:
-    """The time whose achieved goal replaces the desired one.
+    """Time whose achieved goal replaces the desired goal.
 
     Args:
         strategy: "future" samples from `time + 1 .. end`, "episode" from `start + 1 .. end`, "final" takes `end`.
@@ -52,10 +52,10 @@ def goal_time(strategy: Strategy, time: Tensor, start: Tensor, end: Tensor, unif
 
 
 def first_not_reached(reached: Tensor) -> Tensor:
-    """Index of the first of T candidates whose goal was not reached, for each row; 0 if all were.
+    """Index of the first of T candidates whose goal was not reached, for each row; 0 if all goals were reached.
 
     Args:
-        reached: (T, B) bool, whether the goal of candidate t of transition b was reached already.
+        reached: (T, B) bool, whether the goal of candidate t of transition b was already reached.
 
     Returns:
         (B,) int64, which of the T candidates to take.
@@ -64,19 +64,19 @@ def first_not_reached(reached: Tensor) -> Tensor:
 
 
 def near(lent: Tensor, desired: Tensor, uniform: Tensor, scale: float) -> Tensor:
-    """Relabelled goals plus noise: each moved by a random fraction of the difference of two desired goals of the batch.
+    """Relabelled goals plus noise: a random fraction of the difference between two desired goals of the batch.
 
-    Hindsight lends only goals that were reached, so no transition shows an object at rest a little beside its goal. The
-    critics then value that near miss as a success, and the policy stops there. Moved goals lie on both sides of the
-    border between reached and missed, and each gets the reward that it has. (Lin et al. 2020, goal-augmented experience
-    replay, move goals only as far as they still count as reached.) The way between two desired goals says how far apart
-    the task's goals lie, and in which of their numbers they differ.
+    Hindsight lends only goals that were reached, so no transition shows an object at rest slightly beside its goal. The
+    critics then value such near misses as successes, and the policy stops there. Goals with noise lie on both sides of
+    the threshold between reached and missed, and each gets its true reward. (Lin et al. 2020, goal-augmented experience
+    replay, move goals only as far as they still count as reached.) The difference between two desired goals has the
+    scale of the task's goals, and is zero in coordinates in which all goals agree.
 
     Args:
         lent: (B, G) float64.
         desired: (B, G) float64, the desired goals of the same transitions, which are in random order.
         uniform: (B,) float64 in [0, 1).
-        scale: the largest part of the way.
+        scale: largest fraction of the difference.
 
     Returns:
         (B, G) float64.
@@ -92,7 +92,7 @@ def relabel(
     next_achieved_goal: Tensor,
     reward: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Put `new_goal` and its reward where `relabelled` is true; elsewhere keep what the environment said.
+    """Put `new_goal` and its reward where `relabelled` is true; elsewhere keep the environment's goal and reward.
 
     Args:
         relabelled: (B,) bool.

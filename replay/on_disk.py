@@ -15,31 +15,31 @@ UNKNOWN = -1  # checksum of a row that this process neither wrote nor took over 
 
 
 class ImagesDamaged(Exception):
-    """Images in a file are not those that were stored, though nobody stored others."""
+    """Images in a file differ from those that were stored, although nothing overwrote them."""
 
 
 class OnDisk:
-    """Images in a file, which outlive the process: a checkpoint of a full ring stays small.
+    """Images in a file that outlives the process, so that a checkpoint of a full ring stays small.
 
-    A run that is killed has overwritten some after its last checkpoint. So each image has a number: one that is written
-    later, by this process or another, has a greater one. A checkpoint keeps the numbers of its images and believes the
-    file only where it finds them again. (After a power cut the system may have lost a number and kept the image: what
-    is flushed is only what was there at the last checkpoint.) A checkpoint also keeps a CRC-32 of each image, computed
-    when it was stored, so that an image which changed since is noticed when the run is resumed.
+    A killed run has overwritten some images since its last checkpoint. So each image has a number: images written
+    later, by this process or another, have greater numbers. A checkpoint keeps the numbers of its images and trusts the
+    file only where the numbers match. (After a power cut, the system may have lost a number and kept the image: only
+    data written up to the last checkpoint is flushed.) A checkpoint also keeps a CRC-32 of each image, computed when
+    the image was stored, so that a damaged image is noticed when the run is resumed.
 
     Args:
-        file: the images; `file` with ".numbers" appended holds the number of each, 0 for none.
-        shape: of all images.
+        file: the images; `file` with ".numbers" appended holds the number of each image, 0 for none.
+        shape: shape of the array of all images, (rows, H, W, C).
 
     Raises:
-        ValueError: if the file is there but has another size, or its numbers have.
-        OSError: if it cannot be made.
+        ValueError: if the file exists but has another size, or its numbers are missing or have another size.
+        OSError: if the file cannot be created.
     """
 
     def __init__(self, file: Path, shape: tuple[int, ...]) -> None:
         numbers = Path(f"{file}.numbers")
         sizes = {numbers: 8 * shape[0], file: math.prod(shape)}  # numbers first: no file of images is without them
-        if not file.exists():  # all of it now: a disk that is too small is to be missed now, not hours later
+        if not file.exists():  # allocate all of it: a disk that is too small fails now, not hours later
             for path, size in sizes.items():
                 with open(path, "wb") as empty:
                     os.posix_fallocate(empty.fileno(), 0, size)
@@ -53,20 +53,20 @@ class OnDisk:
     def write(self, rows: Tensor, pixels: Tensor) -> None:
         """Store images (R, H, W, C) in `rows` (R,)."""
         self.latest += 1
-        self.numbers[rows] = self.latest  # first: a row that a kill leaves half written is none that a checkpoint knows
+        self.numbers[rows] = self.latest  # first: no checkpoint trusts a row that a kill leaves half written
         self.checksums[rows] = _checksums(pixels)
         self.pixels[rows] = pixels
 
     def put_back(self, rows: Tensor, pixels: Tensor, numbers: Tensor) -> None:
-        """Store images again that had `numbers` (R,)."""
+        """Store images (R, H, W, C) in `rows` (R,) again, under their old `numbers` (R,)."""
         self.pixels[rows] = pixels
         self.checksums[rows] = _checksums(pixels)
         self.numbers[rows] = numbers
 
     def take_over(self, rows: Tensor, checksums: Tensor) -> None:
-        """Go on with the images in `rows` (R,), which had `checksums` (R,) when they were stored. Reads all of them.
+        """Check the images in `rows` (R,) against their `checksums` (R,) of when they were stored, and adopt them.
 
-        Raises ImagesDamaged if some have others now.
+        Reads all images with known checksums. Raises ImagesDamaged if any checksum differs.
         """
         known = checksums != UNKNOWN
         found = torch.tensor([zlib.crc32(self._maps[0][row]) for row in rows[known].tolist()], dtype=torch.int64)
@@ -75,7 +75,7 @@ class OnDisk:
         self.checksums[rows] = checksums
 
     def flush(self) -> None:
-        """See to it that what has been written is on the disk."""
+        """Flush all written data to the disk."""
         for one in self._maps:
             one.flush()
 

@@ -1,4 +1,4 @@
-"""Saved rings joined and cut along their environments, for a run that goes on with more, or fewer, processes."""
+"""Join and cut saved rings along their environments, to resume a run with more or fewer processes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor
 
 
 def joined(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One ring's state that holds the environments of all `states` (`Ring.state_dict()`), in order.
+    """Join `states` (`Ring.state_dict()`) into the state of one ring with the environments of all, in order.
 
-    Raises ValueError unless they have as many slots.
+    Raises ValueError unless all rings have the same number of slots.
     """
     slots = {int(state["shape"][0]) for state in states}
     if len(slots) > 1:
@@ -29,7 +29,7 @@ def joined(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def cut(state: dict[str, Any], envs: slice) -> dict[str, Any]:
-    """The state of a ring with some of the environments alone."""
+    """State of a ring with only the environments `envs`."""
     cursors = {name: cursor[envs].clone() for name, cursor in state["cursors"].items()}
     rows = _rows(state)
     return {
@@ -40,12 +40,12 @@ def cut(state: dict[str, Any], envs: slice) -> dict[str, Any]:
 
 
 def _rows(state: dict[str, Any]) -> int:
-    """Slots of each environment that have been written."""
+    """Number of written slots per environment."""
     return len(state["tables"]["reward"]) // int(state["shape"][1])
 
 
 def _by_env(state: dict[str, Any], name: str, rows: int) -> Tensor:
-    """(rows, environments, ...), with zeros where nothing has been written."""
+    """Table as (rows, environments, ...), with zeros where nothing has been written."""
     table = state["tables"][name].unflatten(0, (-1, int(state["shape"][1])))
     missing = rows - len(table)
     return table if not missing else torch.cat([table, table.new_zeros(missing, *table.shape[1:])])

@@ -1,4 +1,4 @@
-"""The replay buffer: samples transitions from what is stored, and gives most of them another goal."""
+"""The replay buffer: samples stored transitions and relabels most of them with other goals."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from replay.storage import OPEN, RingSpec, Storage
 
 STACKED = ("pixels", "embedding")  # images, or a frozen network's features of them
 DERIVED = (*STACKED, "estimate_before", "index")  # parts of observations that are more than a table's row
-UNSEEN = "goal_position"  # of the stored parts the one that no network may read: the goal space renders goals from it
+UNSEEN = "goal_position"  # the stored part that no network may read: the goal space renders goals from it
 
 
 class Ring:
-    """A replay buffer: transitions sampled uniformly from a storage, and goals lent by hindsight.
+    """A replay buffer: transitions sampled uniformly from a storage, and relabelled in hindsight.
 
     Args:
-        spec: what is kept, and where.
-        goal_space: says which goals are reached, and the rewards of relabelled transitions.
-        strategy, her_ratio: whose goals are lent, and to what share of a batch.
-        goal_tries: candidates for each relabelled transition; the first whose goal was not reached yet when its
+        spec: sizes, contents and location of the storage.
+        goal_space: decides which goals are reached, and computes the rewards of relabelled transitions.
+        strategy, her_ratio: source of hindsight goals (`hindsight.goal_time`), and fraction of a batch that gets them.
+        goal_tries: candidates per relabelled transition; the first candidate whose goal was not yet reached when its
             episode began is taken. If the object never moves, every later goal is reached from the start: early in
             training nearly all relabelled transitions are like this, and teach only to leave the object alone.
             (Filtered HER, Manela and Biess 2021, asks whether the goal was reached when the transition acted. That also
-            rejects the object that lies where it was pushed to, and so never teaches to let it lie.)
-        goal_noise: by how much the lent goals are moved (`hindsight.near`), 0 for not at all.
-        gamma: discount, which `Batch.discount` has where an episode goes on, to the power of the steps in between.
-        n_step: steps whose discounted rewards, all for the same goal, are added up to `Batch.reward`, with `next_obs`
-            after the last of them; fewer at an episode's end. As in multi-step HER (Yang et al. 2021), nothing is
-            corrected for what was done off the policy: where an episode leaves the goal that it is lent, the sum says
-            so, though the policy would stay.
-        imagined: further goals to lend. With them the goal space pays all transitions, also those that keep their goal.
-        subtract_achieved: hand out goals relative to the achieved goal, desired - achieved.
-        frame_stack: images that are handed out together, the latest last; before an episode's first one it is
-            repeated.
-        seed: of the sampling.
+            rejects an object that lies where it was pushed, and so never teaches to leave the object there.)
+        goal_noise: scale of the noise on hindsight goals (`hindsight.near`); 0 for none.
+        gamma: discount per step; `Batch.discount` is its k-th power after k steps, or 0 where the episode terminated.
+        n_step: steps whose discounted rewards, all for the same goal, are summed in `Batch.reward`; `next_obs` comes
+            after the last of these steps. Fewer at an episode's end. As in multi-step HER (Yang et al. 2021), there is
+            no off-policy correction: where an episode leaves its relabelled goal, the sum counts this, although the
+            policy would stay.
+        imagined: further goals for relabelling. With these, the goal space computes the rewards of all transitions,
+            relabelled or not.
+        subtract_achieved: return goals relative to the achieved goal, desired - achieved.
+        frame_stack: images per observation, the newest last; at an episode's start its first image is repeated.
+        seed: seed of the sampling.
 
     Raises:
-        ValueError: for a strategy that there is not.
+        ValueError: for an unknown strategy.
 
     Attributes:
-        storage: what is written to.
+        storage: the storage to write to.
     """
 
     def __init__(
@@ -83,17 +83,17 @@ class Ring:
         return len(self.storage)
 
     def sample(self, batch_size: int, goals: int = 1, horizon: int = 0, names: Collection[str] | None = None) -> Batch:
-        """Sample transitions uniformly, with replacement, and relabel them. With `goal_tries` above 1 the relabelled
-        ones are not uniform: they come more often from episodes in which something was moved.
+        """Sample transitions uniformly, with replacement, and relabel them. With `goal_tries` above 1, relabelled
+        transitions are not uniform: they come more often from episodes in which the object moved.
 
         Args:
             batch_size: transitions, P.
-            goals: for each of them, so that the batch has B = goals * P.
+            goals: goals per transition, so that the batch has B = goals * P.
             horizon: K, of `Batch.future`; 0 for none.
-            names: parts of the observations to hand out, also "index" and "estimate_before"; None for all that are
-                stored.
+            names: parts of the observations to return, also "index" and "estimate_before"; None for all stored parts
+                that networks may read.
 
-        Raises ValueError if nothing is stored. Waits for the device the first time, to see that, and never after.
+        Raises ValueError if nothing is stored. Waits for the device only until a first transition was found.
         """
         self.storage.check_not_empty()
         candidates = self.goal_tries * batch_size
@@ -122,7 +122,7 @@ class Ring:
         return replace(batch, future=self._future(env_index, time, horizon, names)) if horizon else batch
 
     def _more_goals(self, env_index: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        """Other goals (R, G) for the transitions of `env_index` at `time`, (R,) each, and a uniform number for each."""
+        """Further goals (R, G) for transitions of `env_index` (R,) at `time` (R,), and a uniform number for each."""
         rows = len(env_index)
         uniform = self._uniform(2, self.goal_tries * rows)
         env_indices, times = env_index.repeat(self.goal_tries), time.repeat(self.goal_tries)
@@ -133,8 +133,8 @@ class Ring:
         return new_goal, uniform[1, :rows]
 
     def _first_unreached(self, env_index: Tensor, time: Tensor, goal: Tensor, rows: int) -> Tensor:
-        """For each of `rows`, (rows,) int64: which of its candidates, (tries * rows,) in all, is the first whose goal
-        was not reached at the oldest observation of its episode."""
+        """Index, (rows,) int64, of each row's first candidate whose goal was not reached at the oldest stored
+        observation of its episode. The candidates are (tries * rows,)."""
         begun = torch.maximum(self.storage.read("start", env_index, time), self.storage.oldest_time(env_index))
         achieved = self.storage.read("achieved_goal", env_index, begun)
         return first_not_reached(self.goal_space.reached(achieved, goal).view(-1, rows))
@@ -148,8 +148,8 @@ class Ring:
         tiles = len(new_goal) // len(here)
         each = here.repeat(tiles)  # (B,)
         reward, terminated = self.storage.gather("reward", each), self.storage.gather("terminated", each)
-        # What ended otherwise than by success, a crash say, ends for any goal, and its reward may hold more than the
-        # goal's, which compute_reward does not know: it keeps its goal.
+        # A transition that terminates without success, in a crash say, terminates for any goal, and its reward may
+        # contain a penalty unknown to compute_reward: it keeps its goal.
         relabelled = relabelled & ((terminated == 0) | (reward >= self.storage.success_reward))
         goal, reward = relabel(
             self.goal_space.reward,
@@ -187,7 +187,7 @@ class Ring:
         )
 
     def _reward_after(self, steps: int, env_index: Tensor, time: Tensor, goal: Tensor, relabelled: Tensor) -> Tensor:
-        """Reward (B,) for `goal` (B, G) of what follows `steps` after `time` (P,); anything, after an episode's end."""
+        """Reward (B,) for `goal` (B, G) of the transition `steps` after `time` (P,); arbitrary after the episode."""
         tiles = len(goal) // len(time)
         achieved = self.storage.read("achieved_goal", env_index, time + steps + 1).repeat(tiles, 1)
         reward = self.storage.read("reward", env_index, time + steps).repeat(tiles)
@@ -199,7 +199,7 @@ class Ring:
         obs = {name: self.storage.gather(name, row) for name in names if name not in DERIVED}
         begun = self.storage.read("start", env_index, time)
         for name in set(STACKED) & set(names):  # (P, H, W, stack * C) uint8, or (P, stack * E) float16
-            # Neither before the episode's first observation nor before the oldest one that is still stored.
+            # Neither before the episode's first image nor before the oldest stored image.
             first = torch.maximum(begun, self.storage.oldest_image(env_index))
             back = range(self.frame_stack - 1, -1, -1)
             times = [torch.maximum(time - steps, first) if steps else time for steps in back]
@@ -223,7 +223,7 @@ class Ring:
     def _hindsight_goal(self, env_index: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
         """Achieved goals (B, G) of the same episodes as the transitions of `env_index` at `time`, (B,) each."""
         end = self._episode_end(env_index, time)
-        # A long episode may have lost its beginning to the ring; `episode` samples from the time after it.
+        # The ring may have overwritten a long episode's beginning: "episode" samples only from what is still stored.
         begun = self.storage.read("start", env_index, time)
         start = torch.maximum(begun, self.storage.oldest_time(env_index) - 1)
         chosen = goal_time(self.strategy, time, start, end, uniform)

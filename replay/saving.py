@@ -1,4 +1,4 @@
-"""What a storage leaves in a checkpoint, and going on from it: also where its images on disk have been overwritten."""
+"""Saving a storage and continuing from a checkpoint, even if its images on disk have been overwritten."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from replay.storage import Storage
 
 
 def state_dict(storage: Storage) -> dict[str, Any]:
-    """Only rows that were written are kept. On a CPU tables are views: save them before the next step.
+    """State of a storage, written rows only. On a CPU, tables are views: save them before the next step.
 
-    Of images on disk only the newest: what is seen next continues it, though all others may be overwritten.
+    Of the images on disk, only each environment's newest is included: the next transition starts from this image, even
+    if all others are overwritten.
     """
     cursors, on_disk = storage.cursors, storage.on_disk
     used = storage.written
@@ -34,14 +35,14 @@ def state_dict(storage: Storage) -> dict[str, Any]:
 def load_state_dict(storage: Storage, state: dict[str, Any]) -> None:
     """Continue from `state_dict()`, without the transitions whose images on disk were overwritten since.
 
-    Raises ValueError if it was a ring of another shape; ImagesDamaged if images on disk are not what was stored, before
-    the file is changed.
+    Raises ValueError for a ring of another shape; raises ImagesDamaged, before the file is changed, if images on disk
+    differ from those that were stored.
     """
     if tuple(state["shape"]) != (storage.slots, storage.num_envs):
         raise ValueError(
             f"the saved ring has {state['shape']} slots and environments, this one {storage.slots, storage.num_envs}"
         )
-    storage.has_begun = storage.has_transitions = False  # to be asked again
+    storage.has_begun = storage.has_transitions = False  # to be checked again
     saved, names = state["tables"], _saved(storage)
     if any(saved[name].shape[1:] != storage.tables[name].shape[1:] for name in names):
         raise ValueError("the saved ring holds observations, goals or actions of other sizes than this one")
@@ -59,8 +60,8 @@ def _saved(storage: Storage) -> list[str]:
 
 
 def _drop_overwritten(storage: Storage, on_disk: OnDisk, saved: dict[str, Tensor], pixels: Tensor) -> None:
-    """Drop transitions whose images were overwritten since the checkpoint, when the first R rows' images had the
-    "number" (R,) and "checksum" (R,) of `saved`. The newest images, `pixels` (N, H, W, C), are put back."""
+    """Drop transitions whose images were overwritten since the checkpoint, and put back the newest images, `pixels`
+    (N, H, W, C). `saved` holds "number" and "checksum" (R,) of the first R rows' images at the checkpoint."""
     numbers, checksums = torch.zeros_like(on_disk.numbers), torch.full_like(on_disk.checksums, UNKNOWN)
     numbers[: len(saved["number"])], checksums[: len(saved["number"])] = saved["number"], saved["checksum"]
     newest, lost = storage.cursors["newest"], storage.cursors["lost"]
@@ -69,17 +70,18 @@ def _drop_overwritten(storage: Storage, on_disk: OnDisk, saved: dict[str, Tensor
     on_disk.take_over(kept, checksums[kept])
     on_disk.put_back(here, pixels, numbers[here])
     overwritten = (numbers != on_disk.numbers).view(storage.slots, storage.num_envs)
-    after = torch.where(overwritten, _held(storage, newest), -1).amax(0) + 1  # the latest that is overwritten
+    after = torch.where(overwritten, _held(storage, newest), -1).amax(0) + 1  # after the latest that is overwritten
     intact = storage.cursors["intact"].copy_(torch.maximum(storage.cursors["intact"], after))
     transition = storage.tables["transition"].view(storage.slots, storage.num_envs)
     lost += ((_held(storage, storage.cursors["added"] - 1) >= lost) & (transition < intact)).sum(0)
 
 
 def _held(storage: Storage, latest: Tensor) -> Tensor:
-    """Which of the numbers up to `latest` (N,) each slot holds, (slots, N); negative for none."""
+    """Time, or number of the transition, that each slot holds, (slots, N), up to `latest` (N,); negative for none."""
     return latest - (latest - torch.arange(storage.slots, device=storage.device)[:, None]) % storage.slots
 
 
 def _first_rows(table: Tensor, rows: int) -> Tensor:
-    """On the CPU without a copy: torch saves the whole memory behind a slice, but numpy's slice ends where it ends."""
+    """First rows of a table, on the CPU without a copy: of its own slices torch saves all memory, of numpy's only the
+    slice."""
     return torch.from_numpy(table.numpy()[:rows]) if table.device.type == "cpu" else table[:rows].cpu()

@@ -1,9 +1,9 @@
-"""Where the ring keeps what happened: preallocated tables of single observations, of each environment in turn.
+"""Storage of the ring: preallocated tables of single observations, of each environment in turn.
 
 Every observation is stored once: the next observation of time t is the observation of time t + 1. An episode of T
-steps takes T + 1 slots, for its last observation is stored too, and is the one slot that holds no transition. So each
-environment also has a list of the times that are transitions, oldest first, from which sampling chooses: uniform over
-everything stored, whatever the episodes' lengths, with no rejection and no loop over the batch.
+steps takes T + 1 slots, because its last observation is stored too, in a slot without a transition. So each environment
+also has a list of its transitions' times, oldest first. Sampling from this list is uniform over all stored transitions,
+whatever the episodes' lengths, with no rejection and no loop over the batch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OPEN = -1  # the end of an episode that is still being played
 
 @dataclass(frozen=True)
 class RingSpec:
-    """What is kept, and where."""
+    """Sizes, contents and location of a storage."""
 
     capacity: int  # observations, of all environments together
     num_envs: int  # N
@@ -33,11 +33,11 @@ class RingSpec:
     goal_size: int  # G
     action_size: int  # A
     device: torch.device | str = "cpu"
-    file: Path | None = None  # where "pixels" lie instead of in memory; one that is there is taken over as it is
+    file: Path | None = None  # holds "pixels" instead of memory; an existing file is taken over as it is
 
 
 class Storage:
-    """Tables and cursors, and what writes them; `replay/saving.py` saves them.
+    """Tables and cursors, and the methods that write them; `replay/saving.py` saves them.
 
     Time counts an environment's observations from 0 and never wraps; the slot of time t is t mod slots. All tables are
     flat, (slots * N, ...) for N environments, so that one `index_select` gathers a batch. Sizes and cursors are device
@@ -53,7 +53,7 @@ class Storage:
         self.device = torch.device(spec.device)
 
         def table(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-            # Writing the zeros touches every page: memory that is not there is missed now, not hours later.
+            # Writing zeros touches every page: too little memory fails now, not hours later.
             rows = self.slots * self.num_envs
             return torch.empty(rows, *shape, dtype=dtype, device=self.device).fill_(0)
 
@@ -82,13 +82,13 @@ class Storage:
         self.cursors = {
             "newest": cursor(-1),  # time of the latest observation
             "added": cursor(0),  # transitions ever stored
-            "lost": cursor(0),  # of those, the overwritten ones
+            "lost": cursor(0),  # transitions overwritten since
             "start": cursor(0),  # time of the open episode's first observation
             "intact": cursor(0),  # oldest time whose image on disk has not been overwritten; at most `newest`
         }
         self.all_envs = torch.arange(self.num_envs, device=self.device)
-        self.success_reward = math.inf  # least reward of a step whose success ends its episode; infinite: none does
-        # What was seen of the cursors, so as not to wait for the device again.
+        self.success_reward = math.inf  # lowest reward of a success that ends its episode; infinite if none does
+        # Facts once read from the cursors, to avoid waiting for the device again.
         self.has_begun, self.has_transitions = False, False
 
     def __len__(self) -> int:
@@ -100,12 +100,12 @@ class Storage:
     def start(
         self, obs: Observation, achieved_goal: Tensor, desired_goal: Tensor, env_indices: Tensor | None = None
     ) -> None:
-        """Open episodes with their first observations. Those that were open end at their newest observation.
+        """Open episodes with their first observations. Episodes still open end at their newest observation.
 
         Args:
-            obs: by name, (N, ...); its images are single ones.
+            obs: parts by name, (N, ...); images are not stacked.
             achieved_goal, desired_goal: (N, G) float64.
-            env_indices: in which environments (N,); None for all of them.
+            env_indices: the environments (N,); None for all of them.
         """
         env_indices = self.all_envs if env_indices is None else env_indices
         self._check_rows(len(env_indices), achieved_goal, desired_goal, *obs.values())
@@ -126,12 +126,12 @@ class Storage:
         achieved_goal: Tensor,
         desired_goal: Tensor,
     ) -> None:
-        """Store one step of every environment: what was done at the newest observation, and what was seen next.
+        """Store one step of every environment: the action at the newest observation, its outcome, the next observation.
 
         Args:
             action (N, A), reward (N,), terminated (N,).
-            obs, achieved_goal, desired_goal: of the next observation, as for `start`; where the episode ended, of its
-                last one (`final_obs`), to be followed by `start`.
+            obs, achieved_goal, desired_goal: the next observation, as for `start`; where the episode ended, its last
+                observation (`final_obs`), to be followed by `start`.
         """
         self._check_rows(self.num_envs, action, reward, terminated, achieved_goal, desired_goal, *obs.values())
         added, newest = self.cursors["added"], self.cursors["newest"]
@@ -149,24 +149,24 @@ class Storage:
 
     @staticmethod
     def _check_rows(rows: int, *parts: Tensor) -> None:
-        """One row would be broadcast to all."""
+        """Raise ValueError unless all parts have `rows` rows: a single row would be broadcast to all."""
         if wrong := [tuple(part.shape) for part in parts if len(part) != rows]:
             raise ValueError(f"{rows} environments need {rows} rows of each part, and one has the shape {wrong[0]}")
 
     @property
     def written(self) -> int:
-        """Rows of the tables that have been written, which are the first ones. Waits for the device."""
+        """Number of written rows, which are the first rows of the tables. Waits for the device."""
         return min(int(self.cursors["newest"].max()) + 1, self.slots) * self.num_envs
 
     def check_not_empty(self) -> None:
-        """Raises ValueError if there is no transition. Waits for the device only until there was one."""
+        """Raise ValueError if there is no transition. Waits for the device only until a first one was found."""
         if not self.has_transitions:
             if not len(self):
                 raise ValueError("the ring is empty: store a transition before sampling")
             self.has_transitions = True
 
     def row(self, time: Tensor, env_indices: Tensor) -> Tensor:
-        """The row of the flat tables that holds `time` of `env_indices`."""
+        """Row of the flat tables for `time` of `env_indices`."""
         return time % self.slots * self.num_envs + env_indices
 
     def _push(
@@ -180,7 +180,7 @@ class Storage:
         self.cursors["newest"][env_indices] += 1
         time = self.cursors["newest"][env_indices]
         lost = self.cursors["lost"][env_indices]
-        # The slot may have held the environment's oldest transition. One that holds none has nothing to lose.
+        # The slot may have held the environment's oldest transition, now lost; a slot without a transition loses none.
         oldest = self.tables["transition"][self.row(lost, env_indices)]
         overwritten = (oldest <= time - self.slots) & (lost < self.cursors["added"][env_indices])
         self.cursors["lost"][env_indices] = lost + overwritten
@@ -198,34 +198,34 @@ class Storage:
         self.tables["end"][here] = OPEN
 
     def index(self, time: Tensor, env_indices: Tensor) -> Tensor:
-        """Unique number of the observation of `env_indices` at `time`: no other one gets it, whoever takes its row."""
+        """Number of the observation of `env_indices` at `time`, unique even after its row is overwritten."""
         return time * self.num_envs + env_indices
 
     def rewrite(self, name: str, index: Tensor, values: Tensor) -> None:
-        """Replace what the table `name` holds of the observations `index` (R,) by `values` (R, G), but for those that
-        were overwritten meanwhile. Waits for values of another device."""
+        """Replace the rows of table `name` of the observations `index` (R,) by `values` (R, G), except observations
+        that were overwritten meanwhile. Waits for values on another device."""
         index, values = index.to(self.device), values.to(self.device)
         time, env_index = index // self.num_envs, index % self.num_envs
         rows, held = self.row(time, env_index), time >= self.oldest_time(env_index)
         self.tables[name].index_copy_(0, rows, torch.where(held[:, None], values, self.gather(name, rows)))
 
     def gather(self, name: str, rows: Tensor) -> Tensor:
-        """What the table `name` holds at `rows` (B,), (B, ...)."""
+        """Values (B, ...) of table `name` at `rows` (B,)."""
         return self.tables[name].index_select(0, rows)
 
     def read(self, name: str, env_index: Tensor, time: Tensor) -> Tensor:
-        """What the table `name` holds of `env_index` (B,) at `time` (B,), (B, ...); of "transition", at that number."""
+        """Values (B, ...) of table `name` for `env_index` (B,) at `time` (B,); in "transition" of transition `time`."""
         return self.gather(name, self.row(time, env_index))
 
     def oldest_time(self, env_index: Tensor) -> Tensor:
-        """Time of the oldest observation that is still held of each `env_index` (B,), its image aside."""
+        """Time of the oldest observation still stored of each `env_index` (B,); its image on disk may be lost."""
         return self.cursors["newest"][env_index] - self.slots + 1
 
     def oldest_image(self, env_index: Tensor) -> Tensor:
-        """Time of the oldest image that is still held of each `env_index` (B,)."""
+        """Time of the oldest image still stored of each `env_index` (B,)."""
         return torch.maximum(self.oldest_time(env_index), self.cursors["intact"][env_index])
 
     def number_beyond(self, state: dict[str, Any]) -> None:
-        """Have no image on disk take a number that `state` knows: it may be continued yet, though not by this ring."""
+        """Number new images on disk beyond the numbers in `state`, as another ring may still continue from `state`."""
         if self.on_disk is not None:
             self.on_disk.latest = max(self.on_disk.latest, int(state["tables"]["number"].max()))

@@ -1,1 +1,1 @@
-"""Images of Fetch tasks. Where none are rendered, only `cameras`, `gl` and `watchdog` are imported."""
+"""Images of environments. Where none are made, only `cameras`, `frames`, `gl`, `simulation`, `watchdog` are loaded."""

@@ -1,4 +1,4 @@
-"""What an image shows: cameras by name, size, and what is left out of it. No torch and no GL is imported here."""
+"""Settings of images: cameras by name, size, and hidden parts. No torch and no GL is imported here."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Camera(NamedTuple):
 
 
 _TABLE = (1.32, 0.75, 0.45)  # the middle of where blocks and goals lie, a little above the table's top
-_AIR = (1.32, 0.75, 0.6)  # the same, of PickAndPlace, where half of the goals are up to 45 cm above the table
-_LONG_TABLE = (1.35, 0.75, 0.42)  # of Slide, whose table is 1.25 m long
+_AIR = (1.32, 0.75, 0.6)  # the same for PickAndPlace, where half of the goals are up to 45 cm above the table
+_LONG_TABLE = (1.35, 0.75, 0.42)  # the same for Slide, whose table is 1.25 m long
 
 CAMERAS = {
     "default": Camera(2.5, 132.0, -14.0, (1.3, 0.75, 0.55)),  # gymnasium-robotics'
@@ -35,24 +35,24 @@ CAMERAS = {
 }
 
 PIXELS = "pixels"  # the key of an image among the observations
-POSE = "pose"  # of what an image depends on, in the shared memory only
-SIZE = 84  # pixels, of what the networks see: height and width
+POSE = "pose"  # the key of the numbers that an image depends on, in the shared memory only
+SIZE = 84  # pixels: height and width of the images that the networks read
 
 
 @dataclass(frozen=True)
 class CameraConfig:
-    """How environments are rendered.
+    """Settings with which environments are rendered.
 
     Args:
         cameras: names of `CAMERAS` (of the Fetch tasks) or of the model's own cameras, or free ones (`free_camera`);
             their images are stacked as channels, in this order.
-        render_size: pixels a side that are rendered; other than SIZE, the image is resized as the chapter does (PIL,
-            bilinear).
-        goal_marker: render the red ball at the goal. It shows the goal that the environment gave, and so contradicts
-            relabelled ones.
-        msaa: smooth edges (4 samples a pixel).
+        render_size: pixels per side of the rendered image; other than SIZE, the image is resized as in the chapter
+            (PIL, bilinear).
+        goal_marker: render the red ball at the goal. The ball shows the environment's goal, and so contradicts
+            relabelled goals.
+        msaa: smooth edges (4 samples per pixel).
         one_process: have one process render all environments, instead of each worker its own.
-        hide: sites, geoms or bodies of the model to leave out, by name: what shows the goal where it is no Fetch task.
+        hide: names of sites, geoms or bodies to leave out: in other tasks than Fetch, whatever shows the goal.
     """
 
     cameras: tuple[str, ...] = ("default",)
@@ -64,12 +64,12 @@ class CameraConfig:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(SIZE, SIZE, 3 C) of uint8, channels last: no later step has to transpose them."""
+        """Shape (SIZE, SIZE, 3 C) of uint8 images, channels last, so that no later step has to transpose."""
         return SIZE, SIZE, 3 * len(self.cameras)
 
 
 def free_camera(name: str) -> Camera | None:
-    """The camera of six numbers, "distance,azimuth,elevation,x,y,z" in metres and degrees; None for a plain name.
+    """Parse a camera of six numbers, "distance,azimuth,elevation,x,y,z" in metres and degrees; None for a plain name.
 
     Raises ValueError for anything else with a comma.
     """
@@ -89,7 +89,7 @@ def free_camera(name: str) -> Camera | None:
 
 
 def check_cameras(names: Sequence[str]) -> None:
-    """Raise ValueError unless `names` are one or more different cameras; whether a model has them is found later."""
+    """Raise ValueError unless `names` are one or more different cameras; whether a model has them is checked later."""
     for name in names:
         free_camera(name)
     if not names or len(set(names)) < len(names):

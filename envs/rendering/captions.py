@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 SIZE, MARGIN = 15, 4  # pixels: of the letters, and around the text
-HEIGHT = SIZE + 2 * MARGIN  # of a line
+HEIGHT = SIZE + 2 * MARGIN  # pixels, height of a line
 WHITE, GREEN = (255, 255, 255), (120, 230, 120)
 
 
@@ -24,13 +24,13 @@ def write(
 
 
 def width(text: str) -> int:
-    """Pixels that a line takes."""
+    """Width of a line in pixels."""
     return _letters(text).shape[1]
 
 
 @functools.lru_cache(maxsize=64)
 def _letters(text: str) -> NDArray[np.uint8]:
-    """How much of each pixel the letters cover, (h, w) of 0 to 255."""
+    """Coverage of each pixel by the letters, (h, w), from 0 to 255."""
     font = ImageFont.load_default(SIZE)
     canvas = Image.new("L", (int(font.getlength(text)) + 2 * MARGIN, HEIGHT))
     ImageDraw.Draw(canvas).text((MARGIN, MARGIN - 1), text, 255, font)

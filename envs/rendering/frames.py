@@ -1,4 +1,4 @@
-"""Images from an environment's own `render()`, of whatever kind they are."""
+"""Images from an environment's own `render()`, whatever their format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAYED = 5  # steps in which rendering must change nothing
 
 
 def make_seen(env: str | EnvSpec, view: CameraConfig | None, **options: Any) -> gym.Env[Any, Any]:
-    """Build an environment, with render_mode rgb_array only where it has to render itself for `view`."""
+    """Build an environment, with render_mode rgb_array only if its own `render()` has to make the images."""
     made = make_env(env, **options)
     if view is None or simulation(made) is not None:
         return made
@@ -30,9 +30,9 @@ def make_seen(env: str | EnvSpec, view: CameraConfig | None, **options: Any) -> 
 
 
 def rendered(env: gym.Env[Any, Any]) -> np.ndarray:
-    """What the environment's `render()` returns, as (H, W, 3) uint8: of floats up to 1, of grey, and with opacity, too.
+    """Image of the environment's `render()` as (H, W, 3) uint8; floats up to 1, grey and RGBA images are converted.
 
-    Raises RenderError, a sentence, if that raises, or is no image.
+    Raises RenderError, a sentence, if `render()` raises or returns no image.
     """
     name = env.spec.id if env.spec else str(env)
     try:
@@ -54,7 +54,7 @@ def rendered(env: gym.Env[Any, Any]) -> np.ndarray:
 
 
 def check_view(spec: EnvSpec, view: CameraConfig) -> None:
-    """Raise ValueError, a sentence, unless an environment can be rendered as `view` says, and does the same then."""
+    """Raise ValueError, a sentence, unless an environment can be rendered as `view` says, with unchanged behaviour."""
     env, env_id = make_env(spec), spec.id
     found = simulation(env)
     env.close()
@@ -81,7 +81,7 @@ def check_view(spec: EnvSpec, view: CameraConfig) -> None:
 
 
 def _check_unchanged(env_id: str, plain: gym.Env[Any, Any], seen: gym.Env[Any, Any]) -> None:
-    """Play the same actions with images and without; closes both."""
+    """Raise ValueError if the same actions give other observations with rendering than without. Closes both."""
     try:
         space: Any = plain.action_space
         rng = np.random.default_rng(0)

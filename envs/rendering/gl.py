@@ -18,9 +18,9 @@ class RenderError(RuntimeError):
 
 
 def backend() -> str:
-    """What renders: the environment variable MUJOCO_GL if it is set, else egl, else osmesa.
+    """Name of the GL backend: the environment variable MUJOCO_GL if it is set, else egl, else osmesa.
 
-    Sets MUJOCO_GL, which stock's viewer reads when it is first asked for an image.
+    Sets MUJOCO_GL, which stock's viewer reads at its first image.
 
     Raises:
         RenderError: if neither library is there.
@@ -42,15 +42,15 @@ def _first_there() -> str:
 
 
 def import_mujoco() -> None:
-    """Import MuJoCo before anything else does: it loads the library that MUJOCO_GL names, and fails without it.
+    """Import MuJoCo before anything else does, also where the library that MUJOCO_GL names is missing.
 
-    Then it is imported as if MUJOCO_GL disabled rendering: a library is missed when something is to be rendered, and
-    not before.
+    Without that library the import fails, and is repeated with rendering disabled: a missing library is then reported
+    only when something is rendered.
     """
     given = os.environ.get("MUJOCO_GL")
     try:
         importlib.import_module("mujoco")
-    except Exception:  # AttributeError, RuntimeError, ArgumentError: every library is missed in its own way
+    except Exception:  # AttributeError, RuntimeError, ArgumentError: each missing library raises its own
         if given is None:
             raise
         os.environ["MUJOCO_GL"] = "disable"
@@ -61,10 +61,10 @@ def import_mujoco() -> None:
 
 
 def make_context(size: int) -> Any:
-    """A current off-screen context in this thread; free it after what was made in it.
+    """Make an off-screen context and make it current in this thread; free it after everything created in it.
 
     Raises:
-        RenderError: with what to install.
+        RenderError: with instructions what to install.
     """
     name = backend()
     try:
@@ -82,12 +82,12 @@ def make_context(size: int) -> Any:
 
 
 def check_gl() -> None:
-    """Raise RenderError, with what to install, unless a context can be made."""
+    """Raise RenderError, with instructions what to install, unless a context can be made."""
     make_context(1).free()
 
 
 def renderer_name() -> str:
-    """GL_RENDERER of the current context. Raises RuntimeError where there is none, for want of a screen perhaps."""
+    """GL_RENDERER of the current context. Raises RuntimeError if there is none, for example without a screen."""
     from OpenGL import GL
 
     name = GL.glGetString(GL.GL_RENDERER)

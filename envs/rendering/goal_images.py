@@ -15,11 +15,11 @@ UPRIGHT = (1.0, 0.0, 0.0, 0.0)  # the object's quaternion after a reset
 
 
 class GoalImages:
-    """Renders goals and poses of a Fetch task with an object. Its simulation is its own: no other one is touched.
+    """Renderer of goals and poses of a Fetch task with an object, from a simulation of its own.
 
     Args:
         spec: the task's.
-        view: what the images show.
+        view: cameras, size, and hidden parts.
     """
 
     def __init__(self, spec: EnvSpec, view: CameraConfig) -> None:

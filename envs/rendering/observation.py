@@ -16,11 +16,11 @@ class PixelObservation(gym.Wrapper[Any, Any, Any, Any]):
     """A goal environment that also observes "pixels", (84, 84, 3 x cameras x images in a stack) uint8.
 
     Args:
-        env: of `envs.make_seen(env_id, view)`.
-        view: what the images show.
-        frame_stack: latest images, side by side as channels, the newest last; before an episode's first one stands
-            that one.
-        keep: what else is observed.
+        env: from `envs.make_seen(env_id, view)`.
+        view: cameras, size, and hidden parts.
+        frame_stack: number of latest images, stacked as channels, the newest last; at an episode's start its first
+            image is repeated.
+        keep: other keys of the observation.
 
     Raises:
         RenderError: if nothing can be rendered here.

@@ -1,8 +1,8 @@
 """Images of MuJoCo environments, rendered from poses rather than from simulations.
 
 A simulation is never rendered itself: stock's `render()` runs `mj_forward` on it, which changes what PickAndPlace does
-next. What is rendered is a scratch copy, given the joint positions. So one renderer, with one GL context, serves any
-number of environments of the same task, and needs nothing of them but a few numbers.
+next. Instead, a scratch copy is set to the pose and rendered. So one renderer, with one GL context, serves any number
+of environments of the same task, and needs only a few numbers of each.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from envs.rendering.simulation import find_camera, pose_of, simulation
 from envs.rendering.simulation import hide as hide_part
 from envs.rendering.watchdog import WATCHDOG, creating
 
-# Covers of sensors inside the robot's shell: from none of our cameras does one of their pixels show.
+# Covers of sensors inside the robot's shell: none of our cameras shows any of their pixels.
 HIDDEN_BODIES = ("robot0:estop_link", "robot0:laser_link")
 _MAX_GEOMS = 1000
 
 
 def object_columns(model: mujoco.MjModel) -> list[int]:
-    """Which numbers of a pose are the object's: its position in metres (3), then its orientation (4)."""
+    """Columns of a pose that are the object's: position in metres (3), then orientation (4)."""
     first = int(model.joint("object0:joint").qposadr[0])
     return list(range(first, first + 7))
 
 
 class Renderer:
-    """Renders poses of one task.
+    """Renderer of poses of one task.
 
     Args:
         model: the task's, copied.
-        view: cameras, size, and what is left out.
-        hide: bodies to leave out, beside those that never show.
-        fetch: whether it is a Fetch task. Of others, shadows are left out, which take most of an image's time.
-        tiles: images rendered side by side before they are read back. One is best in software; on a GPU each readback
-            waits for the card.
+        view: cameras, size, and hidden parts.
+        hide: bodies to leave out, besides `HIDDEN_BODIES`.
+        fetch: whether the task is a Fetch task. For other tasks, shadows are off, as they take most of the time.
+        tiles: images rendered below one another before a readback. 1 is best in software; on a GPU each readback waits
+            for the card.
 
     Raises:
         RenderError: if no GL library is there.
@@ -78,7 +78,7 @@ class Renderer:
 
     def render(self, poses: np.ndarray, out: np.ndarray) -> None:
         """Render poses (N, P) into `out` (N, SIZE, SIZE, 3 C) uint8, C cameras stacked as channels."""
-        self._context.make_current()  # another renderer of this thread may have been at work
+        self._context.make_current()  # another renderer's context may be current in this thread
         images = [(row, camera) for row in range(len(poses)) for camera in range(len(self._cameras))]
         for first in range(0, len(images), self.tiles):
             with WATCHDOG:
@@ -103,7 +103,7 @@ class Renderer:
             out[row, :, :, 3 * camera : 3 * camera + 3] = upright if side == SIZE else _resized(upright)
 
     def _place(self, pose: np.ndarray) -> None:
-        """Give the scratch copy a pose, and compute all that can be seen of it."""
+        """Set the scratch copy to a pose, and compute everything that is visible."""
         model, data = self._model, self._data
         data.qpos[:] = pose[: model.nq]
         quat, rest = model.nq + 3 * model.nmocap, model.nq + 7 * model.nmocap
@@ -118,7 +118,7 @@ class Renderer:
             data.site_xpos[self._target] = pose[rest:]
 
     def close(self) -> None:
-        """Free the renderer before its context, and both before the interpreter ends. Again does nothing."""
+        """Free the renderer before its context, and both before the interpreter ends. A second call does nothing."""
         atexit.unregister(self.close)
         if self._context is not None:
             self._mjr_context.free()
@@ -127,11 +127,11 @@ class Renderer:
 
 
 class EnvRenderer:
-    """Renders environments of one task, one at a time.
+    """Renderer of environments of one task, one at a time.
 
     Args:
-        env: one of them, of `frames.make_seen`; one without MuJoCo renders itself.
-        view: what the images show.
+        env: an environment of the task, from `frames.make_seen`; without MuJoCo, its own `render()` is used.
+        view: cameras, size, and hidden parts.
     """
 
     def __init__(self, env: gym.Env[Any, Any], view: CameraConfig) -> None:
@@ -155,7 +155,7 @@ class EnvRenderer:
 
 
 def _stripped(model: mujoco.MjModel, view: CameraConfig, tiles: int, hide: Sequence[str]) -> mujoco.MjModel:
-    """A copy of the model without what is not to be rendered, with a frame buffer for `tiles` images."""
+    """Copy of the model without hidden parts, with a frame buffer for `tiles` images."""
     model = copy.copy(model)
     model.vis.quality.offsamples = 4 if view.msaa else 0
     model.vis.quality.shadowsize = 1  # the light casts none, and a map of the default size takes 64 MB
@@ -166,7 +166,7 @@ def _stripped(model: mujoco.MjModel, view: CameraConfig, tiles: int, hide: Seque
 
 
 def _resized(image: np.ndarray) -> np.ndarray:
-    """As the chapter: PIL, bilinear, (H, W, 3) -> (SIZE, SIZE, 3)."""
+    """Resize (H, W, 3) -> (SIZE, SIZE, 3) as in the chapter (PIL, bilinear)."""
     from PIL import Image
 
     return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR))

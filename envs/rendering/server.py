@@ -1,8 +1,8 @@
 """One process that renders the images of all environments, as tiles of one frame buffer with one readback.
 
-For GPUs, where each readback waits for the card, and where several processes that render at once are reported to hang.
-In software, workers that render their own environments are faster. The workers tell it themselves when it is its turn,
-so that it renders while the trainer learns.
+It is meant for GPUs: each readback waits for the card, and several processes rendering at once are reported to hang. In
+software, workers that render their own environments are faster. The workers themselves signal this process when their
+poses are ready, so that it renders while the trainer learns.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _BUFFER_HEIGHT = 8192  # pixels, of the tiles below one another; every driver al
 
 
 class RenderServer:
-    """Renders the poses that environments have left in the shared memory; it is a worker's block, as `EnvBlock` is.
+    """Renderer of the poses that environments left in the shared memory; a worker's block, like `EnvBlock`.
 
     Args:
-        spec: of the environments.
-        rows: of all of them.
+        spec: spec of the environments.
+        rows: indices of all environments.
         memory: () array of `memory_dtype` with poses; pixels are written in place.
-        view: what the images show.
-        turn: file descriptor of a pipe from which it hears a byte of each worker whose poses are all there.
-        workers: how many there are.
+        view: cameras, size, and hidden parts.
+        turn: file descriptor of a pipe, which brings a byte from each worker when all its poses are written.
+        workers: number of workers.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RenderServer:
         self._slots, self._turn, self._workers = memory["slots"], turn, workers
 
     def step(self, slot: int) -> None:
-        """Render what the latest step led to, and the last images of episodes that it ended."""
+        """Render the observations after the latest step, and the last observations of episodes that ended in it."""
         self.reset(slot)
         now = self._slots[slot]
         ended = now["terminations"] | now["truncations"]
@@ -57,7 +57,7 @@ class RenderServer:
             finals[PIXELS][ended] = images
 
     def reset(self, slot: int) -> None:
-        """Render every environment as it is now, as soon as the workers are done with theirs."""
+        """Wait for the workers, then render every environment's current pose."""
         self._wait_for_workers()
         now = self._slots[slot]["observation"]
         self._renderer.render(now[POSE], now[PIXELS])

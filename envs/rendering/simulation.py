@@ -14,8 +14,8 @@ from envs.rendering.cameras import CAMERAS, Camera, free_camera
 
 
 def make_current(env: gym.Env[Any, Any]) -> None:
-    """Make the GL context of the environment's own viewer current again: another of this thread may have been at
-    work, of which the viewer knows nothing."""
+    """Make the GL context of the environment's own viewer current again: another renderer in this thread may have
+    changed the current context, unknown to the viewer."""
     task = env.unwrapped
     for holder in (task, *vars(task).values()):
         viewer: Any = getattr(getattr(holder, "mujoco_renderer", None), "viewer", None)
@@ -24,7 +24,7 @@ def make_current(env: gym.Env[Any, Any]) -> None:
 
 
 def simulation(env: gym.Env[Any, Any]) -> tuple[mujoco.MjModel, mujoco.MjData] | None:
-    """Model and data of an environment, or of one that it holds (a maze's robot); None where there is no MuJoCo."""
+    """Model and data of an environment, or of an object in it (a maze's robot); None where there is no MuJoCo."""
     task = env.unwrapped
     for holder in (task, *vars(task).values()):
         model, data = getattr(holder, "model", None), getattr(holder, "data", None)
@@ -34,8 +34,8 @@ def simulation(env: gym.Env[Any, Any]) -> tuple[mujoco.MjModel, mujoco.MjData] |
 
 
 def pose_of(env: gym.Env[Any, Any]) -> np.ndarray:
-    """What an image depends on, (P,) float64: joint positions, mocap bodies, and of a Fetch task the goal, of any other
-    the places of the model's sites, which environments move to show a goal."""
+    """Numbers that an image depends on, (P,) float64: joint positions, mocap bodies and, for a Fetch task, the goal;
+    for other tasks, the positions of the model's sites, which environments move to show a goal."""
     if isinstance(env, FetchEnv):
         return env.pose()
     found = simulation(env)
@@ -45,8 +45,8 @@ def pose_of(env: gym.Env[Any, Any]) -> np.ndarray:
 
 
 def find_camera(name: str, model: mujoco.MjModel, fetch: bool) -> mujoco.MjvCamera:
-    """A camera by the name that the model has for it, one of ours for the Fetch tasks, or a free one by its numbers;
-    "default" is the one that MuJoCo's viewer begins with. Raises ValueError, with those there are, for any other."""
+    """Camera by name: one of `CAMERAS` (Fetch tasks only), a free camera of six numbers, or one of the model's own. For
+    other tasks, "default" is the initial one of MuJoCo's viewer. Raises ValueError, naming all, for unknown names."""
     camera = mujoco.MjvCamera()
     settings: Camera | None = CAMERAS.get(name) if fetch else None
     settings = settings or free_camera(name)
@@ -69,7 +69,7 @@ def find_camera(name: str, model: mujoco.MjModel, fetch: bool) -> mujoco.MjvCame
 
 
 def hide(model: mujoco.MjModel, name: str) -> None:
-    """Make a site, a geom, or all geoms of a body invisible. Raises ValueError, with the sites, if it has none such."""
+    """Make a site, a geom, or all geoms of a body invisible. Raises ValueError, naming the sites, for unknown names."""
     kinds = (mujoco.mjtObj.mjOBJ_SITE, mujoco.mjtObj.mjOBJ_GEOM, mujoco.mjtObj.mjOBJ_BODY)
     site, geom, body = (mujoco.mj_name2id(model, kind, name) for kind in kinds)
     if max(site, geom, body) < 0:

@@ -29,8 +29,8 @@ from envs.rendering.simulation import simulation
 
 Policy = Callable[[dict[str, np.ndarray], np.ndarray], np.ndarray]
 Overlay = Callable[[np.ndarray, bool], np.ndarray]
-CAPTIONED = 64  # pixels: smaller images would be covered by what is written on them
-ENLARGED = 3  # times, of what the agent sees
+CAPTIONED = 64  # pixels: captions would cover smaller images
+ENLARGED = 3  # factor for the images that the agent sees
 FRAMES = 1_000  # at most: an episode of AntMaze has 700, and takes a minute and a half to film
 
 # Nearer than the stock camera (distance 2.5): the block is more than twice as wide.
@@ -53,30 +53,30 @@ def record(
 ) -> list[bool]:
     """Film consecutive episodes and write them to `path` as mp4, whole or not at all, also on SIGTERM.
 
-    Each image says which episode it is of, whether the goal is reached at that moment, and by which cameras it is seen.
+    Captions name the episode, whether the goal is reached at that moment, and the agent's cameras.
 
     Args:
         env_id: a goal environment that can render "rgb_array".
         policy: maps observations with a batch axis of 1, and whether their episode has just begun (1,), to actions
             (1, A).
-        path: where the film goes; its folder is made.
-        episodes: how many.
-        seed: of the first episode; the others follow from it.
-        view: what the observation's "pixels" show, which stands beside the film; None for a policy that sees none.
-        overlay: makes that from the pixels (84, 84, 3 C), and whether they open an episode, as (H, W, 3); None enlarges
-            them as they are.
-        size: height and width in pixels, of Fetch tasks; others come in their own.
-        frames: after which the film ends, though more episodes were asked for.
-        max_episode_steps: limit of steps, None for the environment's own.
-        tell: is told before each image how many episodes are whole.
+        path: the film's file; its folder is created.
+        episodes: number of episodes.
+        seed: seed of the first episode; the others follow from it.
+        view: cameras of the observation's "pixels", filmed beside the scene; None for a policy without images.
+        overlay: makes the image (H, W, 3) beside the scene from the pixels (84, 84, 3 C) and whether they open an
+            episode; None enlarges the pixels.
+        size: height and width in pixels, for Fetch tasks; other tasks have their own.
+        frames: largest number of frames, after which the film ends before all episodes were filmed.
+        max_episode_steps: step limit, None for the environment's own.
+        tell: called before each image with the number of complete episodes.
 
     Returns:
         The success of the last step of each episode that was filmed to its end.
 
     Raises:
         RenderError: if no GL library can be loaded, or the environment renders no images, or fails while it is filmed.
-        NotFinite: if there is a number in an observation that is not.
-        OSError: if the film cannot be written there.
+        NotFinite: if an observation has NaN, infinity, or a number beyond float32.
+        OSError: if the film cannot be written.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,9 +86,9 @@ def record(
     try:
         fps = env.metadata.get("render_fps", 25)
         env.reset(seed=seed)
-        rendered(env)  # what cannot be rendered shows before a file is begun
+        rendered(env)  # a rendering error shows before a file is begun
         with _signals_raise():
-            partial.touch()  # what is wrong with the path is better said by the system than by a codec
+            partial.touch()  # the system reports a wrong path better than a codec
             with contextlib.closing(_Film(partial, fps, frames)) as film:
                 artist = None if view is None else EnvRenderer(env, view)
                 cameras = () if view is None else view.cameras
@@ -107,7 +107,7 @@ def record(
 
 @contextlib.contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Inside, a signal that would end the process at once raises SystemExit, so that what is half done is removed."""
+    """Raise SystemExit for signals that would end the process at once, so that an unfinished film is removed."""
 
     def leave(number: int, _: Any) -> None:
         raise SystemExit(128 + number)
@@ -124,7 +124,7 @@ def _signals_raise() -> Iterator[None]:
 
 
 class _Film:
-    """A writer that counts its frames, and is full after so many."""
+    """A writer that counts its frames, and writes no more than `most`."""
 
     def __init__(self, path: Path, fps: float, most: int) -> None:
         self.writer, self.frames, self.most = imageio.get_writer(path, format="FFMPEG", fps=fps), 0, most
@@ -141,7 +141,7 @@ class _Film:
 
 
 def _check_whole(path: Path, frames: int) -> None:
-    """Raises OSError unless the film can be played to its end: the codec says nothing of a disk that was full."""
+    """Raise OSError unless the film can be played to its end: the codec does not report a full disk."""
     try:
         with imageio.get_reader(path) as reader:
             found = reader.count_frames()  # type: ignore[attr-defined]
@@ -153,7 +153,7 @@ def _check_whole(path: Path, frames: int) -> None:
 
 
 def _drawable(env_id: str, size: int | None, max_episode_steps: int | None) -> Any:
-    """The environment, with `size` for a Fetch task. Raises RenderError if it cannot be built so, or GL is missing."""
+    """Build the environment, with `size` for a Fetch task. Raises RenderError if that fails or GL is missing."""
     options: dict[str, Any] = {}
     if size is not None:
         check_gl()
@@ -170,26 +170,26 @@ def _drawable(env_id: str, size: int | None, max_episode_steps: int | None) -> A
 
 
 def enlarged(pixels: np.ndarray) -> np.ndarray:
-    """Pixels (H, W, 3 C) as images below one another, each pixel ENLARGED times as wide and high."""
+    """Pixels (H, W, 3 C) -> C images below one another, enlarged by the factor ENLARGED."""
     images = np.concatenate(np.split(pixels, pixels.shape[-1] // 3, axis=-1))
     return images.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
 
 
 @dataclass(frozen=True)
 class _Shot:
-    """What is filmed, and the film."""
+    """The scene, the agent's images, and the film."""
 
     env: Any
     artist: EnvRenderer | None  # renders what the agent sees
-    cameras: tuple[str, ...]  # in that
+    cameras: tuple[str, ...]  # of the agent's images
     overlay: Overlay
     film: _Film
     episodes: int
     tell: Callable[[int], object]
 
     def take(self, number: int, opens: bool, success: bool) -> None:
-        """Film the scene, and beside it what the agent sees, on black whose sides are multiples of 16, as video codecs
-        want."""
+        """Film the scene, with the agent's images beside it, padded with black to multiples of 16 pixels, as video
+        codecs require."""
         self.tell(number)
         parts = [rendered(self.env).copy()]
         if min(parts[0].shape[:2]) >= CAPTIONED:
@@ -210,7 +210,7 @@ class _Shot:
 
 
 def _play(shot: _Shot, policy: Policy, number: int, seed: int | None) -> bool | None:
-    """Film episode `number`. Returns the success of its last step; None if the film is full before."""
+    """Film episode `number`. Returns the success of its last step; None if the film is full before that step."""
     env, success = shot.env, False
     observation, info = env.reset(seed=seed)
     opens, ended = np.ones(1, bool), False

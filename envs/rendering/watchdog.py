@@ -1,6 +1,6 @@
-"""Ends a process that hangs where nothing else can end it: within a graphics driver. No torch is imported here.
+"""Watchdog that ends a process hanging in a graphics driver, where nothing else can. No torch is imported here.
 
-Seconds are counted while the process runs: one that was stopped (Ctrl-Z, a lid that was closed) does not hang.
+Seconds count only while the process runs: a stopped process (Ctrl-Z, a closed laptop) does not hang.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from typing import Any
 
 HANGS = 75  # exit code of a worker whose graphics driver hangs
-exit_code = 1  # of this process, when it does
+exit_code = 1  # exit code of this process when its graphics driver hangs
 ADVICE = "MUJOCO_GL=osmesa in the environment renders without it"
-SECONDS = 20.0  # an image takes milliseconds; the trainer gives up a worker a little later, by itself
+SECONDS = 20.0  # an image takes milliseconds; the trainer itself gives up a worker a little later
 _MESSAGE = (
     "An image was not rendered within {seconds:.0f} seconds: the graphics driver hangs. "
     "Anything saved before is intact; "
@@ -25,10 +25,10 @@ _MESSAGE = (
 
 
 class Watchdog:
-    """A context: what takes longer than `SECONDS` within it ends the process, with a sentence and `exit_code`."""
+    """Context that ends the process, with a sentence and `exit_code`, if its body takes longer than `SECONDS`."""
 
     def __init__(self) -> None:
-        self._crossings = 0  # of the context's border: odd within it
+        self._crossings = 0  # entries plus exits of the context: odd inside
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> None:
@@ -52,13 +52,13 @@ class Watchdog:
                 os._exit(exit_code)
 
 
-WATCHDOG = Watchdog()  # of this process: one thread for all of its renderers
+WATCHDOG = Watchdog()  # one thread for all renderers of this process
 
 
 @contextlib.contextmanager
 def creating() -> Iterator[None]:
-    """The same for what holds the interpreter's lock while it hangs, as making a context does: no Python can run then,
-    so instead of the sentence there is a traceback that says "Timeout!" and where. A worker waits on: its trainer ends
+    """Watchdog for calls that hold the interpreter's lock while they hang, such as making a context. No Python can run
+    then, so instead of the sentence there is a traceback with "Timeout!". A worker is not ended here: its trainer ends
     it, and says why."""
     faulthandler.dump_traceback_later(SECONDS, exit=exit_code != HANGS, file=2)
     try:

@@ -28,10 +28,10 @@ Infos = list[tuple[dict[str, Any], dict[str, Any] | None]]  # per environment: i
 def memory_dtype(
     observation_space: gym.spaces.Dict, action_space: gym.spaces.Box, num_envs: int, pose_size: int = 0
 ) -> np.dtype[np.void]:
-    """The layout of the shared memory: one actions array, and two slots of everything a step returns.
+    """Layout of the shared memory: one actions array, and two slots of everything a step returns.
 
-    Step t writes slot t % 2, so that what it returned stays untouched until step t + 2 begins. With a `pose_size`,
-    there is room for the poses that another process renders.
+    Step t writes slot t % 2, so that its results stay untouched until step t + 2 begins. With a `pose_size`, there is
+    room for the poses that another process renders.
     """
     rows = [(key, box.dtype, (num_envs, *box.shape)) for key, box in observation_space.spaces.items()]  # type: ignore
     if pose_size:
@@ -52,12 +52,12 @@ class EnvBlock:
     """Environments `rows` of a vector environment.
 
     Args:
-        spec: what to build.
+        spec: spec of the environments.
         rows: the indices of this block's environments in the whole.
         memory: () array of `memory_dtype`, written in place.
-        view: what the observation's "pixels" show; None renders none. Poses are written where the memory has room for
-            them, for another process to render.
-        turn: file descriptor of a pipe to that process, which is told on it when all poses are there.
+        view: cameras of the observation's "pixels"; None renders no images. If the memory has room for poses, these are
+            written for another process to render.
+        turn: file descriptor of a pipe to that process, which gets a byte when all poses are written.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class EnvBlock:
     def reset(
         self, slot: int, seeds: Sequence[int | None], mask: np.ndarray, options: dict[str, Any] | None
     ) -> list[dict[str, Any] | None]:
-        """Reset the environments that `mask` (whole, (N,)) names; the infos, None for the others."""
+        """Reset the environments in `mask` (N,), a mask of the whole vector. Returns infos, None for the others."""
         infos: list[dict[str, Any] | None] = []
         for row, env in self._each():
             if mask[row]:
@@ -130,7 +130,7 @@ class EnvBlock:
         return results
 
     def gl_renderer(self) -> str | None:
-        """What renders the pixels, as GL names it; None where nothing is rendered."""
+        """Name of the renderer of the pixels (GL_RENDERER); None where nothing is rendered."""
         return None if self._renderer is None else self._renderer.name
 
     def close(self) -> None:
@@ -171,7 +171,7 @@ class LocalBlock:
         self._command = (command, args)
 
     def result(self) -> Any:
-        """Run it."""
+        """Run the noted command; return its result."""
         assert self._command is not None
         (command, args), self._command = self._command, None
         return getattr(self._block, command)(*args)

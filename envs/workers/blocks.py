@@ -18,12 +18,12 @@ from envs.workers.remote import RemoteBlock, WorkerError, shared_file, stop
 
 
 class Blocks:
-    """`num_envs` environments in `workers` processes, or in this one if that is 0.
+    """`num_envs` environments in `workers` processes, or in this process if `workers` is 0.
 
     Attributes:
         memory: () array of `memory_dtype` that all blocks read actions from and write results to.
         busy: whether a command has been submitted whose answers have not been collected.
-        failure: what an environment has raised.
+        failure: exception of an environment, None if there was none.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Blocks:
         try:
             for block in self._blocks:
                 block.submit(command, *args)
-            if self._workers:  # which tell the render server when they are done, while the caller does something else
+            if self._workers:  # workers signal the render server when they are done, while the caller is free
                 self._submit_to_render_server()
         except WorkerError:
             self.stop(at_once=True)
@@ -128,7 +128,7 @@ class Blocks:
         return replies
 
     def _submit_to_render_server(self) -> None:
-        """Once a command: have the images rendered of what the environments become."""
+        """Submit the current command to the render server, once, if the command needs images."""
         command, *args = self._command
         if self._render_server is not None and not self._rendering and command in ("step", "reset", "gl_renderer"):
             self._render_server.submit(command, *args[:1])  # the slot

@@ -1,4 +1,4 @@
-"""The trainer's end of a worker process: starting it, sending to it, hearing that it died or hangs."""
+"""The trainer's end of a worker process: starting it, sending commands, noticing that it died or hangs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from envs.rendering.cameras import CameraConfig
 from envs.rendering.watchdog import ADVICE, HANGS
 
 HANG_SECONDS = 60.0  # a worker that has not answered for so long is given up
-RENDER_SECONDS = 25.0  # one that renders: GPU drivers are known to hang
-STOP_SECONDS = 5.0  # how long a worker may take to leave by itself
-NICENESS, LOWEST = 15, 19  # how much nicer a worker is that gives way; the nicest there is
+RENDER_SECONDS = 25.0  # the same for a worker that renders: GPU drivers are known to hang
+STOP_SECONDS = 5.0  # how long a worker may take to end by itself
+NICENESS, LOWEST = 15, 19  # niceness added to a worker of lower priority; the highest niceness
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 
 
@@ -33,7 +33,7 @@ class WorkerError(RuntimeError):
     """A worker process died, hangs, or an environment in it raised; the message, one sentence, names the worker.
 
     Attributes:
-        failure: what an environment raised, if one did.
+        failure: exception of an environment, None if there was none.
     """
 
     def __init__(self, message: str, failure: Failure | None = None) -> None:
@@ -111,7 +111,7 @@ class RemoteBlock:
                 environments raised.
         """
         patience = RENDER_SECONDS if self._renders else HANG_SECONDS
-        # A second at a time: those in which this process was stopped, and the worker with it, count as one.
+        # One second at a time: any time in which this process and the worker were stopped counts as one second.
         if not any(self._poll.poll(1000) for _ in range(math.ceil(patience))):
             advice = f", perhaps in its graphics driver: {ADVICE}" if self._renders else ""
             raise WorkerError(f"{self._name} has not answered for {patience:g} s: it is taken to hang{advice}.")
@@ -137,7 +137,7 @@ class RemoteBlock:
             os.setpriority(os.PRIO_PGRP, self.process.pid, lower)
 
     def close(self, at_once: bool = False) -> None:
-        """Let the worker go; `at_once` kills it."""
+        """Close the pipe, so that the worker ends by itself; `at_once` kills it."""
         self._pipe.close()  # the worker reads the end of its pipe and leaves
         if at_once:
             self.process.kill()

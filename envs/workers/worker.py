@@ -28,7 +28,7 @@ STEP = (b"0", b"1")  # step into slot 0 or 1: the only commands that are not pic
 
 
 def main(pipe: int, memory: int, turn: int) -> None:
-    """Serve until the pipe closes: that the trainer is done, or dead.
+    """Serve until the pipe closes, which means that the trainer is done, or dead.
 
     Args:
         pipe: file descriptor of this worker's end of a duplex pipe.

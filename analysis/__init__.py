@@ -1,4 +1,4 @@
-"""Looking at runs: from which cameras, what an encoder gives, runs side by side, films as strips."""
+"""Commands that look at runs: cameras, an encoder's features, runs side by side, films as strips."""
 
 from training import interrupt
 

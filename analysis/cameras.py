@@ -1,8 +1,9 @@
 """How well cameras show the object: `python -m analysis.cameras RUN|PRESET [--guided-episodes 1] [--at-goals]`.
 
-In the agent's own episodes, finds the object's pixels in each camera's image: rendered with the object and without it,
-those that differ. Prints for each camera, and for each pair of them, in how many frames fewer than FEWEST show; and how
-many pixels there are, and how wide they are together. Frames in which the object has fallen off the table do not count.
+Plays the agent's own episodes and finds the object's pixels in each camera's image: those that differ between renders
+with and without the object. Prints per camera, and per pair of cameras, the fraction of frames with fewer than FEWEST
+such pixels (in both cameras); per camera also their number and the object's width. Frames with the object fallen off
+the table do not count.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from envs.rendering.renderer import Renderer, object_columns
 from training.errors import UserError
 from training.rollout.evaluate import FALL
 
-FEWEST = 4  # pixels: below, the object counts as hidden
+FEWEST = 4  # pixels; with fewer, the object counts as hidden
 
 
 @dataclass(frozen=True)
 class Arguments:
     run: tyro.conf.Positional[str]
-    """A run's folder, or a preset, which acts untrained."""
+    """A run's folder, or a preset, for an untrained agent."""
     cameras: tuple[str, ...] = tuple(CAMERAS)
     """Cameras to look through: names, or free ones as train.py's --cameras takes them."""
     steps: int = 50
@@ -41,7 +42,7 @@ class Arguments:
     guided_episodes: float = 0.0
     """Fraction of episodes that begin with a scripted push or grasp."""
     at_goals: bool = False
-    """Put the object at a goal, in each frame another one, with the arm where it was: whether it can be seen there."""
+    """Put the object at another sampled goal in each frame, the arm staying in place: can the object be seen there?"""
 
 
 def object_masks(poses: NDArray[np.float64], stock: object, cameras: tuple[str, ...]) -> NDArray[np.bool_]:
@@ -57,14 +58,15 @@ def object_masks(poses: NDArray[np.float64], stock: object, cameras: tuple[str, 
 
 
 def widths(masks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Pixels from the object's leftmost to its rightmost column, 0 where it does not show, (N, cameras)."""
+    """Width of the object in pixels, from its leftmost to its rightmost column, 0 if hidden, (N, cameras)."""
     columns = np.any(masks, axis=1)  # (N, SIZE, cameras)
     left, right = columns.argmax(1), columns.shape[1] - columns[:, ::-1].argmax(1)
     return np.where(np.any(columns, axis=1), right - left, 0)
 
 
 def run(arguments: Arguments) -> None:
-    """Raises UserError if the run sees nothing, its task has no object, or there is no such camera."""
+    """Print how well cameras show the object. Raises UserError for a run without images, a task without object, or an
+    unknown camera."""
     cameras, evaluator = arguments.cameras, evaluator_of(arguments.run)
     try:
         _check(cameras, evaluator.config.env_id)
@@ -96,7 +98,7 @@ def run(arguments: Arguments) -> None:
 
 
 def _check(cameras: tuple[str, ...], env_id: str) -> None:
-    """Raises UserError if the task has no such cameras."""
+    """Raise UserError if the task has no such cameras."""
     try:
         check_cameras(cameras)
         check_view(find_spec(env_id), CameraConfig(cameras))

@@ -1,4 +1,4 @@
-"""What the commands that look at runs share: their flags are a dataclass, and what cannot be done is a sentence."""
+"""Common frame of the commands that look at runs: flags are a dataclass, and failures end in a sentence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def command(
     run: Callable[[Arguments], None],
     arguments: Sequence[str],
 ) -> int:
-    """Parse `arguments` into `flags` and run `name`, a module; returns the exit code."""
+    """Parse `arguments` into `flags` and `run` with them; `name` is the command's module. Returns the exit code."""
 
     def work() -> int:
         check_text(arguments)

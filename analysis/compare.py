@@ -1,6 +1,6 @@
 """Runs side by side: `python -m analysis.compare RUN RUN ... [--out compare.png]`.
 
-Prints what differs between their configurations and how each one did, in 80 columns for any number of runs, and draws
+Prints the flags in which the runs differ, and the outcome of each run, in 80 columns for any number of runs, and draws
 success, losses and the other measures over steps.
 """
 
@@ -33,18 +33,18 @@ class Arguments:
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Runs' folders, finished or not."""
     out: Path = Path("compare.png")
-    """Where the curves go."""
+    """Image file (png) for the curves."""
 
 
 def differing(configs: Sequence[Config]) -> list[str]:
-    """Names of the flags in which the runs differ, what is only about how they ran aside."""
+    """Names of the flags in which the runs differ, except flags that only say how the runs ran."""
     rows = [dataclasses.asdict(config) for config in configs]
     names = [name for name in rows[0] if name not in Config.MUTABLE or name == "total_steps"]
     return [name for name in names if any(row[name] != rows[0][name] for row in rows)]
 
 
 def flags(configs: Sequence[Config]) -> list[str]:
-    """A line for each flag in which the runs differ: its values, and which runs have each, counted from 1."""
+    """A line per flag in which the runs differ: each value, with the numbers of its runs, counted from 1."""
     lines = []
     for name in differing(configs):
         runs: dict[str, list[str]] = {}
@@ -57,7 +57,7 @@ def flags(configs: Sequence[Config]) -> list[str]:
 
 
 def outcome(run: Path, config: Config) -> dict[str, Any]:
-    """What eval.json holds; of a run that has not finished, its best evaluation so far, which has "best" too."""
+    """Contents of eval.json; of an unfinished run, the best evaluation so far, marked by "best"."""
     found = _read_json(run / finish.EVAL)
     if found is None:
         rows = logger.read_rows(run)
@@ -75,7 +75,7 @@ def commit(run: Path) -> str:
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
-    """None where there is no such file; raises UserError for a damaged one."""
+    """Contents of a JSON file, None if it does not exist. Raises UserError for a damaged one."""
     try:
         return dict(json.loads(path.read_text())) if path.is_file() else None
     except (OSError, ValueError, TypeError) as error:
@@ -83,7 +83,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def success(result: dict[str, Any]) -> str:
-    """The rate with its 95% interval."""
+    """Success rate with its 95% interval, as text; * marks an unfinished run's best evaluation."""
     if "success_rate" not in result:
         return "not evaluated"
     rate, episodes = result["success_rate"], result["episodes"]
@@ -92,7 +92,7 @@ def success(result: dict[str, Any]) -> str:
 
 
 def outcomes(runs: Sequence[Path], results: Sequence[dict[str, Any]]) -> Table:
-    """A row for each run; columns that none of them has are left out."""
+    """Table of one row per run; columns without any value are left out."""
 
     def shown(name: str, pattern: str) -> list[str]:
         return ["" if (value := result.get(name)) is None else format(value, pattern) for result in results]
@@ -116,7 +116,8 @@ def outcomes(runs: Sequence[Path], results: Sequence[dict[str, Any]]) -> Table:
 
 
 def run(arguments: Arguments) -> None:
-    """Raises UserError if a folder is no run's, or the image cannot be written."""
+    """Print the comparison and draw the curves. Raises UserError for a folder that is no run's, RunFailed if the image
+    cannot be saved."""
     if not arguments.runs:
         raise UserError("name one run's folder or more.")
     if arguments.out.suffix != ".png":

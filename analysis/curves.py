@@ -24,7 +24,7 @@ from training.logger import Row
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", ":")  # after one round of the colours
 
-PANELS = {  # column of metrics.csv -> what stands at its axis
+PANELS = {  # column of metrics.csv -> label of its axis
     "eval_success": "success without exploration",
     "success_rolling": "success while exploring",
     "critic_loss": "critic loss",
@@ -47,26 +47,26 @@ Runs = Mapping[str, Sequence[list[Row]]]  # label -> rows of metrics.csv of each
 
 
 def thousands(steps: float) -> str:
-    """20000 -> 20k."""
+    """Format steps in thousands: 20000 -> 20k."""
     return f"{steps / 1000:g}k"
 
 
 def curve(rows: list[Row], column: str) -> dict[float, float]:
-    """Step -> value, where there is one."""
+    """Values of a column by step, where there are any."""
     return {row["step"]: row[column] for row in rows if column in row}
 
 
 def shared_steps(curves: Sequence[Mapping[float, float]]) -> list[float]:
-    """The steps at which all of them have a value."""
+    """Steps at which all curves have a value."""
     return sorted(set.intersection(*(set(points) for points in curves)))
 
 
 def draw(axes: Axes, number: int, label: str, runs: Sequence[list[Row]], column: str) -> None:
-    """The mean over seeds, at the steps that all have, as a thick line; each seed as a thin one; and what lies between
-    the lowest and the highest shaded.
+    """Draw the mean over seeds, at the steps that all seeds have, as a thick line; each seed as a thin line; and the
+    range from the lowest to the highest seed shaded.
 
     Args:
-        number: of the colour and style.
+        number: selects colour and style.
     """
     curves = [points for points in (curve(rows, column) for rows in runs) if points]
     if not curves:
@@ -85,7 +85,7 @@ def draw(axes: Axes, number: int, label: str, runs: Sequence[list[Row]], column:
 
 
 def dress(axes: Axes, column: str, log_steps: bool = False) -> None:
-    """Axes of a column: percent for success, steps in thousands."""
+    """Format the axes of a column: percent for success, steps in thousands."""
     if log_steps:
         axes.set_xscale("log")
     else:
@@ -102,7 +102,7 @@ def dress(axes: Axes, column: str, log_steps: bool = False) -> None:
 def panels(
     runs: Runs, columns: Sequence[str], across: int = 3, log_steps: bool = False
 ) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel for each of the columns that any of the runs has, over the same steps; and its axes."""
+    """Figure with one panel per column that any of the runs has, over the same steps; and the axes by column."""
     shown = [name for name in columns if any(curve(rows, name) for each in runs.values() for rows in each)]
     shown = shown or [columns[0]]
     down = -(-len(shown) // across)
@@ -132,18 +132,18 @@ def legend_of(places: Mapping[str, Axes]) -> tuple[list[Any], list[str]]:
 
 
 def legend(figure: Figure, places: Mapping[str, Axes], ncols: int, fontsize: int | None = None) -> None:
-    """A figure's legend, above it."""
+    """Put a figure's legend above it."""
     figure.legend(*legend_of(places), loc="outside upper left", ncols=ncols, frameon=False, fontsize=fontsize)
 
 
 def tell_episodes(axes: Axes, episodes: Iterable[int]) -> None:
-    """How many episodes each point of success without exploration is of."""
+    """Note above the axes how many episodes each evaluation has."""
     counts = " or ".join(map(str, sorted(set(episodes))))
     axes.set_title(f"each point: {counts} episodes", fontsize=10, color="0.4", loc="right")
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Whole or not at all; the same input gives the same image. Raises RunFailed if it cannot be written."""
+    """Save a figure, whole or not at all; the same input gives the same image. Raises RunFailed if that fails."""
     temporary = path.with_name(path.name + ".tmp")
     try:
         figure.savefig(temporary, format="png", dpi=120, metadata={"Software": ""})

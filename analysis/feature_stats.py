@@ -1,17 +1,17 @@
-"""What an encoder gives the networks: `python -m analysis.feature_stats RUN [--steps 25]`.
+"""Statistics of an encoder's features: `python -m analysis.feature_stats RUN [--steps 25]`.
 
-Instead of a run it takes what train.py does, in one word: `"book-pixels --pooling flat"` is that one, untrained.
-A run plays its own episodes. An untrained agent explores: each episode opens with a guided push or grasp and goes on
-with random actions, for otherwise the object hardly ever moves. Its normalisers are shown these scenes.
+RUN may also be arguments of train.py in quotes, as in `"book-pixels --pooling flat"`, for an untrained agent. A run
+plays its own episodes. An untrained agent explores: each episode opens with a guided push or grasp and goes on with
+random actions, for otherwise the object hardly ever moves. Its normalisers are shown these scenes.
 
-1. Inputs: mean, standard deviation, least and greatest of all numbers of each input that the critic reads (and the
-   actor, where it has no encoder of its own), as the networks read it; then whether the encoder is saturated.
-2. Signal: the way from the gripper to the object in metres, and how far it moves each input. Two scenes of different
-   environments are compared, and each scene with itself when only the object lies as in the other (the robot and the
-   desired goal stay). The fraction of the signal is each input's part of the squared distance by which the object
-   alone moves all that is read. Where the pixels have a small one, another input tells the networks the same, louder.
-3. Noise: how far a random shift of the images (DrQ) moves the encoder's output, beside how far it lies from step to
-   step, from scene to scene, and by the object alone. The TD error sees the difference between two observations.
+1. Inputs: mean, standard deviation, minimum and maximum of each input of the critic (and of the actor, unless it has an
+   encoder of its own), as the networks read it; then whether the encoder is saturated.
+2. Signal: the vector from the gripper to the object in metres, and how far it moves each input. Each scene is compared
+   with one of another environment, and with itself when only the object lies as in the other (the robot and the desired
+   goal stay). The fraction is an input's part of the squared distance by which moving the object alone moves all
+   inputs. If the pixels have a small fraction, another input tells the networks the same, louder.
+3. Noise: how far a random shift of the images (DrQ) moves the encoder's output, beside how far that moves from step to
+   step, from scene to scene, and with the object alone. The TD error sees the difference between two observations.
 
 All distances are root mean squares over scenes and numbers. NaN: the object never moved, or the output never changes.
 """
@@ -56,13 +56,13 @@ SATURATED = 0.97  # of Tanh, whose slope is 0.06 there
 @dataclass(frozen=True)
 class Arguments:
     run: tyro.conf.Positional[str]
-    """A run's folder; or a preset and flags of train.py, in quotes, whose encoder is taken untrained."""
+    """A run's folder; or a preset and flags of train.py, in quotes, for an untrained agent."""
     steps: int = 25
-    """Steps to play in each of the evaluation environments, as many as --num-envs."""
+    """Steps to play in each evaluation environment; there are as many as --num-envs."""
 
 
 def statistics(title: str, rows: Mapping[str, Tensor]) -> Table:
-    """Mean, standard deviation, least and greatest of all numbers of each row."""
+    """Table of mean, standard deviation, minimum and maximum over all numbers of each row."""
     table = Table(title, "dim", "mean", "std", "min", "max")
     for name, values in rows.items():
         numbers = (values.mean(), values.std(correction=0), values.min(), values.max())
@@ -71,7 +71,7 @@ def statistics(title: str, rows: Mapping[str, Tensor]) -> Table:
 
 
 def with_fields(rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same rows, and after the robot's own 10 numbers what they are, a row each."""
+    """Add to the rows, after the 10 numbers of proprioception, one row per field of these."""
     named: dict[str, Tensor] = {}
     for name, values in rows.items():
         named[name] = values
@@ -120,7 +120,7 @@ def noise_report(distances: Distances, console: Console) -> None:
 
 
 def run(arguments: Arguments) -> None:
-    """Raises UserError if the run sees nothing."""
+    """Print the report. Raises UserError if the agent sees no images, or has a pretrained encoder."""
     evaluator, console = evaluator_of(arguments.run), Console()
     try:
         if not isinstance(evaluator.agent.encoder, PixelEncoder):

@@ -1,6 +1,6 @@
-"""Features of a pixel encoder in an agent's scenes: what the networks read, and how far what moves them.
+"""Features of a pixel encoder in an agent's scenes: the networks' inputs, and how far shifts and the object move them.
 
-All distances are root mean squares over scenes and numbers, in the units that the networks read.
+All distances are root mean squares over scenes and numbers, in the units of the networks' inputs.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from replay.augment import random_offsets, shift
 from training.evaluator import Evaluator
 from training.rollout.policy import RawObservation
 
-MOVED = 1e-3  # metres that the object moves in a step that counts
+MOVED = 1e-3  # metres; a step that moves the object less does not count
 PAD = 4  # pixels of the shift, DrQ's
 UNREAD = "(pixels)"
 SHIFT, SCENES, ELSEWHERE = "shift: an observation", "real: two scenes", "real: object elsewhere"
 
-Distances = dict[str, dict[str, float]]  # by part of `seen`, and by what makes them
+Distances = dict[str, dict[str, float]]  # part of `seen` -> kind of change -> distance
 
 
 class AtRest(NamedTuple):
-    """N scenes in which nothing moves: a stack is one image."""
+    """N scenes in which nothing moves: a stack repeats one image."""
 
     here: RawObservation
     there: RawObservation  # other scenes
@@ -51,7 +51,7 @@ def seen(evaluator: Evaluator, pixels: NDArray[np.uint8] | Tensor) -> dict[str, 
 
 @torch.no_grad()
 def inputs(evaluator: Evaluator, obs: RawObservation) -> dict[str, Tensor]:
-    """What actor and critic read of N observations, action aside, by input and in their order, (N, dim) each."""
+    """Inputs of actor and critic, without the action, for N observations: by name and in order, (N, dim) each."""
     config, agent = evaluator.config, evaluator.agent
     space = evaluator.eval_envs.single_observation_space
     assert isinstance(agent.encoder, PixelEncoder)
@@ -71,18 +71,18 @@ def inputs(evaluator: Evaluator, obs: RawObservation) -> dict[str, Tensor]:
 
 
 def with_pixels(evaluator: Evaluator, obs: RawObservation) -> dict[str, Tensor]:
-    """`inputs`, and before them the encoder's output where the networks read only an estimate that is made of it."""
+    """`inputs`, preceded by the encoder's output if the networks read only an estimate made from it."""
     read = inputs(evaluator, obs)
     return read if "pixels" in read else {UNREAD: list(seen(evaluator, obs[envs.PIXELS]).values())[-1]} | read
 
 
 def still(evaluator: Evaluator, newest: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Stacks (N, 84, 84, stack * 3 C) of one and the same image (N, 84, 84, 3 C)."""
+    """Stacks (N, 84, 84, stack * 3 C) that repeat one image (N, 84, 84, 3 C)."""
     return np.tile(newest, evaluator.config.frame_stack)
 
 
 def with_object_at(evaluator: Evaluator, poses: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Images (N, 84, 84, 3 C) of poses (N, P) in which the object alone lies as in `others` (N, P)."""
+    """Images (N, 84, 84, 3 C) of poses (N, P), the object alone placed as in `others` (N, P)."""
     stock, view = evaluator.eval_envs.get_attr("stock")[0], evaluator.config.view
     assert view is not None
     columns, poses = object_columns(stock.model), poses.copy()
@@ -105,12 +105,12 @@ def rms(difference: Tensor) -> float:
 
 
 def ratio(one: float, other: float) -> float:
-    """Quotient, NaN where nothing is to divide by: of an encoder whose output never changes."""
+    """Quotient; NaN for division by 0, as for an encoder whose output never changes."""
     return one / other if other else math.nan
 
 
 def at_rest(evaluator: Evaluator, found: Scenes) -> AtRest:
-    """The same scenes at rest, each with the next row's, which is of another environment."""
+    """The scenes at rest, each with the scene of the next row, which is of another environment."""
     here = found.obs | {envs.PIXELS: still(evaluator, newest(evaluator, found.obs[envs.PIXELS]))}
     there = {name: np.roll(values, -1, axis=0) for name, values in here.items()}
     images = with_object_at(evaluator, found.poses, np.roll(found.poses, -1, axis=0))
@@ -118,8 +118,8 @@ def at_rest(evaluator: Evaluator, found: Scenes) -> AtRest:
 
 
 def signal(evaluator: Evaluator, rest: AtRest) -> dict[str, tuple[float, float, float]]:
-    """For each input of `with_pixels`: its distance to the other scene, its distance where the object alone lies as in
-    the other scene, and its fraction of the squared distance by which the object moves all inputs that are read."""
+    """Per input of `with_pixels`: its distance to the other scene, its distance when the object alone lies as in the
+    other scene, and its fraction of the squared distance by which the object alone moves all inputs that are read."""
     here, there, moved = (with_pixels(evaluator, obs) for obs in rest)
     energy = {name: rms(moved[name] - read) ** 2 * read.shape[1] for name, read in here.items()}
     whole = sum(energy[name] for name in energy if name != UNREAD)
@@ -130,7 +130,7 @@ def signal(evaluator: Evaluator, rest: AtRest) -> dict[str, tuple[float, float, 
 
 
 def noise(evaluator: Evaluator, found: Scenes) -> Distances:
-    """Distances that random shifts make, and that observations really have."""
+    """Distances made by random shifts, and distances between real observations."""
     first, second = (torch.from_numpy(obs[envs.PIXELS]) for obs in (found.obs, found.next_obs))
     generator = torch.Generator().manual_seed(0)
     offset, own = (random_offsets(len(first), PAD, generator) for _ in range(2))
@@ -153,8 +153,8 @@ def noise(evaluator: Evaluator, found: Scenes) -> Distances:
 
 
 def object_motion(evaluator: Evaluator, found: Scenes) -> tuple[dict[str, float], int]:
-    """Distances that the object's own motion makes, when of all the scene only it moves as it did within the step (of
-    stacked images, in the newest), over the steps in which it moved; and how many those are."""
+    """Distances made by the object's own motion within a step, while all else in the scene stays (in a stack, the
+    newest image changes); over the steps in which the object moved. And the number of these steps."""
     columns = object_columns(evaluator.eval_envs.get_attr("stock")[0].model)[:3]
     moved = np.linalg.norm(found.next_poses[:, columns] - found.poses[:, columns], axis=1) > MOVED
     before = still(evaluator, newest(evaluator, found.obs[envs.PIXELS][moved]))
@@ -165,7 +165,7 @@ def object_motion(evaluator: Evaluator, found: Scenes) -> tuple[dict[str, float]
 
 
 def add_object(evaluator: Evaluator, found: Scenes, rest: AtRest, distances: Distances) -> None:
-    """Add what the object alone makes: lying as in another scene, and by its own motion."""
+    """Add the distances made by the object alone: placed as in another scene, and by its own motion."""
     here, _, elsewhere = (seen(evaluator, obs[envs.PIXELS]) for obs in rest)
     motion, count = object_motion(evaluator, found)
     for name, of in distances.items():

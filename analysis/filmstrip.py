@@ -1,7 +1,6 @@
 """One episode of a run's film as a row of images: `python -m analysis.filmstrip VIDEO PNG [--episode 0]`.
 
-The images are not evenly spaced in time, but by how much changes from one to the next: an arm that has arrived and
-stays where it is fills one of them, and not three.
+The images are evenly spaced in change, not in time: an arm that has arrived and rests fills one image, not three.
 """
 
 from __future__ import annotations
@@ -25,29 +24,29 @@ class Arguments:
     video: tyro.conf.Positional[Path]
     """A film made by train.py or eval.py."""
     png: tyro.conf.Positional[Path]
-    """Where the row goes."""
+    """Image file for the row."""
     episode: int = 0
-    """Which of the filmed episodes."""
+    """Number of the filmed episode, counted from 0."""
     steps: int = 50
-    """Steps of an episode; the film has an image more."""
+    """Steps of an episode; the film has one more image."""
     images: int = 5
-    """How many, from the first to the last."""
+    """Number of images, from the first to the last of the episode."""
 
 
-CHANGED = 24  # of 255, from which on a pixel counts as changed: the codec changes all of them a little
+CHANGED = 24  # of 255; a pixel that changes less counts as unchanged: the codec changes all a little
 
 
 def chosen(frames: NDArray[np.uint8], images: int) -> NDArray[np.int64]:
-    """Which of the frames (T, H, W, 3) to take, (images,): about as many pixels change from each to the next."""
+    """Indices (images,) of the frames (T, H, W, 3) to take: about as many pixels change between each two neighbours."""
     steps = np.abs(np.diff(frames.astype(np.int16), axis=0)).max(-1) > CHANGED  # (T - 1, H, W)
-    way = np.concatenate([[0], np.cumsum(steps.sum((1, 2)))])  # of each frame from the first
+    way = np.concatenate([[0], np.cumsum(steps.sum((1, 2)))])  # changed pixels from the first frame to each
     if not way[-1]:
         return np.linspace(0, len(frames) - 1, images).astype(np.int64)
     return np.searchsorted(way, np.linspace(0, way[-1], images)).astype(np.int64)
 
 
 def strip(arguments: Arguments) -> None:
-    """Raises UserError if there is no such film, or no such episode in it."""
+    """Write the row of images. Raises UserError if there is no such film, or no such episode in it."""
     try:
         frames = iio.imread(arguments.video, plugin="FFMPEG")  # (frames, height, width, 3)
     except (OSError, ValueError) as error:

@@ -1,16 +1,16 @@
 """Whether a VAE's latents say where the object is: `python -m analysis.gate OUT [--betas 1 0.1 10] [--latents 32 8]`.
 
-The gate before any run with `--goals latent`: R2 of the object's x and y from the latent mean, at least 0.8. It is
-`training.latent.r_squared`: a linear regression with a constant, fitted on four fifths of the episodes, which the VAE
-is trained on, and tested on the rest; images of an object that fell off the table are left out.
+The gate before any run with `--goals latent`: R2 of the object's x and y from the latent mean must be at least 0.8. R2
+is `training.latent.r_squared`: a linear regression with a constant, fitted on the four fifths of the episodes that the
+VAE is trained on, and tested on the rest; images with the object fallen off the table are left out.
 
-One setting is that of the first of each list; in each other one, one of them is changed. All are trained on the same
-images of random and guided episodes (`training/frames.py`). OUT/gate.csv has a row for each, OUT/gate.png four images
-of episodes that the VAE was not trained on, as they are and, below, as it reconstructs them from the latent mean, the
-first view of each setting alone.
+The first setting takes the first value of each list; each other setting changes one of them. All VAEs are trained on
+the same images of random and guided episodes (`training/frames.py`). OUT/gate.csv has a row per setting, OUT/gate.png
+four held-out images per setting and, below, their reconstructions from the latent mean, both in the setting's first
+view alone.
 
 The known trap: an object of few pixels weighs little in the error of an image, and a large beta drowns it first. R2 is
-blind to scale, and the means of latents that have collapsed (a KL near 0) may pass: look at the KL and the images too.
+blind to scale, and the means of collapsed latents (a KL near 0) may pass: look at the KL and the images too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from training.latent import HELD_OUT, r_squared
 
 GATE = 0.8
 SHOWN = 4  # images of each setting
-SIDE = 144  # pixels, that each is enlarged to
+SIDE = 144  # pixels a side to which each image is enlarged
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,17 @@ class Arguments:
     out: tyro.conf.Positional[Path]
     """A folder for gate.csv and gate.png."""
     views: tuple[str, ...] = ("close+mirror", "close", "front", "default")
-    """Cameras, several of one setting joined by +."""
+    """Cameras of each setting, joined by + if several."""
     crops: tuple[int, ...] = (Latent.latent_crop, 84)
-    """Pixels a side, in the middle of each image of 84."""
+    """Sides in pixels of the crop from the middle of each 84x84 image."""
     latents: tuple[int, ...] = (Latent.latent_size, 8, 4)
-    """Latents of the VAE."""
+    """Numbers of the VAE's latents."""
     betas: tuple[float, ...] = (Latent.latent_beta, 0.1, 10.0, 100.0)
     """Weights of the KL divergence, per image."""
     updates: int = Latent.latent_updates
     """Updates of each VAE."""
     count: int = Latent.latent_frames
-    """Images, the held-out ones among them."""
+    """Number of images, the held-out ones included."""
     env_id: str = "FetchPush-v4"
     """A Fetch task with an object."""
     seed: int = 0
@@ -90,7 +90,7 @@ class Result:
 
 
 def settings(arguments: Arguments) -> list[Setting]:
-    """The first of each list together, and each of the others in its place."""
+    """All settings: the first value of each list, and each other value in the place of its list's first."""
     lists: dict[str, Sequence[Any]] = {"views": arguments.views, "crop": arguments.crops, "latents": arguments.latents,
                                       "beta": arguments.betas}  # fmt: skip
     first = {name: values[0] for name, values in lists.items()}
@@ -99,13 +99,13 @@ def settings(arguments: Arguments) -> list[Setting]:
 
 
 def channels(pixels: NDArray[np.uint8], cameras: Sequence[str], views: str) -> Tensor:
-    """The images (N, 84, 84, 3 C) of the cameras that `views` joins, out of those of all `cameras`."""
+    """Images (N, 84, 84, 3 C) of the cameras in `views`, selected from those of all `cameras`."""
     wanted = [3 * cameras.index(name) + color for name in views.split("+") for color in range(3)]
     return torch.from_numpy(pixels[..., wanted])
 
 
 def try_setting(setting: Setting, pixels: Tensor, played: Frames, arguments: Arguments) -> tuple[Result, VAE]:
-    """Train a VAE on images (N, 84, 84, 3 C), and see where it says that the object is."""
+    """Train a VAE on images (N, 84, 84, 3 C), and measure how well its latents tell the object's position."""
     torch.manual_seed(arguments.seed)
     vae = VAE(setting.latents, pixels.shape[-1], setting.crop, setting.beta)
     generator = torch.Generator().manual_seed(arguments.seed)
@@ -124,7 +124,7 @@ def try_setting(setting: Setting, pixels: Tensor, played: Frames, arguments: Arg
 
 @torch.no_grad()
 def strip(result: Result, vae: VAE, pixels: Tensor) -> NDArray[np.uint8]:
-    """Images (SHOWN, 84, 84, 3 C) and, below, their reconstructions, of the first view, with a line that says whose."""
+    """Images (SHOWN, 84, 84, 3 C) above their reconstructions, in the first view, with the setting as caption."""
     cropped = vae.cropped(pixels)
     images = torch.stack([cropped, vae.decode(vae.posterior(cropped)[0]).clamp(0, 1)])[:, :, :3]  # (2, SHOWN, 3, s, s)
     large = torch.nn.functional.interpolate(images.flatten(0, 1), (SIDE, SIDE)).unflatten(0, (2, SHOWN))
@@ -136,7 +136,7 @@ def strip(result: Result, vae: VAE, pixels: Tensor) -> NDArray[np.uint8]:
 
 
 def save(out: Path, results: Sequence[Result], strips: Sequence[NDArray[np.uint8]]) -> None:
-    """Write what there is so far."""
+    """Write the results so far."""
     from PIL import Image
 
     with (out / "gate.csv").open("w", newline="") as file:
@@ -149,7 +149,7 @@ def save(out: Path, results: Sequence[Result], strips: Sequence[NDArray[np.uint8
 
 
 def run(arguments: Arguments) -> None:
-    """Raises UserError for what cannot be tried."""
+    """Try all settings. Raises UserError for settings that cannot be tried."""
     cameras = list(dict.fromkeys(name for views in arguments.views for name in views.split("+")))
     if not all((arguments.views, arguments.crops, arguments.latents, arguments.betas)) or arguments.count < 100:
         raise UserError("give each list one value at least, and --count 100 at least.")

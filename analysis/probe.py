@@ -1,16 +1,16 @@
 """Where the block is, read off an encoder's features: `python -m analysis.probe RUN [RUN ...] [--episodes 20]`.
 
-Instead of a run it takes what train.py does, in one word: `"push-pixels --encoder nature"` is that one, untrained, and
-`"push-pixels --encoder pretrained --weights FILE --freeze"` a pretrained one. All of them see the same episodes, each
+RUN may also be arguments of train.py in quotes: `"push-pixels --encoder nature"` is an untrained encoder, and
+`"push-pixels --encoder pretrained --weights FILE --freeze"` a pretrained one. All agents see the same episodes, each
 with its own cameras: guided pushes, then random actions.
 
 The readout is a ridge regression from the features to the block's position. It is fitted to four fifths of the episodes
 and tested on the rest, five times; its penalty is chosen within the four fifths, in the same way. Images of one episode
-are so alike that tested on those it was fitted to it would only have to know the episode. Images of a block that fell
-off the table are left out.
+are so alike that a readout tested on its own episodes would only have to recognise the episode. Images with the block
+fallen off the table are left out.
 
-Rows: maps, all numbers that the convolutions give; features, what pooling, LayerNorm and Tanh make of them;
-pretrained, the network's own features, before the Linear that is learned. "Nothing" is the error of the mean position.
+Rows: maps, all outputs of the convolutions; features, the same after pooling, LayerNorm and Tanh; pretrained, the
+network's own features, before the Linear that is learned; nothing, the error of the mean position.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from training.errors import UserError
 from training.evaluator import Evaluator
 from training.rollout.evaluate import FALL
 
-ENVS = 10  # that play side by side
+ENVS = 10  # environments that play side by side
 LENGTH = 50  # steps of an episode
-EVERY = 6  # scenes, of which one is taken: neighbours show nearly the same
+EVERY = 6  # scenes per taken one: neighbours show nearly the same
 FOLDS = 5
 PENALTIES = [10.0**power for power in range(-5, 2)]
 CHUNK = 32  # images
@@ -47,14 +47,14 @@ CHUNK = 32  # images
 @dataclass(frozen=True)
 class Arguments:
     runs: tyro.conf.Positional[tuple[str, ...]]
-    """Runs' folders; or presets with flags of train.py, each in quotes, whose encoders are taken as they begin."""
+    """Runs' folders; or presets with flags of train.py, each in quotes, for untrained encoders."""
     episodes: int = 20
     """Episodes to play."""
 
 
 @torch.no_grad()
 def features(evaluator: Evaluator, pixels: Tensor) -> dict[str, Tensor]:
-    """Features (N, F) of images (N, 84, 84, stack * 3 C), by what makes them."""
+    """Features (N, F) of images (N, 84, 84, stack * 3 C), by kind of row."""
     encoder, frozen = evaluator.agent.encoder, evaluator.policy.frozen
     parts = pixels.split(CHUNK)
     if isinstance(encoder, PretrainedEncoder):
@@ -68,16 +68,16 @@ def features(evaluator: Evaluator, pixels: Tensor) -> dict[str, Tensor]:
 
 
 def folds(episode: Tensor) -> Iterator[Tensor]:
-    """Which of the rows (N,) of `episode` (N,) to test on: whole episodes, each once."""
+    """Yield masks (N,) of the rows to test on, by `episode` (N,): whole episodes, each tested once."""
     numbers = episode.unique()
     for first in range(FOLDS):
         yield torch.isin(episode, numbers[first::FOLDS])
 
 
 def ridge_errors(kernel: Tensor, outputs: Tensor, test: Tensor, penalty: float) -> Tensor:
-    """Distances of a ridge regression's outputs from `outputs` (N, G) in the rows `test` (N,), fitted to all others.
+    """Distances between a ridge regression and `outputs` (N, G) in the rows `test` (N,), fitted to all other rows.
 
-    It is solved for a weight of each row, `kernel` (N, N) being their products: there are more features than rows.
+    Solved in dual form, by the rows' inner products, `kernel` (N, N): there are more features than rows.
     """
     fit, middle = ~test, outputs[~test].mean(0)
     system = kernel[fit][:, fit] + penalty * torch.eye(int(fit.sum()), dtype=kernel.dtype)
@@ -86,11 +86,11 @@ def ridge_errors(kernel: Tensor, outputs: Tensor, test: Tensor, penalty: float) 
 
 
 def readout_errors(inputs: Tensor, outputs: Tensor, episode: Tensor) -> Tensor:
-    """Distances (N,) of the readout's outputs from the true ones, each of an episode that it was not fitted to, with
-    the penalty that does best within those that it was.
+    """Distances (N,) between readout and true outputs, in episodes outside the fit; the penalty is the best by
+    cross-validation within the fitted episodes.
 
     Args:
-        inputs: features (N, F); of those that are all the same, the readout is the mean of the outputs.
+        inputs: features (N, F); constant ones give the mean of the outputs.
         outputs: (N, G).
         episode: (N,), which rows belong together.
     """
@@ -112,12 +112,12 @@ def readout_errors(inputs: Tensor, outputs: Tensor, episode: Tensor) -> Tensor:
 
 
 def episodes_of(goals: NDArray[np.float64]) -> Tensor:
-    """Numbers (N,) of the episodes of scenes, which have a desired goal (N, 3) of their own each."""
+    """Episode numbers (N,) of scenes, from their desired goals (N, 3): each episode has a goal of its own."""
     return torch.from_numpy(np.unique(goals, axis=0, return_inverse=True)[1].reshape(-1))
 
 
 def on_table(height: Tensor, episode: Tensor) -> Tensor:
-    """Where (N,) the block has not dropped since the first row of its episode: below the table no image shows it."""
+    """Mask (N,) of rows whose block has not dropped since the episode began: below the table no image shows it."""
     begun = torch.empty_like(height)
     for number in episode.unique():
         begun[episode == number] = height[episode == number][0]
@@ -133,7 +133,7 @@ class Shown(NamedTuple):
 
 
 def show(evaluator: Evaluator, episodes: int) -> Shown:
-    """Play as many episodes, the same ones for every agent with the same cameras, and take every few scenes of them."""
+    """Play `episodes`, the same ones for every agent with the same cameras, and take every few scenes of them."""
     found = scenes(evaluator, LENGTH * -(-episodes // ENVS), random_actions=1.0, guided_episodes=1.0)
     episode, position = episodes_of(found.obs["desired_goal"]), torch.from_numpy(found.obs["achieved_goal"])
     times = torch.arange(len(episode)) // ENVS
@@ -142,10 +142,10 @@ def show(evaluator: Evaluator, episodes: int) -> Shown:
 
 
 def probe(name: str, episodes: int, played: dict[Hashable, Shown]) -> dict[str, Tensor]:
-    """Readout errors (N,) in metres for what the encoder called `name` has; raises UserError if there is none.
+    """Readout errors (N,) in metres by kind of row, for the encoder of `name`. Raises UserError if there is none.
 
     Args:
-        played: by task and view, episodes that have been played; filled.
+        played: episodes played before, by task and view; new ones are added.
     """
     evaluator = evaluator_of(name, num_envs=ENVS, seed=0)
     try:
@@ -161,7 +161,7 @@ def probe(name: str, episodes: int, played: dict[Hashable, Shown]) -> dict[str, 
 
 
 def run(arguments: Arguments) -> None:
-    """Raises UserError if there is nothing to look at."""
+    """Print the errors of all readouts. Raises UserError if there is nothing to look at."""
     if not arguments.runs:
         raise UserError("name one run or more, or presets in quotes.")
     if not FOLDS <= arguments.episodes <= 1000:

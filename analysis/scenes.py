@@ -1,4 +1,4 @@
-"""Scenes from an agent's own episodes, and what the commands that look at them share."""
+"""Scenes from an agent's own episodes, for the commands that look at them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training.rollout.policy import RawObservation
 
 
 class Scenes(NamedTuple):
-    """N steps of M environments, row by row: step by step, and within a step environment by environment."""
+    """N steps of M environments, a row each: ordered by step, and within a step by environment."""
 
     obs: RawObservation  # arrays (N, ...) by key; "pixels" (N, 84, 84, stack * 3 C) uint8 are stacked
     next_obs: RawObservation  # what the step led to
@@ -35,8 +35,8 @@ def is_run(name: str | Path) -> bool:
 
 
 def evaluator_of(name: str, **changes: Any) -> Evaluator:
-    """The agent of a run's folder, or the untrained one of what train.py would be told, with `changes` to either's
-    flags. Raises UserError if it sees no images."""
+    """Evaluator with a run's agent, or with an untrained one, if `name` holds arguments of train.py; `changes` override
+    flags. Raises UserError if the agent sees no images."""
     trained = is_run(name)
     config = run_folder.saved_config(Path(name)) if trained else cli.parse(name.split())
     if not config.layout.pixels:
@@ -62,7 +62,7 @@ def scenes(evaluator: Evaluator, steps: int, random_actions: float = 0.0, guided
         random_actions, guided_episodes: as `Explorer`'s. With neither, the agent's actions without noise.
 
     Raises:
-        UserError: if a number makes no sense.
+        UserError: if a number is out of range.
     """
     if steps < 1:
         raise UserError("--steps is at least 1.")
@@ -103,19 +103,19 @@ def scenes(evaluator: Evaluator, steps: int, random_actions: float = 0.0, guided
 
 
 def way_to_object(obs: RawObservation) -> torch.Tensor | None:
-    """Way from the gripper to the object in metres, (N, 3) float32; None in a task without one."""
+    """Vector from the gripper to the object in metres, (N, 3) float32; None in a task without object."""
     if not envs.has_object(obs["observation"].shape[1]):
         return None
     return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(torch.float32)
 
 
 def _rows(obs: RawObservation, images: torch.Tensor, rows: NDArray[np.bool_]) -> RawObservation:
-    """Copies of those rows of `obs`, with stacked images."""
+    """Copies of the `rows` of `obs`, with stacked images."""
     return {name: values[rows] for name, values in (obs | {envs.PIXELS: images.numpy()}).items()}
 
 
 def _joined(parts: Any) -> Any:
-    """One array of several, or one observation."""
+    """Concatenate arrays, or observations key by key."""
     if isinstance(parts[0], dict):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return np.concatenate(parts)

@@ -21,13 +21,13 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 Counts = dict[str, float]
-"""What was counted in some time, by name, and that time as "seconds"."""
+"""Counts by name, and the time that they took as "seconds"."""
 Rates = dict[str, list[float]]
-"""By name, the count per second of each round."""
+"""Counts per second of each round, by name."""
 
 
 class Contender(Protocol):
-    """Something that can be run for a while; building it is not timed."""
+    """A thing to measure, which can be run for a while; building it is not timed."""
 
     def run(self, seconds: float) -> Counts: ...
 
@@ -43,7 +43,7 @@ class Remote:
 
     Args:
         name: for messages.
-        factory, arguments: what builds it there.
+        factory, arguments: build the contender in its process.
     """
 
     def __init__(self, name: str, factory: Callable[..., Contender], arguments: Mapping[str, Any]) -> None:
@@ -56,12 +56,12 @@ class Remote:
         theirs.close()  # so that a process that died closes the pipe
 
     def run(self, seconds: float) -> Counts:
-        """Run it for about `seconds`."""
+        """Run the contender for about `seconds`."""
         self._pipe.send(seconds)
         return self.result()
 
     def result(self) -> Counts:
-        """Wait for the next answer: to `run`, or, the first, that it is built. Raises ContenderFailed."""
+        """Wait for the next answer: first that the contender is built, then one per `run`. Raises ContenderFailed."""
         try:
             answer = self._pipe.recv()
         except EOFError:
@@ -72,7 +72,7 @@ class Remote:
         return answer
 
     def close(self) -> None:
-        self._pipe.close()  # it reads the end of its pipe and leaves
+        self._pipe.close()  # the contender's process reads the end of its pipe and leaves
 
     def join(self) -> None:
         self._process.join()
@@ -104,7 +104,7 @@ def alternate(
     seconds: float,
     warmup_seconds: float,
 ) -> dict[str, Rates]:
-    """Build all contenders, warm each up, then run them in turn; by contender, its rates."""
+    """Build all contenders, warm each up, then run them in turn. Returns the rates of each."""
     remotes: list[Remote] = []
     rates: dict[str, Rates] = {name: {} for name in contenders}
     try:
@@ -134,7 +134,7 @@ def alternate(
 
 
 def repeat(work: Callable[[], Any], seconds: float, wait: Callable[[], None] = lambda: None) -> tuple[int, float]:
-    """Do `work` until `seconds` have passed, then `wait` for what is still under way; how often, and in what time."""
+    """Repeat `work` for `seconds`, then `wait` for queued work. Returns the count and the elapsed seconds."""
     begun = time.perf_counter()
     count = 0
     while time.perf_counter() - begun < seconds:

@@ -1,8 +1,8 @@
-"""How many images a second are rendered at 84x84: `python -m benchmarks.drawing [--json]`.
+"""How many images per second are rendered at 84x84: `python -m benchmarks.drawing [--json]`.
 
-Several processes that render one image at a time, as workers do for their own environments, against one process that
-renders many as tiles with one readback, which is `--render-process`. On some GPUs several processes that render at
-once are reported to hang: a layout that is not done within a limit is stopped, and said to hang. No physics is in it.
+Compares several processes that render one image at a time, as workers do for their own environments, with one process
+that renders many images as tiles and reads them back together (`--render-process`). On some GPUs several rendering
+processes are reported to hang: a layout that exceeds a time limit is stopped and reported as hanging. No physics.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ Layout = tuple[int, int]  # processes, and the tiles that each reads back at onc
 @dataclass(frozen=True)
 class Options:
     processes: tuple[int, ...] = (1, 2, 4, 8, 16)
-    """That render one image at a time, side by side."""
+    """Numbers of processes that render one image at a time, side by side."""
     tiles: tuple[int, ...] = (8, 32, 64)
-    """Tiles of the one process that renders several images before it reads them back."""
+    """Numbers of tiles that one process renders before it reads them back together."""
     seconds: float = 3.0
     """Seconds of rendering in a round."""
     rounds: int = 3
     """Rounds of each layout, in turn."""
     limit: float = 60.0
-    """Seconds after which a layout is said to hang."""
+    """Seconds after which a layout is reported as hanging."""
     cuda: bool = False
     """Have each process hold a CUDA context too, as a trainer that renders by itself does."""
     json: bool = False
@@ -48,7 +48,7 @@ class Options:
 
 
 def render(pipe: Connection, tiles: int, seconds: float, cuda: bool) -> None:
-    """In a process of its own: say what renders, wait for the word, and then how many images a second."""
+    """Render in a process of its own: send the renderer's name, wait for the start, then send images per second."""
     from envs.rendering.renderer import Renderer
 
     if cuda:
@@ -71,7 +71,7 @@ def render(pipe: Connection, tiles: int, seconds: float, cuda: bool) -> None:
 
 
 def _poses(env: Any, count: int) -> np.ndarray:
-    """(count, P), of one environment as it moves at random."""
+    """Poses (count, P) of one environment that moves at random."""
     env.reset(seed=0)
     poses = []
     for action in np.random.default_rng(0).uniform(-1, 1, (count, 4)).astype(np.float32):
@@ -81,7 +81,7 @@ def _poses(env: Any, count: int) -> np.ndarray:
 
 
 def images_per_second(layout: Layout, options: Options) -> tuple[float, str] | None:
-    """Images a second of all processes together, and GL_RENDERER; None for a layout that hangs.
+    """Images per second of all processes together, and GL_RENDERER; None for a layout that hangs.
 
     Raises:
         RuntimeError: if one of the processes fails, as it says on standard error.
@@ -112,7 +112,7 @@ def images_per_second(layout: Layout, options: Options) -> tuple[float, str] | N
 
 
 def _answers(pipes: Sequence[Connection], until: float) -> list[Any] | None:
-    """One of each process; None if one of them has not answered by then."""
+    """Answers, one per process; None if a process has not answered by `until`."""
     answers = []
     for pipe in pipes:
         if not pipe.poll(max(0.0, until - time.monotonic())):
@@ -122,7 +122,7 @@ def _answers(pipes: Sequence[Connection], until: float) -> list[Any] | None:
 
 
 def report_of(options: Options) -> dict[str, Any]:
-    """Raises RuntimeError if a process fails."""
+    """Measure all layouts in turn. Raises RuntimeError if a process fails."""
     before = provenance()
     layouts = [*((count, 1) for count in options.processes), *((1, tiles) for tiles in options.tiles)]
     rates: dict[Layout, list[float]] = {layout: [] for layout in layouts}

@@ -1,8 +1,8 @@
-"""What an update and an environment step must cost at least on this machine, and what they do cost, by part.
+"""Least possible and measured cost of an update and an environment step on this machine, by part.
 
-The floor of a part is its floating-point operations at the rate that the machine reaches on a large operation of their
-kind, and the bytes that it cannot but move at the rate of a copy. Maps between layers are not counted: they may stay
-in the cache.
+The floor of a part is the time of its floating-point operations, at the machine's rate on a large operation of their
+kind, plus the time of its unavoidable memory traffic, at the rate of a copy. Maps between layers are not counted: they
+may stay in the cache.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from training.trainer import Trainer
 
 STEPS = 60  # of each environment, that fill the replay: more than an episode
 FILLED = 200_000  # made-up transitions, from state
-ADAM_BYTES = 28  # of a parameter: reads it, its gradient and two moments; writes all but the gradient
-POLYAK_BYTES = 12  # of a target parameter: reads it and the online one, writes it
+ADAM_BYTES = 28  # per parameter: reads it, its gradient and two moments; writes all but the gradient
+POLYAK_BYTES = 12  # per target parameter: reads it and the online one, writes it
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ PHYSICS, REST = "physics (mj_step)", "observation, reward, resets"
 
 
 class Part(NamedTuple):
-    """A part of an update; milliseconds."""
+    """A part of an update; floor and measured time in milliseconds."""
 
     name: str
     gflop: float
@@ -56,7 +56,7 @@ class Part(NamedTuple):
 
 
 def seconds_of(*works: Callable[[], Any], device: torch.device, rounds: int = 9, least: float = 0.15) -> list[float]:
-    """Seconds of each, the median over `rounds` of at least `least` seconds, in turn."""
+    """Seconds per call of each of `works`, the median over `rounds` in turn, each of at least `least` seconds."""
     found: list[list[float]] = [[] for _ in works]
     for number in range(rounds + 1):
         for work, values in zip(works, found, strict=True):
@@ -73,7 +73,7 @@ def seconds_of(*works: Callable[[], Any], device: torch.device, rounds: int = 9,
 @torch.no_grad()
 def measured_rates(device: torch.device, bfloat16: bool) -> Rates:
     dtype = torch.bfloat16 if bfloat16 else torch.float32
-    # On a GPU so large that launching the operation takes next to nothing of it.
+    # On a GPU the operation is so large that its launch takes next to nothing.
     images, side, size = (4096, 8192, 1 << 30) if device.type == "cuda" else (CHUNK, 512, 1 << 26)
     maps = torch.randn(images, 32, 42, 42, device=device).to(dtype, memory_format=torch.channels_last)
     kernel = torch.randn(32, 32, 3, 3, device=device).to(dtype, memory_format=torch.channels_last)
@@ -101,7 +101,8 @@ class Learner:
         self.batches = self.trainer.eager_updates.batches(1)[0]
 
     def parts(self, rates: Rates) -> list[Part]:
-        """Sampling, the encoder's pass, its gradient, and everything behind it with its optimizers; then all of it."""
+        """Parts of an update: sampling, the encoder's pass and gradient, actor and critics, their optimizers; then the
+        sum."""
         sac, batches, heads = self.trainer.learner.sac, self.batches, len(self.batches)
         agent = sac.agent
         features = encode(agent, batches[0]).detach()
@@ -156,7 +157,7 @@ class Learner:
 
 
 def flops_of(work: Callable[[], Any]) -> tuple[float, float]:
-    """In convolutions, and in matrix products."""
+    """Floating-point operations of `work` in convolutions, and in matrix products."""
     with FlopCounterMode(display=False) as counter:
         work()
     counts = {str(operator): count for operator, count in counter.get_flop_counts().get("Global", {}).items()}
@@ -165,7 +166,7 @@ def flops_of(work: Callable[[], Any]) -> tuple[float, float]:
 
 
 def bytes_of(batches: Sequence[Batch]) -> int:
-    """Bytes of minibatches, counting once what several of them share."""
+    """Bytes of minibatches, tensors shared by several counted once."""
     return sum({tensor.data_ptr(): tensor.nbytes for batch in batches for tensor in batch.tensors()}.values())
 
 
@@ -175,7 +176,7 @@ def images_of(batch: Batch) -> int:
 
 
 def environment_step(config: Config) -> dict[str, float]:
-    """Times of one environment, on one core, in milliseconds: what there is to do, one thing after the other."""
+    """Milliseconds of one environment's step on one core, by part."""
     example = envs.make_vec(config.env_id, 1, workers=0)
     size = example.single_action_space.shape[0]  # type: ignore[index]
     example.close()
@@ -201,7 +202,7 @@ def environment_step(config: Config) -> dict[str, float]:
 
 @contextlib.contextmanager
 def timing_physics() -> Iterator[list[float]]:
-    """Seconds of each `mj_step` that this process makes meanwhile."""
+    """Yield a list that gets the seconds of each `mj_step` in this process."""
     import mujoco  # after envs, which sees to it that it can be
 
     plain, taken = mujoco.mj_step, []

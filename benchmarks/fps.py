@@ -1,18 +1,17 @@
 """How fast the trainer is, beside Stable-Baselines3 (SB3): `python -m benchmarks.fps --obs state [--json]`.
 
-How to read it. "Frames a second" hides three things, so four are named: environment steps a second, updates a second,
-the batch of an update, and the update ratio (updates per environment step). Both sides have the same task, algorithm
-and hyperparameters (our preset book-state), networks, batch, ratio, number of environments and threads; both compute
-in float32, and one more line shows our faster dtype, which SB3 has no counterpart to (`--accelerate max`: on a CPU that
-is auto, on a GPU a CUDA graph as well).
+How to read it. "Frames a second" hides three things, so four are named: environment steps per second, updates per
+second, the batch of an update, and the update ratio (updates per environment step). Both sides have the same task,
+algorithm and hyperparameters (our preset book-state), networks, batch, ratio, number of environments and threads; both
+compute in float32. One more line shows our faster dtype, which has no counterpart in SB3 (`--accelerate max`: on a CPU
+the same as auto, on a GPU a CUDA graph as well).
 
-From pixels (`--obs chapter`) both sides see four 84x84 images, proprioception, achieved and desired goal, and have
-the book's encoder (four 3x3 convolutions, SpatialSoftmax, LayerNorm, Tanh), batches of 256 pairs of images and one
-update of actor and critic for each pass of the encoder. SB3 has an encoder each for actor, critic and target critic,
-which is its default, and the book's wrapper: 480x480, resized with PIL, in DummyVecEnv; or, apart from that
-(`sb3_recommended`), images rendered at 84x84 in SubprocVecEnv. We have one encoder, trained by
-the critic, and render at 84x84. A line for our own recipe, with other cameras, another encoder and eight updates of
-actor and critic for each of its passes, is marked so.
+From pixels (`--obs chapter`) both sides see four 84x84 images, proprioception, achieved and desired goal, and have the
+book's encoder (four 3x3 convolutions, SpatialSoftmax, LayerNorm, Tanh), batches of 256 pairs of images and one update
+of actor and critic per pass of the encoder. SB3 has an encoder each for actor, critic and target critic, its default,
+and the book's wrapper: 480x480, resized with PIL, in DummyVecEnv; or, reported apart (`sb3_recommended`), images
+rendered at 84x84 in SubprocVecEnv. We have one encoder, trained by the critic, and render at 84x84. A line for our own
+recipe, with other cameras, another encoder and eight updates of actor and critic per pass, is marked so.
 
 - end to end: `train.learn` against `SAC.learn`, with what a run does but evaluations, log rows and checkpoints. SB3
   runs with DummyVecEnv and with SubprocVecEnv, and the faster is the peer.
@@ -21,10 +20,10 @@ actor and critic for each of its passes, is marked so.
 - memory: the peak of a whole run with a full replay of --buffer-size.
 - update: gradient steps on one batch, SB3's `train()` with its replay taken out.
 
-Everybody has a process of his own, is warmed up, and runs in turn, round after round. Figures are medians over the
-rounds, with the least and the greatest; a ratio is the median of the rounds' ratios. Rates on a machine that does
-something else mean nothing, and ratios little: a load at the start is reported. SB3's sampling slows down as its buffer
-fills, ours does not; by default both begin empty, which favours SB3, and `--prefill` begins with full ones.
+Each contender has a process of its own, is warmed up, and runs in turn, round after round. Figures are medians over the
+rounds, with the least and the greatest; a ratio is the median of the rounds' ratios. Rates on a busy machine mean
+nothing, and ratios little: a load at the start is reported. SB3's sampling slows down as its buffer fills, ours does
+not; by default both begin empty, which favours SB3, and `--prefill` begins with full ones.
 """
 
 from __future__ import annotations
@@ -46,19 +45,19 @@ from benchmarks.alternate import ContenderFailed
 from benchmarks.provenance import provenance
 from benchmarks.settings import EPISODE, Settings
 
-# What needs torch is imported in functions: every process that is started imports this module again.
+# Modules that need torch are imported in functions: every process that is started imports this module again.
 
 
 @dataclass(frozen=True)
 class Options:
     obs: Literal["state", "chapter"] = "state"
-    """What the networks see: all numbers; or the book's pixels, four images at a time, and its vectors."""
+    """Inputs of the networks: all numbers; or the book's pixels, four images at a time, and its vectors."""
     json: bool = False
     """Print one JSON object instead of tables."""
     only: Literal["end-to-end", "envs", "replay", "update", "memory"] | None = None
-    """One measurement instead of the first four; memory, from pixels, is measured only when it is asked for."""
+    """Only this measurement, instead of the first four; memory, from pixels, is measured only on request."""
     env_id: Literal["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"] = "FetchPush-v4"
-    """The task."""
+    """Id of the task."""
     updates_per_step: tuple[float, ...] = (0.125, 0.5)
     """Update ratios to measure end to end: the book's, then from state our preset push's. The first is the headline."""
     num_envs: int = 8
@@ -70,7 +69,7 @@ class Options:
     seconds: float = 4.0
     """Seconds a contender runs in a round, end to end; from pixels, where one takes seconds, updates alone too."""
     piece_seconds: float = 1.5
-    """The same for the other pieces."""
+    """Seconds a contender runs in a round of the other measurements."""
     warmup_seconds: float = 2.0
     """Seconds a contender runs before the first round."""
     learning_starts: int = 1_000
@@ -78,16 +77,16 @@ class Options:
     buffer_size: int = 1_000_000
     """Replay of the end-to-end runs."""
     prefill: int = 0
-    """Made-up transitions in it before they begin; from state."""
+    """Made-up transitions in the replay before the end-to-end runs begin; from state."""
     transitions: int = 1_000_000
-    """Transitions in the replay that is sampled alone; from state."""
+    """Transitions in the replay of the sampling measurement; from state."""
     threads: int | None = None
-    """Torch threads of every learner; None is as many as train.py uses."""
+    """Torch threads of every learner; None: as many as train.py uses."""
     device: str = "auto"
     """Device of the learners and the replay: cpu, cuda, or auto."""
 
 
-# What another --obs changes in the defaults: a transition of SB3's takes 340 kB there, and an update seconds.
+# Defaults by --obs: from pixels, a transition takes 340 kB in SB3, and an update takes seconds.
 DEFAULTS = {
     "state": Options(),
     "chapter": Options(obs="chapter", updates_per_step=(0.25,), seconds=20.0, piece_seconds=5.0, buffer_size=10_000),
@@ -95,7 +94,7 @@ DEFAULTS = {
 
 
 def parsed(arguments: Sequence[str]) -> Options:
-    """Exits with code 2 and a message for a bad flag."""
+    """Parse the flags. Exits with code 2 and a message for a bad one."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--obs", default="state")
     default = DEFAULTS.get(first.parse_known_args(arguments)[0].obs, Options())
@@ -103,7 +102,7 @@ def parsed(arguments: Sequence[str]) -> Options:
 
 
 def problems(options: Options) -> str | None:
-    """What is wrong with the values, as one sentence."""
+    """First problem with the values, as one sentence; None if there is none."""
 
     def outside(name: str, low: float, high: float) -> str | None:
         values = getattr(options, name)
@@ -137,7 +136,7 @@ def problems(options: Options) -> str | None:
 
 
 def machine_problems(options: Options) -> str | None:
-    """What this machine cannot do, as one sentence."""
+    """Reason why this machine cannot run the measurement, as one sentence; None if it can."""
     import torch
 
     import envs
@@ -167,7 +166,7 @@ def machine_problems(options: Options) -> str | None:
 
 
 def report_of(options: Options) -> dict[str, Any]:
-    """Everything that was asked for, as one JSON-able object."""
+    """Run the requested measurements; returns one JSON-able object."""
     import envs
     from benchmarks import measure, measure_pixels
     from training.config.resources import threads_and_workers, torch_device

@@ -19,16 +19,16 @@ BOOK_SIZE = 480  # pixels a side that the chapter renders
 
 
 class Rendered(gym.ObservationWrapper[Any, Any, Any]):
-    """Adds `render()` of a stock environment, as it comes.
+    """Adds the image of a stock environment's `render()`, unchanged, to its observations.
 
     Args:
         env: rendered at SIZE.
-        msaa: leave its 4 samples a pixel on.
+        msaa: keep its 4 samples per pixel.
     """
 
     def __init__(self, env: gym.Env[Any, Any], msaa: bool) -> None:
         super().__init__(env)
-        if not msaa:  # the context that heeds this is made at the first image
+        if not msaa:  # read when the rendering context is made, at the first image
             env.unwrapped.model.vis.quality.offsamples = 0  # type: ignore[attr-defined]
         box = gym.spaces.Box(0, 255, (SIZE, SIZE, 3), np.uint8)
         self.observation_space = gym.spaces.Dict({**env.observation_space.spaces, PIXELS: box})  # type: ignore[attr-defined]
@@ -38,7 +38,7 @@ class Rendered(gym.ObservationWrapper[Any, Any, Any]):
 
 
 class Book(gym.Wrapper[Any, Any, Any, Any]):
-    """The chapter's wrapper: rendered large and resized with PIL, STACK images; proprioception, achieved and desired
+    """The chapter's wrapper: STACK images, rendered large and resized with PIL; proprioception, achieved and desired
     goal."""
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
@@ -81,7 +81,7 @@ class Book(gym.Wrapper[Any, Any, Any, Any]):
 
 
 def rendered(settings: Settings, msaa: bool) -> Callable[[], gym.Env[Any, Any]]:
-    """Makes a stock environment that is rendered at SIZE."""
+    """Factory of a stock environment that is rendered at SIZE."""
     return functools.partial(_rendered, stock_id(settings), msaa)
 
 
@@ -90,7 +90,7 @@ def _rendered(name: str, msaa: bool) -> gym.Env[Any, Any]:
 
 
 def book(settings: Settings, size: int = BOOK_SIZE) -> Callable[[], gym.Env[Any, Any]]:
-    """Makes an environment as the chapter has it; or rendered at another size, SIZE for what needs no resizing."""
+    """Factory of the chapter's environment, rendered at `size`; SIZE needs no resizing."""
     return functools.partial(_book, stock_id(settings), size)
 
 

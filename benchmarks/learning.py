@@ -55,7 +55,7 @@ class Arguments:
     results: Path = field(default=Path("experiments/results"))
     """SB3's curves go to RESULTS/sb3-book-state/seed-S."""
     plot: bool = False
-    """Train nothing: draw the curves that there are into RESULTS/sb3-book-state/learning.png."""
+    """Train nothing: draw the existing curves into RESULTS/sb3-book-state/learning.png."""
 
 
 def settings_of(given: Arguments) -> Settings:
@@ -88,7 +88,7 @@ class Recorder(BaseCallback):
         super().__init__()
         self.given, self.vec, self.path = given, vec, path
         self.begun = time.perf_counter()
-        self.evaluating = 0.0  # seconds, which do not count
+        self.evaluating = 0.0  # seconds of evaluations, which do not count
         with open(path, "w", newline="") as file:
             csv.DictWriter(file, COLUMNS).writeheader()
 
@@ -117,7 +117,7 @@ class Recorder(BaseCallback):
 
 
 def train(given: Arguments) -> None:
-    """Train SB3 and write its curve, a row at a time; it counts as one when it is whole."""
+    """Train SB3 and write its curve row by row; the file gets its final name when the curve is whole."""
     folder = given.results / "sb3-book-state" / f"seed-{given.seed}"
     if (folder / CSV).exists():
         raise UserError(f"{folder} has a curve already: remove it, or name other --results.")
@@ -127,14 +127,14 @@ def train(given: Arguments) -> None:
     facts: dict[str, Any] = {name: getattr(given, name) for name in ("seed", "steps", "env_id", "eval_episodes")}
     (folder / "config.json").write_text(json.dumps(facts | {"provenance": provenance()}, indent=2))
     model = sb3.build(settings, sb3.make_envs(settings, subprocesses=False))
-    # Its HER samples finished episodes only, and raises while there is none.
+    # SB3's HER samples finished episodes only, and raises while there is none.
     growing = folder / f"{CSV}.part"
     model.learn(given.steps, callback=Recorder(given, sb3.make_envs(settings, subprocesses=False), growing))
     os.replace(growing, folder / CSV)
 
 
 def plot(given: Arguments) -> None:
-    """Both kinds of success over steps, SB3's curves and ours."""
+    """Draw success while exploring and evaluated over steps, SB3's curves and ours."""
     place = given.results / "sb3-book-state"
     runs: dict[str, list[list[Row]]] = {}
     finished = [one for one in evidence.seed_folders(given.results, "sb3-book-state") if (one / CSV).exists()]

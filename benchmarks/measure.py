@@ -1,4 +1,4 @@
-"""The four measurements: who is compared with whom, and what is made of the rates."""
+"""The four measurements: their contenders, and the figures made from the rates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Timing:
 
 
 def end_to_end(settings: Settings, timing: Timing) -> Report:
-    """The whole trainer. SB3's faster vector environment is the peer."""
+    """Measure the whole trainer. The peer is SB3 with the faster of its vector environments."""
     dummy, subproc = "SB3, DummyVecEnv", "SB3, SubprocVecEnv"
     rates = run_all(
         f"end to end, {settings.updates_per_step:g} updates per env step",
@@ -52,7 +52,8 @@ def end_to_end(settings: Settings, timing: Timing) -> Report:
 
 
 def envs(settings: Settings, timing: Timing) -> Report:
-    """Stepping with random actions. `physics` is bare `mj_step` on one core; shares are of the core time of a step."""
+    """Measure stepping with random actions. `physics` is `mj_step` alone, on one core; shares are of a step's core
+    time."""
     cores = settings.cores
     common = {"settings": settings, "actions": stepping.actions_of(settings)}
     here, asynchronous, subproc = "ours, in process", "gymnasium, AsyncVectorEnv", "SB3, SubprocVecEnv"
@@ -83,7 +84,8 @@ def envs(settings: Settings, timing: Timing) -> Report:
 
 
 def replay(settings: Settings, timing: Timing) -> Report:
-    """Sampling with relabelling: a batch a call, and as our loop does it when it owes several updates."""
+    """Measure sampling with relabelling: one batch per call, and several, as in our loop when several updates are
+    due."""
     several = f"{OURS}, {settings.num_envs} batches a call"
     peer = "SB3, HerReplayBuffer"
     rates = run_all(
@@ -105,8 +107,8 @@ def replay(settings: Settings, timing: Timing) -> Report:
 
 
 def update(settings: Settings, timing: Timing, preset: str = "push", slots: int = 1000) -> Report:
-    """Gradient updates on one batch: the book's settings, and those of our own `preset`. SB3's replay, of `slots` for
-    each environment, is not used."""
+    """Measure gradient updates on one batch: with the book's settings, and with those of our own `preset`. SB3's
+    replay, of `slots` per environment, is not used."""
     peer, recipe = "SB3, train()", f"{FAST}, preset {preset}"
     rates = run_all(
         "the update alone",
@@ -135,7 +137,7 @@ def run_all(title: str, contenders: Mapping[str, Any], timing: Timing) -> dict[s
 
 
 def against(rates: dict[str, Rates], one: str, peer: str, key: str, label: str = "sb3") -> dict[str, float]:
-    """Medians of both; and of the rounds' ratios the median, the least and the greatest."""
+    """Medians of both sides; and median, least and greatest of the rounds' ratios."""
     found = ratios(rates[one][key], rates[peer][key])
     return {
         "ours": statistics.median(rates[one][key]),
@@ -147,7 +149,7 @@ def against(rates: dict[str, Rates], one: str, peer: str, key: str, label: str =
 
 
 def medians(rates: dict[str, Rates]) -> dict[str, dict[str, Any]]:
-    """By contender: median rates, and the rounds they are of."""
+    """Median rates and rates of each round, by contender."""
     return {
         name: {
             **{f"{key}_per_second": statistics.median(values) for key, values in counted.items()},

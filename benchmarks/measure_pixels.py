@@ -1,4 +1,4 @@
-"""The measurements from pixels: who is compared with whom."""
+"""The measurements from pixels: their contenders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ RECIPE = "ours, preset push-pixels"
 
 
 def end_to_end(settings: Settings, timing: Timing) -> Report:
-    """The whole trainer against SB3 with DummyVecEnv and the book's wrapper; and rendered at 84x84 in subprocesses."""
+    """Measure the whole trainer against SB3 with the book's wrapper, and against SB3 with 84x84 renders in
+    subprocesses."""
     rates = run_all(
         f"end to end, {settings.updates_per_step:g} updates per env step",
         {
@@ -48,7 +49,7 @@ def end_to_end(settings: Settings, timing: Timing) -> Report:
 
 
 def envs(settings: Settings, timing: Timing) -> Report:
-    """Stepping with random actions, every step rendered at 84x84 by the default camera."""
+    """Measure stepping with random actions, every step rendered at 84x84 by the default camera."""
     common = {"settings": settings, "actions": stepping.actions_of(settings)}
     everywhere = {**common, "workers": settings.cores}
     ours_smooth, stock, stock_smooth = f"{OURS}, MSAA", "AsyncVectorEnv", "AsyncVectorEnv, MSAA"
@@ -76,13 +77,13 @@ def envs(settings: Settings, timing: Timing) -> Report:
 
 
 def replay(settings: Settings, _: Timing) -> Report:
-    """Bytes only."""
+    """Count bytes per transition; nothing is timed."""
     few, many = ours.bytes_per_transition(settings), sb3_counts.bytes_per_transition(settings)
     return {"bytes_per_transition": {"ours": few, "sb3": many, "ratio": many / few}}
 
 
 def update(settings: Settings, timing: Timing) -> Report:
-    """One update of actor and critic a pass of the book's encoder; and our own recipe, with several."""
+    """Measure one update of actor and critic per pass of the book's encoder; and our own recipe, with several."""
     slots = 10
     passes = ours.encoder_passes(settings), sb3_counts.encoder_passes(replace(settings, buffer_size=slots))
     counted = {"encoder_passes_per_update": {"ours": passes[0], "sb3": passes[1]}}
@@ -90,7 +91,7 @@ def update(settings: Settings, timing: Timing) -> Report:
 
 
 def memory(settings: Settings, timing: Timing) -> Report:
-    """Peaks of whole runs, their environments' processes among them, with a full replay of `buffer_size`."""
+    """Peak memory of whole runs, processes of environments included, with a full replay of `buffer_size`."""
     peaks = {}
     for name, factory, how in (
         ("ours", ours.Memory, {"mode": "max"}),

@@ -31,11 +31,11 @@ from training.training_state import TrainingState
 
 
 def config_of(settings: Settings, mode: str, preset: str | None = None) -> Config:
-    """The book's preset, which is SB3's algorithm with SB3's defaults; or another one, with its own update ratio.
+    """Configuration of the book's preset, which is SB3's algorithm with SB3's defaults; or of another `preset`.
 
-    Its encoder reads pixels in SB3's scale and computes what SB3's does on the same weights (a test compares). Its
-    images are rendered small to begin with, without a goal in them. And as everywhere here but in the book's
-    presets, there is no target encoder.
+    The book's encoder reads pixels in SB3's scale and computes the same as SB3's on the same weights (a test compares).
+    Images are rendered at 84x84 at once, without the goal's marker. There is no target encoder, unlike in book-pixels.
+    Another preset keeps its own update ratio.
     """
     if settings.obs == "state":
         config = PRESETS["book-state"]
@@ -61,7 +61,7 @@ def config_of(settings: Settings, mode: str, preset: str | None = None) -> Confi
 
 
 class UntilDeadline:
-    """Stands where a run's folder, logger and evaluations would be: it only ends the loop."""
+    """Stand-in for a run's folder, logger and evaluations: it only ends the loop."""
 
     def __init__(self, seconds: float = math.inf, step: int = 0) -> None:
         self.deadline, self.step, self.stopping = time.perf_counter() + seconds, step, False
@@ -105,7 +105,7 @@ class Training:
 
 
 class Memory(Training):
-    """The memory of a run; the ring has all of its own from the start."""
+    """Peak memory of a run; the ring takes all of its memory at the start."""
 
     def run(self, seconds: float) -> Counts:
         return super().run(seconds) | {"peak_bytes": peak_bytes()}
@@ -204,7 +204,7 @@ class Updating:
 
 
 def bytes_per_transition(settings: Settings) -> float:
-    """Bytes of the ring's tables for each transition; an episode's last observation, of 50 steps, not counted."""
+    """Bytes of the ring's tables per transition, without the extra observation at the end of 50 steps."""
     trainer = Trainer(replace(config_of(settings, "off"), buffer_size=100 * settings.num_envs, batch_size=16))
     trainer.close()
     return sum(table.nbytes for table in trainer.ring.storage.tables.values()) / (
@@ -227,7 +227,7 @@ def encoder_passes(settings: Settings) -> float:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for work that was only queued."""
+    """Wait for the device's queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

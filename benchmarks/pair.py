@@ -1,8 +1,8 @@
-"""Environment steps a second of two experiments while they learn: `python -m benchmarks.pair NAME OTHER [--json]`.
+"""Environment steps per second of two experiments while they learn: `python -m benchmarks.pair NAME OTHER [--json]`.
 
-Each is train.py with the experiment's flags, in a process of its own, in turn, round after round. Counted are the steps
-and seconds between the first row of metrics.csv after --after steps and the last one: what comes before has fewer
-updates. No evaluation and no film is among them. The ratio is the median of the rounds' ratios.
+Each run is train.py with the experiment's flags, in a process of its own; the two take turns, round after round. Steps
+and seconds count from the first row of metrics.csv after --after steps, for earlier steps have fewer updates, to the
+last row before the end. They include no evaluation and no film. The ratio is the median of the rounds' ratios.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from training.errors import RunFailed, UserError, guarded
 @dataclass(frozen=True)
 class Options:
     names: tyro.conf.Positional[tuple[str, str]]
-    """Experiments."""
+    """The two experiments."""
     steps: int = 2_500
     """Environment steps of a run."""
     after: int = 1_200
-    """Steps that are not counted, with which the replay is filled and the first updates warm up."""
+    """Steps that are not counted: the replay fills and the first updates warm up."""
     rounds: int = 3
-    """Runs of each."""
+    """Runs of each experiment."""
     threads: int | None = None
-    """Of each learner; None: as train.py chooses them."""
+    """Threads of each learner; None: as train.py chooses."""
     json: bool = False
     """Print one JSON object."""
 
 
 def rate_of(name: str, options: Options) -> float:
-    """Environment steps a second of one run. Raises RunFailed if it fails."""
+    """Environment steps per second of one run. Raises RunFailed if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "run")
         own = ["--total-steps", str(options.steps), "--log-every", "100", "--eval-every", str(options.steps),

@@ -1,4 +1,4 @@
-"""When, where and of what a measurement was made. No torch is imported with this module."""
+"""Provenance of a measurement: machine, day and commit. No torch is imported with this module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HERE = Path(__file__).parents[1]
 
 
 def provenance() -> dict[str, Any]:
-    """The processor, its cores and load, the day, and the commit; to be taken before anything runs."""
+    """Processor, cores and load, day and commit; call this before anything runs."""
     from training.run_folder import commit
 
     return {
@@ -25,7 +25,7 @@ def provenance() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Its name, where the system tells it; else the architecture."""
+    """Name of the processor, if the system tells it; else the architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

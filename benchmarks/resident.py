@@ -1,4 +1,4 @@
-"""The memory that a process and its children have held at most. No torch is imported here."""
+"""Peak memory of a process and its children. No torch is imported here."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 def peak_bytes(process: int | None = None) -> int:
-    """The sum of each one's own peak (VmHWM), of those that are alive, without counting twice what they share: of that,
-    as of now, each has its part (Pss) of what it can see (Rss). Linux only."""
+    """Sum of the peaks (VmHWM) of a process and its living children. Memory shared now counts once in all: of what each
+    process sees (Rss), only its part (Pss). Linux only."""
     folder = Path(f"/proc/{os.getpid() if process is None else process}")
     sizes = _sizes(folder / "status") | _sizes(folder / "smaps_rollup")
     own = sizes["VmHWM"] - (sizes["Rss"] - sizes["Pss"])
@@ -17,6 +17,6 @@ def peak_bytes(process: int | None = None) -> int:
 
 
 def _sizes(file: Path) -> dict[str, int]:
-    """Lines as "VmHWM:  123 kB", in bytes."""
+    """Values in bytes of lines such as "VmHWM:  123 kB", by name."""
     words = (line.split() for line in file.read_text().splitlines())
     return {line[0].rstrip(":"): 1024 * int(line[1]) for line in words if len(line) == 3 and line[2] == "kB"}

@@ -22,7 +22,7 @@ from benchmarks.provenance import provenance
 
 
 def report_of(arguments: Sequence[str]) -> dict[str, Any]:
-    """Raises UserError for a configuration that cannot be."""
+    """Measure rates, update and environment step. Raises UserError for a configuration that cannot be run."""
     from benchmarks import floor
     from training.config import cli
     from training.config.validation import check

@@ -1,8 +1,8 @@
 """Where the gradient goes, ours and Stable-Baselines3's side by side: `python -m benchmarks.routing`.
 
 Makes one update of either with the chapter's encoder, four convolutions and SpatialSoftmax (11 parameters: weights and
-biases, the temperature, LayerNorm), and watches the optimizers: how many of each network's parameters each of them
-owns, and how many it moves. `tests/agent/test_routing.py` proves more of ours: which loss leaves a gradient where.
+biases, the temperature, LayerNorm), and counts for each optimizer how many of each network's parameters it owns, and
+how many it moves. `tests/agent/test_routing.py` proves more of ours: which loss leaves a gradient where.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Facts:
 
 
 def watch(optimizer: torch.optim.Optimizer, modules: Modules) -> Facts:
-    """Facts of an optimizer, those of its steps to come among them."""
+    """Facts of an optimizer; its coming steps fill in the parameters that it moves."""
     owned = {id(one) for group in optimizer.param_groups for one in group["params"]}
     facts = Facts({name: sum(id(one) in owned for one in tensors) for name, tensors in modules.items()})
     before: Modules = {}
@@ -81,7 +81,7 @@ def ours(routing: str) -> dict[str, Facts]:
 
 
 class Observed(gym.Env[dict[str, Any], np.ndarray]):
-    """The chapter's observations and rewards at random: enough to have something to update on."""
+    """Environment with the chapter's observations and rewards at random: enough to make an update."""
 
     observation_space = gym.spaces.Dict(
         {

@@ -1,6 +1,6 @@
 """Stable-Baselines3's side of each measurement. Outside of `benchmarks/` and its tests nothing imports it.
 
-It runs as its documentation has it: `make_vec_env` (which adds the Monitor that counts returns, as we count them),
+SB3 runs as in its documentation: `make_vec_env` (which adds the Monitor that counts returns, as we count them),
 `SAC("MultiInputPolicy")`, `HerReplayBuffer`, its own `learn`. Silent, and without a log folder, as ours.
 """
 
@@ -32,7 +32,7 @@ CHUNK = 8  # vector steps a call of `learn`, which cannot be given a deadline; t
 
 
 def make_envs(settings: Settings, subprocesses: bool, size: int = BOOK_SIZE) -> VecEnv:
-    """With images rendered at `size`, where there are any."""
+    """Make SB3's vector of environments, with images rendered at `size`, if there are any."""
     name = stock_id(settings) if settings.obs == "state" else book(settings, size)
     if not subprocesses:
         return make_vec_env(name, settings.num_envs, seed=settings.seed, vec_env_cls=DummyVecEnv)
@@ -43,7 +43,7 @@ def make_envs(settings: Settings, subprocesses: bool, size: int = BOOK_SIZE) -> 
 
 
 def rhythm(settings: Settings) -> tuple[int, int]:
-    """The update ratio as SB3 has it: every so many vector steps, so many updates."""
+    """Update ratio in SB3's form: number of vector steps, and number of updates after them."""
     ratio = Fraction(settings.updates_per_step * settings.num_envs).limit_denominator(1000)
     return ratio.denominator, ratio.numerator
 
@@ -76,12 +76,12 @@ def build(settings: Settings, vec: VecEnv) -> SAC:
 
 
 class Training:
-    """`SAC.learn`, a few steps a call; between calls it goes on where it was.
+    """`SAC.learn`, a few steps per call; each call goes on where the last one ended.
 
     Args:
         settings: of the run.
         subprocesses: SubprocVecEnv instead of DummyVecEnv.
-        size: that images are rendered at, before they are resized.
+        size: pixels a side of rendered images, before they are resized.
     """
 
     def __init__(self, settings: Settings, subprocesses: bool, size: int = BOOK_SIZE) -> None:
@@ -91,7 +91,7 @@ class Training:
         self.chunk = together * rhythm(settings)[0] * settings.num_envs
         if settings.prefill:
             fill(self._buffer, settings.prefill)
-        # Its HER samples finished episodes only, and raises while there is none.
+        # SB3's HER samples finished episodes only, and raises while there is none.
         self.model.learning_starts = max(settings.learning_starts, settings.num_envs * EPISODE)
         self.model.learn(self.model.learning_starts + self.chunk)
 
@@ -118,7 +118,7 @@ class Training:
 
 
 class Memory(Training):
-    """The memory of a run whose replay is full."""
+    """Peak memory of a run whose replay is full."""
 
     def run(self, seconds: float) -> Counts:
         buffer: Any = self._buffer
@@ -212,7 +212,7 @@ class Updating:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for work that was only queued."""
+    """Wait for the device's queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -1,4 +1,4 @@
-"""What can be counted of Stable-Baselines3 rather than timed."""
+"""Measures of Stable-Baselines3 that are counted rather than timed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def encoder_passes(settings: Settings) -> float:
 
 
 def bytes_per_transition(settings: Settings) -> float:
-    """Bytes of the arrays of its replay."""
+    """Bytes of the replay's arrays per transition."""
     vec = make_envs(replace(settings, num_envs=1), subprocesses=False)
     model = build(replace(settings, num_envs=1, buffer_size=100), vec)
     buffer: Any = model.replay_buffer

@@ -1,4 +1,4 @@
-"""Encoders of SB3's side: the chapter's, float32 and channels first as one writes it there, and its own."""
+"""Encoders of SB3's side: the chapter's, in float32 and channels first as is usual there, and SB3's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STRIDES = (2, 1, 1, 2)
 
 
 class Manipulation(BaseFeaturesExtractor):
-    """Four 3x3 convolutions, SpatialSoftmax, LayerNorm and Tanh; the vectors beside what comes out.
+    """Four 3x3 convolutions, SpatialSoftmax, LayerNorm and Tanh; the vectors are appended.
 
     (B, 12, 84, 84) of pixels / 255, (B, 10), (B, 3), (B, 3) -> (B, 80).
     """
@@ -46,11 +46,11 @@ class Manipulation(BaseFeaturesExtractor):
 
 
 def stock(observation_space: spaces.Dict) -> CombinedExtractor:
-    """What MultiInputPolicy takes unasked: NatureCNN, 256 features from images, and the vectors beside them."""
+    """Default extractor of MultiInputPolicy: NatureCNN, 256 features from images, and the vectors beside them."""
     return CombinedExtractor(observation_space)
 
 
 def features(extractor: BaseFeaturesExtractor, observations: dict[str, Tensor]) -> Tensor:
-    """(B, F), what a policy reads of raw observations, images uint8 (B, channels, height, width), as its
-    `extract_features` has it."""
+    """Features (B, F) of raw observations, images uint8 (B, channels, height, width), as a policy's `extract_features`
+    makes them."""
     return extractor(preprocess_obs(observations, extractor._observation_space))

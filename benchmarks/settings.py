@@ -1,4 +1,4 @@
-"""What both sides of a measurement are told. No torch is imported here: environments' worker processes load it."""
+"""Settings of both sides of a measurement. No torch is imported here: environments' worker processes load it."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class Settings:
 
 
 def stock_id(settings: Settings) -> str:
-    """What `gymnasium.make` takes in any process: the id, and the module that registers it."""
+    """Id for `gymnasium.make` in any process: with the module that registers it."""
     return f"gymnasium_robotics:{settings.env_id}"

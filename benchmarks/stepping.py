@@ -18,7 +18,7 @@ from benchmarks.settings import Settings, stock_id
 
 
 def actions_of(settings: Settings) -> np.ndarray:
-    """Uniformly random actions (rounds, N, 4) for everybody, sampled beforehand; after the last comes the first."""
+    """Uniformly random actions (rounds, N, 4) for all contenders, sampled beforehand and used in a cycle."""
     shape = (997, settings.num_envs, 4)  # a prime, so that episodes do not repeat
     return np.random.default_rng(settings.seed).uniform(-1, 1, shape).astype(np.float32)
 
@@ -56,7 +56,7 @@ class Gymnasium(Stepping):
     """AsyncVectorEnv of stock environments, at its best: shared memory, and episodes that reset in the same step.
 
     Args:
-        make: makes one of them; None for `gymnasium.make`.
+        make: factory of one environment; None for `gymnasium.make`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Gymnasium(Stepping):
 
 
 class Physics:
-    """One stock environment in this process, of which only `mj_step` is timed: what no Python can make faster."""
+    """One stock environment in this process; only `mj_step` is timed, the part that no Python can make faster."""
 
     def __init__(self, settings: Settings, actions: np.ndarray) -> None:
         self.env, self.actions, self.next = gym.make(stock_id(settings)), actions[:, 0], 0

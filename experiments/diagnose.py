@@ -1,9 +1,9 @@
-"""What a run's curves mean: `python -m experiments.diagnose RUN [RUN ...] [--buckets STEPS]`.
+"""Diagnose a run from its curves: `python -m experiments.diagnose RUN [RUN ...] [--buckets STEPS]`.
 
 A run may be running, stopped or finished; a folder of committed results does as well. Prints success and losses in
-buckets of steps, where success turns, the chapter's milestones at the run's own scale, and what two rules say of its
-flat stretch. The chapter's: a falling critic loss is failure and a rising one is health. Ours looks for three signs of
-failure (training/verdict.py). `--validate` counts how often each is wrong.
+buckets of steps, the inflection of success, the chapter's milestones scaled to the run's budget, and the verdicts of
+two rules on the run's flat stretch. The chapter's rule: a falling critic loss is failure and a rising one is health.
+Our rule looks for three signs of failure (training/verdict.py). `--validate` counts how often each rule is wrong.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SHOWN = (
 @dataclass(frozen=True)
 class Arguments:
     runs: tyro.conf.Positional[tuple[Path, ...]] = ()
-    """Runs' folders."""
+    """Folders of runs."""
     buckets: int | None = None
     """Environment steps of a bucket; None: a tenth of the run's budget. The chapter has 200000."""
     validate: bool = False
@@ -53,7 +53,7 @@ def mean_of(rows: Sequence[Row], column: str) -> float:
 
 
 def buckets_of(rows: Sequence[Row], size: float) -> list[tuple[float, list[Row]]]:
-    """Rows by the bucket of steps (end - size, end] that they fall into, as (end, rows); empty ones left out."""
+    """Rows grouped by buckets of steps (end - size, end], as (end, rows); empty buckets are left out."""
     held: dict[int, list[Row]] = {}
     for row in rows:
         held.setdefault(math.ceil(row["step"] / size), []).append(row)
@@ -61,8 +61,8 @@ def buckets_of(rows: Sequence[Row], size: float) -> list[tuple[float, list[Row]]
 
 
 def milestones(rows: Sequence[Row], config: Config) -> list[tuple[float, float, float | None]]:
-    """The chapter's curve at the run's own scale: (step, success that it had at that fraction of its budget, the run's
-    success while exploring by then; None if it has not come so far)."""
+    """The chapter's curve scaled to the run's budget: (step, the chapter's success at that fraction of its budget, the
+    run's best success while exploring by then). The last is None if the run has not come so far."""
     book: BookCurve = FLOW if config.layout.pixels else STATE
     whole = book.points[-1].steps if config.layout.pixels else 2e6
     found = []
@@ -75,7 +75,7 @@ def milestones(rows: Sequence[Row], config: Config) -> list[tuple[float, float, 
 
 
 def show(run: Path, buckets: int | None, console: Console) -> None:
-    """Raises UserError if the folder is no run's, or has no rows."""
+    """Print the diagnosis of one run. Raises UserError if the folder is no run's, or has no rows."""
     config, rows = run_folder.saved_config(run), logger.read_rows(run)
     if not rows:
         raise UserError(f"{run} has no rows yet: wait for the first, after --log-every steps.")
@@ -101,7 +101,7 @@ def show(run: Path, buckets: int | None, console: Console) -> None:
 
 
 def validate(results: Path, console: Console) -> None:
-    """Every committed run with both rules' opinions, and how often each rule is wrong."""
+    """Print both rules' opinions on every committed run, and how often each rule is wrong."""
     runs = validation.judged(results)
     words = {None: "-", True: "learns", False: "fails"}
     table = Table("run", "seed", "flat to", "TD loss, original", *validation.RULES, "in the end")
@@ -120,7 +120,7 @@ def validate(results: Path, console: Console) -> None:
 
 
 def run(given: Arguments) -> None:
-    """Raises UserError if there is nothing to look at, or a folder is no run's."""
+    """Diagnose runs, or validate the rules. Raises UserError if no run is named, or a folder is no run's."""
     console = Console(markup=False)
     if given.validate:
         validate(given.results, console)

@@ -17,10 +17,10 @@ from training.errors import RunFailed, UserError
 from training.logger import Row
 
 FILES = (run_folder.CONFIG, run_folder.VERSIONS, logger.CSV, finish.EVAL)
-CONDITIONS = "conditions.json"  # {"runs_at_once": N}, where known: what the run's seconds were measured beside
+CONDITIONS = "conditions.json"  # {"runs_at_once": N}, where known: runs that shared the machine
 
-# May differ between runs of one experiment: what the project calls the same run (Config.MUTABLE), the seed, and what
-# has no say in the learning or in the evaluations. The budget (total_steps) is part of an experiment.
+# Flags that may differ between runs of one experiment: those of the same run (Config.MUTABLE), the seed, and those that
+# affect neither learning nor evaluations. The budget (total_steps) is part of an experiment.
 FREE = (set(Config.MUTABLE) - {"total_steps"}) | {"seed", "video", "save_every", "save_minutes", "log_every"}
 
 
@@ -36,7 +36,7 @@ class Result:
 
 
 def differences(config: Config, expected: Config) -> list[str]:
-    """Where `config` is another experiment than `expected`, each as a flag with both values."""
+    """Flags by which `config` is another experiment than `expected`, each with both values."""
     return [
         f"--{field.name.replace('_', '-')} is {getattr(config, field.name)}, not {getattr(expected, field.name)}"
         for field in dataclasses.fields(Config)
@@ -45,7 +45,7 @@ def differences(config: Config, expected: Config) -> list[str]:
 
 
 def _asked(expected: Config) -> set[str]:
-    """What is free elsewhere, but not where an experiment asks for it: plain float32."""
+    """Flags that are free unless an experiment asks for them: plain float32."""
     return {"accelerate"} if expected.accelerate == "off" else set()
 
 
@@ -62,7 +62,7 @@ def is_finished(run: Path, config: Config) -> bool:
 
 
 def check_finished(run: Path, config: Config) -> None:
-    """Raises UserError unless `run` is finished and has all its files."""
+    """Raise UserError unless `run` is finished and has all its files."""
     if not is_finished(run, config):
         raise UserError(f"{run} is not finished: python train.py --resume {shlex.quote(str(run))}")
     if missing := [file for file in FILES if not (run / file).is_file()]:
@@ -74,13 +74,13 @@ def is_interrupted(run: Path) -> bool:
 
 
 def seed_folders(results: Path, name: str) -> list[Path]:
-    """Those of an experiment, by seed."""
+    """Result folders of an experiment, by seed."""
     found = [p for p in (results / name).glob("seed-*") if p.is_dir() and p.name.removeprefix("seed-").isdecimal()]
     return sorted(found, key=lambda path: int(path.name.removeprefix("seed-")))
 
 
 def check_alike(results: Path, name: str, expected: Config) -> None:
-    """Raises UserError if there are results of this name with another configuration: they must not be mixed."""
+    """Raise UserError if results of this name have another configuration: the two must not be mixed."""
     for folder in seed_folders(results, name):
         if different := differences(run_folder.saved_config(folder), expected):
             raise UserError(
@@ -90,7 +90,7 @@ def check_alike(results: Path, name: str, expected: Config) -> None:
 
 
 def check_free(run: Path, results: Path, name: str, seed: int) -> None:
-    """Raises UserError if there are results of this seed that are not of `run`: they would be overwritten."""
+    """Raise UserError if results of this seed are not of `run`: they would be overwritten."""
     target = results / name / f"seed-{seed}"
     if not (target / logger.CSV).is_file():
         return
@@ -100,13 +100,13 @@ def check_free(run: Path, results: Path, name: str, seed: int) -> None:
 
 
 def copy(run: Path, results: Path, name: str, runs_at_once: int | None = None) -> Path:
-    """Copy a finished run's small files into its place among the results, which appears whole or not at all.
+    """Copy a finished run's small files to RESULTS/NAME/seed-S, whole or not at all.
 
     Args:
         run: a run's folder.
         results: the folder of all results.
         name: the experiment's.
-        runs_at_once: overrules what the run's folder says of its conditions.
+        runs_at_once: overrides the conditions recorded in the run's folder.
 
     Raises:
         UserError: if the run has not finished, or lacks a file.
@@ -137,7 +137,7 @@ def copy(run: Path, results: Path, name: str, runs_at_once: int | None = None) -
 
 
 def note_conditions(run: Path, runs_at_once: int) -> None:
-    """Remember how many runs shared the machine: the most of all the parts of a run that was interrupted."""
+    """Record how many runs shared the machine: the maximum over all parts of an interrupted run."""
     before = read_conditions(run) or 0
     run_folder.write_json(run / CONDITIONS, {"runs_at_once": max(before, runs_at_once)})
 
@@ -150,7 +150,7 @@ def read_conditions(folder: Path) -> int | None:
 
 
 def read(results: Path, name: str) -> list[Result]:
-    """The results of an experiment, by seed. Raises UserError if there are none, or if one is not as it should be."""
+    """Results of an experiment, by seed. Raises UserError if there are none, or if one is not whole."""
     found = [_read_one(folder) for folder in seed_folders(results, name)]
     if not found:
         raise UserError(f"there are no results in {results / name}: python -m experiments.run {name}")

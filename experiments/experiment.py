@@ -1,4 +1,4 @@
-"""What an experiment is."""
+"""The definition of an experiment."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Experiment:
     shows: str
 
     def arguments(self, extra: Sequence[str] = ()) -> list[str]:
-        """What train.py is called with; of a flag that is there twice, the later one holds."""
+        """Arguments for train.py; of two values for the same flag, the later one holds."""
         return [self.preset, *self.flags.split(), *extra]
 
     def config(self, extra: Sequence[str] = ()) -> Config:
-        """Raises UserError, or exits with code 2 and a message, for a bad extra flag."""
+        """Configuration of the experiment. Raises UserError, or exits with code 2 and a message, for a bad flag."""
         return cli.parse(self.arguments(extra))

@@ -1,11 +1,11 @@
-"""What teaches the eyes: honest Push from pixels, with one loss more or less that reaches the encoder."""
+"""Experiments on what trains the encoder: honest Push from pixels, with one loss more or less that reaches it."""
 
 from __future__ import annotations
 
 from experiments.experiment import Experiment
 
-# push-pixels with an encoder that the critic trains, and networks that read its features: as many images, updates and
-# steps. The encoder learns as slowly as it has to where the critic trains it (ablations 27 and 28, 34 to 37).
+# push-pixels with an encoder trained by the critic, and networks that read its features: as many images, updates and
+# steps. The encoder's learning rate is as low as the critic's loss requires (ablations 27 and 28, 34 to 37).
 _CRITIC = (
     "--routing critic --goal-loss 0 --goal-input off --no-goal-motion --encoder-learning-rate 2e-4 --final-episodes 200"
 )
@@ -29,5 +29,5 @@ _ROWS = {
 
 EYES = {name: Experiment("push-pixels", f"{_CRITIC} {flags}".strip(), shows) for name, (flags, shows) in _ROWS.items()}
 
-# The same question's last row is an experiment already: the regression alone, whose estimate the networks read.
+# The question's last row is an experiment already: the regression alone, whose estimate the networks read.
 EYES_ALIASES = {"eyes-goal-alone": "push-pixels"}

@@ -1,6 +1,6 @@
-"""What teaches the eyes, continued: networks trained elsewhere, and a critic that is told what the actor has to see.
+"""Experiments on what trains the encoder, continued: pretrained networks, and a critic that reads the state.
 
-All else is as in `eyes-critic`, where the critic's loss trains an encoder that both read.
+All else is as in `eyes-critic`, where the critic's loss trains an encoder for both actor and critic.
 """
 
 from __future__ import annotations

@@ -34,12 +34,12 @@ class Job:
 
     @property
     def log(self) -> Path:
-        """Beside the run's folder, which has to be empty when train.py starts."""
+        """Log file beside the run's folder, which has to be empty when train.py starts."""
         return self.run.with_name(self.run.name + ".log")
 
 
 class Jobs:
-    """Works a list off, `at_once` at a time, and copies the evidence of each when it is done."""
+    """Runs a list of jobs, `at_once` at a time, and copies the evidence of each finished one."""
 
     def __init__(self, jobs: list[Job], at_once: int, name: str, results: Path) -> None:
         self.waiting, self.at_once, self.name, self.results = list(jobs), at_once, name, results
@@ -49,7 +49,7 @@ class Jobs:
         self.stopping: signal.Signals | None = None
 
     def run(self) -> int:
-        """Returns the exit code: 0, 1 if any failed, or 128 + the signal that stopped it."""
+        """Run all jobs. Returns the exit code: 0, 1 if any failed, or 128 + the signal that stopped them."""
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             while self.running or (self.waiting and not self.stopping):
@@ -70,13 +70,13 @@ class Jobs:
         return 1 if self.failed else 0
 
     def _stop(self, number: int, _: Any) -> None:
-        """The runs stop with a checkpoint, then we do. (Ctrl-C in a terminal reaches them by itself: twice is once.)"""
+        """Pass the signal on: the runs stop with a checkpoint, then we do. (Ctrl-C reaches them twice, as one.)"""
         self.stopping = signal.Signals(number)
         for _job, process in self.running:
             process.send_signal(number)
 
     def _attempt(self, work: Any, job: Job, *rest: Any) -> None:
-        """One seed's trouble is not the others'."""
+        """Do `work` for a job; its failure leaves the other seeds alone."""
         try:
             work(job, *rest)
         except (UserError, RunFailed, OSError) as error:
@@ -127,7 +127,7 @@ class Jobs:
                        f"{duration(final['wall_seconds'])} -> {target}")  # fmt: skip
 
     def _reason(self, job: Job) -> str:
-        """The last line that it said, if that went to a file."""
+        """Last line of the job's log, if it has one."""
         if self.at_once == 1 or not job.log.is_file():
             return ""
         lines = job.log.read_text(errors="replace").strip().splitlines()
@@ -138,7 +138,7 @@ class Jobs:
 
 
 def set_aside(run: Path) -> None:
-    """Rename what a run has left that was killed before its first checkpoint: train.py starts in an empty folder.
+    """Rename the folder of a run killed before its first checkpoint: train.py starts in an empty folder.
 
     Raises UserError if that run is alive.
     """

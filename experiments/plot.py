@@ -26,7 +26,7 @@ class Arguments:
     names: tyro.conf.Positional[tuple[str, ...]]
     """Experiments, drawn into one image."""
     results: Path = field(default=Path("experiments/results"))
-    """Where experiments.run has put their results."""
+    """Folder of all results."""
     out: Path | None = None
     """The image; None: RESULTS/NAME/curve.png (with --losses losses.png), or RESULTS/NAME_vs_NAME.png for several."""
     log_steps: bool = False
@@ -41,7 +41,7 @@ def labelled(name: str, results: Sequence[Result]) -> str:
 
 
 def success(found: dict[str, list[Result]], path: Path, log_steps: bool) -> None:
-    """Success without exploration over steps. Raises RunFailed if the image cannot be written."""
+    """Draw success without exploration over steps. Raises RunFailed if the image cannot be written."""
     with curves.plt.rc_context({"font.size": 12}):
         figure, axes = curves.plt.subplots(figsize=(8.5, 4.6), layout="constrained")
         for number, (name, results) in enumerate(found.items()):
@@ -54,7 +54,7 @@ def success(found: dict[str, list[Result]], path: Path, log_steps: bool) -> None
 
 
 def everything(found: dict[str, list[Result]], path: Path, log_steps: bool) -> None:
-    """Success, losses, Q, gradient norms and all other measures. Raises RunFailed if the image cannot be written."""
+    """Draw success, losses, Q, gradient norms and other measures. Raises RunFailed if the image cannot be written."""
     runs = {labelled(name, results): [result.rows for result in results] for name, results in found.items()}
     figure, places = curves.panels(runs, list(curves.PANELS), log_steps=log_steps)
     curves.legend(figure, places, ncols=2)
@@ -62,7 +62,7 @@ def everything(found: dict[str, list[Result]], path: Path, log_steps: bool) -> N
 
 
 def run(given: Arguments) -> None:
-    """Raises UserError, before anything is written, if a name is unknown or has no results."""
+    """Write tables and an image. Raises UserError, before writing anything, if a name is unknown or has no results."""
     names = list(dict.fromkeys(map(canonical, given.names)))
     if not names:
         raise UserError("no experiment is named: python -m experiments.plot push-state")

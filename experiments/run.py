@@ -31,28 +31,28 @@ from training.errors import UserError, guarded
 @dataclass(frozen=True)
 class Arguments:
     name: tyro.conf.Positional[str]
-    """The experiment."""
+    """Name of the experiment."""
     seeds: tuple[int, ...] = (0,)
-    """One run each."""
+    """Seeds, one run each."""
     results: Path = field(default=Path("experiments/results"))
-    """Where the small evidence is copied to: configuration, versions, metrics, final evaluation."""
+    """Folder of all results, for the small evidence: configuration, versions, metrics, final evaluation."""
     runs: Path = field(default=Path("runs"))
-    """Where the runs' own folders are."""
+    """Folder of the runs' own folders."""
     jobs: int | None = None
-    """Runs at once, one when not given. More than one: each with --threads 1 and --workers 0, so their seconds are
-    those of a shared machine, and from pixels, where a run alone has more threads, the last bits are other ones. With
-    --collect: how many runs shared the machine then."""
+    """Runs at once; None: one. With more, each has --threads 1 and --workers 0: their seconds are those of a shared
+    machine, and from pixels, where a single run has more threads, the last bits differ. With --collect: how many runs
+    shared the machine then."""
     overwrite: bool = False
-    """Take the place of results of the same seeds that are there already."""
+    """Replace existing results of the same seeds."""
     print_commands: bool = False
     """Run nothing: print the command of each run that is not finished, a line each, for a cluster's scheduler, as in
     `sbatch --array=1-5 --wrap 'sed -n ${SLURM_ARRAY_TASK_ID}p commands | sh'`. Then --collect."""
     collect: tuple[Path, ...] = ()
-    """Run nothing: take over these finished runs' folders, whose configuration must be the experiment's."""
+    """Run nothing: collect these finished runs' folders, whose configuration must be the experiment's."""
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Ours, and train.py's after the first `--`."""
+    """Split the arguments into ours, and train.py's after the first `--`."""
     arguments = list(arguments)
     if "--" not in arguments:
         return arguments, []
@@ -61,7 +61,7 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def parse(arguments: Sequence[str]) -> Arguments:
-    """Raises UserError for numbers that make no sense; exits with code 2 and a message for a bad flag."""
+    """Parse our arguments. Raises UserError for bad numbers; exits with code 2 and a message for a bad flag."""
     check_text(arguments)
     table = "\n\n".join(f"{name}: {experiment.shows}" for name, experiment in EXPERIMENTS.items())
     description = f"Run an experiment over seeds. Flags after a lone -- go to train.py.\n\n{table}"
@@ -74,7 +74,7 @@ def parse(arguments: Sequence[str]) -> Arguments:
 
 
 def expected(name: str, extra: Sequence[str]) -> Config:
-    """The experiment's configuration with the extra flags. Raises UserError if it cannot be run."""
+    """Configuration of the experiment with the extra flags. Raises UserError if it cannot be run."""
     experiment = named(name)
     ours = re.compile(r"--(seed|run[-_]dir|resume)(=|$)")
     if taken := [flag for flag in extra if ours.match(flag)]:
@@ -85,7 +85,7 @@ def expected(name: str, extra: Sequence[str]) -> Config:
 
 
 def plan(given: Arguments, extra: Sequence[str], config: Config) -> list[Job]:
-    """What is left to do for each seed. Raises UserError if a run's folder is in the way."""
+    """Jobs, one per seed. Raises UserError if a run's folder is in the way."""
     arguments = named(given.name).arguments(extra)
     jobs = []
     for seed in given.seeds:
@@ -102,7 +102,7 @@ def plan(given: Arguments, extra: Sequence[str], config: Config) -> list[Job]:
 
 
 def collect(given: Arguments, config: Config) -> None:
-    """Take over runs made by hand. Raises UserError, before anything is copied, unless they are the experiment's."""
+    """Collect runs made by hand. Raises UserError, before anything is copied, unless they are the experiment's."""
     seeds: dict[int, Path] = {}
     for run in given.collect:
         saved = run_folder.saved_config(run)
@@ -119,7 +119,7 @@ def collect(given: Arguments, config: Config) -> None:
 
 
 def check_memory(config: Config, at_once: int) -> None:
-    """Raises UserError if so many runs do not fit side by side."""
+    """Raise UserError if so many runs do not fit into memory side by side."""
     needs = run_needs(config, torch_device(config.device))
     free = {device: resources.available_bytes(device) for device in needs}
     scarce = min(needs, key=lambda device: free[device] / needs[device])
@@ -132,7 +132,7 @@ def check_memory(config: Config, at_once: int) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Returns the exit code."""
+    """Run, print or collect the experiment's runs; returns the exit code."""
     own, extra = split(arguments)
     given = parse(own)
     given = dataclasses.replace(given, name=canonical(given.name))

@@ -2,16 +2,16 @@
 
 - Success and its 95% interval: at the last step of the episodes of the evaluation after training (eval.json). Over
   seeds: the mean, and the interval of all their episodes taken together.
-- Ever: success at any step of the same episodes. What lies between the two reached the goal and left it again.
-- Steps and seconds to a level: of the first of two consecutive deterministic evaluations at that level or more.
-  A seed that never gets there counts as infinity in the median over seeds: it is never left out.
+- Ever: success at any step of the same episodes. Episodes in between reached the goal and left it again.
+- Steps and seconds to a level: of the first of two consecutive deterministic evaluations at that level or more. A seed
+  that never gets there counts as infinity in the median over seeds: it is never left out.
 - Inflection: the curve of evaluations is smoothed (each point the mean of itself and both neighbours; the two ends stay
   as they are), and the inflection is the step half-way through its steepest rise, the first if there are several;
   neighbouring pieces that are equally steep are one rise. A smoothed curve that nowhere gains 20 points has none.
 - Buckets: mean success of the evaluations within each tenth of the budget. An evaluation belongs where it was due: all
   environments step together, so it may come up to num_envs - 1 steps late.
-- Environment steps a second: median over the rows of metrics.csv in which the agent learned, but those with an
-  evaluation in them. (The row after an evaluation has its seconds.)
+- Environment steps per second: median over the rows of metrics.csv in which the agent learned, except those that
+  contain an evaluation. (The row after an evaluation has its seconds.)
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def curve(rows: list[Row]) -> list[tuple[float, float]]:
 
 
 def numbers_of(result: Result) -> Numbers:
-    """One seed's figures."""
+    """Numbers of one seed."""
     rows, final = result.rows, result.final
     low, high = wilson_interval(_successes(result), final["episodes"])
     numbers: Numbers = {
         "success": final["success_rate"],
-        "ever": final.get("ever_success_rate", math.nan),  # runs before it was counted
+        "ever": final.get("ever_success_rate", math.nan),  # NaN for runs before it was counted
         "ci95_low": low,
         "ci95_high": high,
         "episodes": final["episodes"],
@@ -94,7 +94,7 @@ def smoothed(values: list[float]) -> list[float]:
 
 
 def inflection(points: list[tuple[float, float]]) -> float:
-    """The step at which success rises most steeply, as defined above; infinity if there is none."""
+    """Step at which success rises most steeply, as defined above; infinity if there is none."""
     values = smoothed([success for _, success in points])
     gain = max((later - earlier for earlier, later in itertools.combinations(values, 2)), default=0.0)
     if gain < LEAST_GAIN - 1e-9:
@@ -131,7 +131,7 @@ def steps_per_second(rows: list[Row]) -> float:
 
 
 def to_csv(results: Sequence[Result]) -> str:
-    """A row for each seed, and one for all."""
+    """Table of one row per seed, and one for all."""
     text = io.StringIO()
     rows = [(str(result.config.seed), numbers_of(result)) for result in results] + [("all", over_seeds(results))]
     writer = csv.DictWriter(text, ["seed", *rows[0][1]], lineterminator="\n")
@@ -175,8 +175,8 @@ def to_markdown(name: str, shows: str, results: Sequence[Result]) -> str:
 
 
 def conditions(results: Sequence[Result]) -> str:
-    """What the seconds were measured under."""
-    said: dict[str, list[str]] = {}  # seeds by what is true of them
+    """Sentence on the conditions under which seconds were measured."""
+    said: dict[str, list[str]] = {}  # condition -> its seeds
     for result in results:
         many = result.runs_at_once
         beside = "an unknown number of" if many is None else "no other" if many == 1 else f"{many - 1} other"
@@ -201,7 +201,7 @@ def step_label(tenth: int, results: Sequence[Result]) -> str:
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
-    """Each whole or not at all. Raises RunFailed if one cannot be written."""
+    """Write files, each whole or not at all. Raises RunFailed if one cannot be written."""
     for name, text in files.items():
         temporary = folder / f"{name}.tmp"
         try:

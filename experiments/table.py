@@ -99,7 +99,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "broken-rate": Experiment("push", "--learning-rate 0.03", "Push with thirty times the learning rate."),
     "broken-discount": Experiment("push", "--gamma 0.5", "Push with a discount that sees two steps ahead."),
     "broken-target": Experiment("push", "--tau 0.0001", "Push with a target network that hardly moves."),
-    # What one tries first: the distance as reward, and so no need of hindsight. All else stays as in push, but the
+    # The first thing one tries: the distance as reward, without need of hindsight. All else stays as in push, but the
     # temperature: 0.02 is tuned for rewards of -1 a step, and would weigh as much as the last 5 cm of the distance. So
     # it is scaled as the reward is, by the 5 cm that count as success.
     "push-dense": Experiment(
@@ -135,12 +135,12 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 def canonical(name: str) -> str:
-    """The name that an experiment's results go by; some have a second one."""
+    """Name of an experiment's results; some experiments have an alias."""
     return (ALIASES | EYES_ALIASES).get(name, name)
 
 
 def named(name: str) -> Experiment:
-    """Raises UserError, with the nearest name, if there is no such experiment."""
+    """Experiment of that name. Raises UserError, with the nearest name, if there is none."""
     name = canonical(name)
     if name not in EXPERIMENTS:
         close = difflib.get_close_matches(name, [*EXPERIMENTS, *ALIASES, *EYES_ALIASES], n=1)

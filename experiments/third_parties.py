@@ -15,8 +15,8 @@ THIRD_PARTIES: dict[str, Experiment] = {
         "--env-id panda_gym:PandaPush-v3 --total-steps 150000 --eval-every 10000",
         "Push of panda-gym, without guided episodes, which are made for the Fetch tasks. It is to reach 90%.",
     ),
-    # A dense reward, which falls with the root of the distance, and goals with a heading: between two headings lies
-    # none, so goals are not moved. Episodes of 500 steps would be failures for the most part.
+    # A dense reward, which falls with the root of the distance, and goals with a heading: numbers between those of two
+    # headings are no heading, so goals are not moved. Episodes of 500 steps would be failures for the most part.
     "parking": Experiment(
         "push",
         "--env-id highway_env:parking-v0 --max-episode-steps 100 --goal-noise 0 --alpha auto --total-steps 60000",

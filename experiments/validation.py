@@ -1,7 +1,8 @@
 """How often the rules of `experiments.diagnose` are right: on every committed run whose rows have the measures.
 
-Each run is judged by its flat stretch alone, the rows before success first passes 20%, as one would who waits. It has
-learned if the last two of its evaluations have 50% in the mean. A rule that says nothing of a run is not counted.
+Each run is judged by its flat stretch alone, the rows before success first reaches 20%, as if success were still
+awaited. A run has learned if its last two evaluations have at least 50% in the mean. A rule that says nothing of a run
+is not counted.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ class Judged(NamedTuple):
 
 
 def opinions_of(rows: Sequence[Row], best_return: float) -> dict[str, Opinion]:
-    """What each rule says of a run; `best_return` as of `signs_rule`."""
+    """Opinion of each rule on a run; `best_return` as for `signs_rule`."""
     return dict(zip(RULES, (chapters_rule(rows), signs_rule(rows, best_return)), strict=True))
 
 
 def judged(results: Path) -> list[Judged]:
-    """Raises UserError if a run's folder cannot be read."""
+    """Judge all committed runs that have the measures. Raises UserError if a run's folder cannot be read."""
     found = []
     for folder in sorted(folder for name in EXPERIMENTS for folder in (results / name).glob("seed-*")):
         config, rows = run_folder.saved_config(folder), logger.read_rows(folder)
@@ -51,6 +52,6 @@ def judged(results: Path) -> list[Judged]:
 
 
 def errors(runs: Sequence[Judged], rule: str) -> tuple[int, int, int]:
-    """Numbers of a rule: failures it calls healthy, healthy runs it calls failing, and how many it speaks of."""
+    """Counts for a rule: failures called healthy, healthy runs called failing, and runs with an opinion."""
     spoken = [(run.learned, run.opinions[rule].learns) for run in runs if run.opinions[rule].learns is not None]
     return spoken.count((False, True)), spoken.count((True, False)), len(spoken)

@@ -1,9 +1,9 @@
-"""What is lost when runs are interrupted: `python -m scripts.interruptions OUT TIMES [PRESET --flags ...]`.
+"""Interrupt runs at random and compare their numbers: `python -m scripts.interruptions OUT TIMES [PRESET --flags ...]`.
 
 One run of train.py is left alone. Then TIMES others are interrupted, each at a random moment and in the next of five
 ways (kill -9, Ctrl-C, SIGTERM, a terminal that is closed, a pipe whose reader leaves), and resumed. Every column of
-metrics.csv, clocks aside, must come out as in the first run. OUT gets a CSV row for each; exit code 1 if a number
-differs. Without a preset: the first 800 steps of reach, one thread.
+metrics.csv, clocks aside, must come out as in the first run. OUT gets a CSV row per interruption; exit code 1 if a
+number differs. Without a preset: the first 800 steps of reach, one thread.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def interrupt(run: Path, arguments: tuple[str, ...], way: str, after: float) -> 
     """Start a run and interrupt it after so many seconds.
 
     Returns:
-        its exit code, and how many seconds before the interruption what is saved now was saved: 0 if after it, all of
-        them if nothing is. None if the run was over by itself.
+        its exit code, and the age in seconds of its latest checkpoint at the interruption: 0 if saved later, the time
+            since the start if there is none. None if the run ended by itself.
     """
     begun = time.time()
     process = start(*arguments, "--run-dir", str(run))
@@ -77,7 +77,7 @@ def interrupt(run: Path, arguments: tuple[str, ...], way: str, after: float) -> 
 
 
 def main(out: Path, times: int, arguments: tuple[str, ...]) -> int:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # of nohup, which every child would inherit
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # against nohup's ignoring, which every child would inherit
     moments, wrong = random.Random(0), 0
     with tempfile.TemporaryDirectory() as name, out.open("w", newline="") as file:
         table = csv.writer(file)

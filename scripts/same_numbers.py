@@ -23,7 +23,7 @@ CLOCKS = ("seconds", "steps_per_second", "updates_per_second", "time_frac_", "sh
 
 
 def rows_of(tree: Path, preset: str, run: Path) -> list[dict[str, str]]:
-    """The rows of a run of the code in `tree`."""
+    """Rows of metrics.csv of a run of the code in `tree`."""
     own = ("--total-steps", str(STEPS[preset]), "--workers", str(WORKERS.get(preset, 0)), "--run-dir", str(run))
     command = [sys.executable, "train.py", preset, *own, *FLAGS]
     subprocess.run(command, cwd=tree, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -32,7 +32,7 @@ def rows_of(tree: Path, preset: str, run: Path) -> list[dict[str, str]]:
 
 
 def differences(ours: list[dict[str, str]], theirs: list[dict[str, str]]) -> list[str]:
-    """What differs, a line for each number."""
+    """Differing numbers, a line each."""
     columns, others = ([name for name in rows[0] if not name.startswith(CLOCKS)] for rows in (ours, theirs))
     if (missing := set(others) - set(columns)) or len(ours) != len(theirs):
         return [f"here {len(ours)} rows, there {len(theirs)}; missing here: {', '.join(sorted(missing)) or 'nothing'}"]

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all.
+"""Checkpoints, written whole or not at all.
 
 `model.pt` (the latest) and `best.pt` hold what acting needs, a few hundred kilobytes. `resume/state.pt` holds
 everything else too: optimizers, ring, environments, random numbers and counters.
@@ -22,7 +22,7 @@ RESUME_FORMAT = "pixel-push-10"
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Write beside `path`, flush to disk, and rename over it: a kill at any moment leaves the old or the new file.
+    """Write a temporary file beside `path`, flush it to disk and rename it: a kill leaves the old or the new file.
 
     Raises RunFailed if the disk is full or the folder cannot be written.
     """
@@ -43,7 +43,7 @@ def save(state: dict[str, Any], path: Path) -> None:
 
 
 def load(path: Path, device: torch.device | str) -> dict[str, Any]:
-    """Raises UserError if the file is missing, corrupt, or not ours. Runs no code from the file."""
+    """Load a checkpoint; runs no code from the file. Raises UserError if the file is missing, corrupt, or not ours."""
     if not path.is_file():
         raise UserError(f"{path} does not exist: name the folder of a run that has saved one.")
     try:
@@ -64,18 +64,18 @@ def load(path: Path, device: torch.device | str) -> dict[str, Any]:
 
 
 def _format(path: Path) -> str:
-    """What acts is read for longer than what learns."""
+    """Format of a file: models stay readable across more versions than resume states."""
     return RESUME_FORMAT if path.parent.name == Path(RESUME).parent.name else MODEL_FORMAT
 
 
 def kept(folder: Path) -> str:
-    """What of a run can be used again, as a clause."""
+    """Usable checkpoints in a run's folder, as a clause."""
     found = [str(folder / name) for name in (MODEL, RESUME) if (folder / name).is_file()]
     return f"what was saved is kept ({', '.join(found)})" if found else f"nothing had been saved in {folder}"
 
 
 def _plain(value: Any) -> Any:
-    """Arrays as tensors, so that loading needs no code but torch's own."""
+    """Convert arrays to tensors, so that loading needs no code but torch's own."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -86,7 +86,7 @@ def _plain(value: Any) -> Any:
 
 
 def as_arrays(value: Any) -> Any:
-    """Tensors back to arrays, for states that were numpy's before saving."""
+    """Convert tensors back to arrays, for states that were numpy's before saving."""
     if isinstance(value, dict):
         return {key: as_arrays(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

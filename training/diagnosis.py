@@ -1,7 +1,7 @@
-"""What the losses alone do not tell: how well Q explains its targets, what it depends on, and what the encoder sees.
+"""Diagnostics beyond the losses: how well Q explains its targets, what Q depends on, and what the encoder sees.
 
-Measured with each row of the log, on transitions sampled for this alone. The random numbers of the run itself stay as
-they were: it is bit for bit the same without.
+Measured for each row of the log, on transitions sampled for this alone. The run's own random numbers are left alone:
+without diagnostics, the run is bit for bit the same.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from training.seeds import independent_seeds
 from training.updates import Updates
 
 DORMANT = 0.025  # Sokar et al. 2023: a unit whose mean activation is at most this fraction of its layer's
-ACTIONS = 8  # random ones, for each state
-RIDGE = 1e-2  # weight of the readout's penalty, for each sample
-KINDS = {"original": 0.0, "relabelled": 1.0}  # and the fraction of goals that hindsight lends
+ACTIONS = 8  # random actions per state
+RIDGE = 1e-2  # weight of the readout's penalty, per sample
+KINDS = {"original": 0.0, "relabelled": 1.0}  # minibatch -> fraction of relabelled goals
 
 
 @torch.no_grad()
 def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
-    """The measures of an agent, on one minibatch with the goals that were asked for and one with lent goals.
+    """Measures of an agent, on one minibatch of original goals and one of relabelled goals.
 
-    - td_loss_original, td_loss_relabelled: the critics' loss, apart for both kinds of goals; without hindsight there is
-      no relabelled one.
+    - td_loss_original, td_loss_relabelled: the critics' loss on each minibatch; without hindsight there is no
+      relabelled one.
     - explained_variance: 1 - E[(y - Q)^2] / Var[y], over both minibatches.
-    - action_gap: how far Q changes with the action (standard deviation over random ones), as a fraction of how far it
-      differs between transitions (its standard deviation), for original goals.
-    - goal_gap: mean absolute change of Q if the goals are shuffled, as a fraction of the same.
+    - action_gap: standard deviation of Q over random actions, in the mean over transitions, as a fraction of Q's
+      standard deviation over transitions; for original goals.
+    - goal_gap: mean absolute change of Q if the goals are shuffled, as a fraction of the same standard deviation.
     - dormant_units: fraction of the critics' hidden units that are dormant (Sokar et al. 2023).
-    - readout_cm: RMSE in centimetres of a linear readout of the achieved goal from the features of the images, fitted
-      on one minibatch and tested on the other, other transitions, some of the same episodes; where there are images,
-      and goals in metres.
-    - encoder_grad_norm_NAME: L2 norm, over the encoder's parameters, of the gradient of the critics' loss and of each
-      auxiliary loss, with its weight, on a minibatch as it is learned from; where the loss trains an encoder of images.
+    - readout_cm: RMSE in centimetres of a linear readout of the achieved goal from the images' features, fitted on one
+      minibatch and tested on the other (other transitions, some of the same episodes); from images, with goals in
+      metres.
+    - encoder_grad_norm_NAME: L2 norm of the encoder's gradient by the critics' loss and by each auxiliary loss, with
+      its weight, on a minibatch sampled as in training; for losses that train an encoder of images.
 
-    Images are shifted where those that are learned from are.
+    Images are shifted as in training.
 
     Args:
         sac: the learner.
@@ -79,7 +79,7 @@ def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
 
 @torch.enable_grad()
 def encoder_gradients(sac: SAC, batch: Batch) -> Row:
-    """encoder_grad_norm_NAME, as of `diagnose`. No parameter's own gradient is touched."""
+    """Compute encoder_grad_norm_NAME (see `diagnose`) without touching any parameter's own gradient."""
     agent, features = sac.agent, encode(sac.agent, batch)
     parameters = [one for one in agent.encoder.parameters() if one.requires_grad]
     assert features.encoded is not None
@@ -96,7 +96,7 @@ def encoder_gradients(sac: SAC, batch: Batch) -> Row:
 
 @contextmanager
 def _own_numbers(generators: Sequence[torch.Generator], seed: int) -> Iterator[None]:
-    """Inside, their random numbers are those of `seed`; outside, they go on as if nothing had happened."""
+    """Seed the generators with `seed` inside the context, and restore their states after it."""
     before = [generator.get_state() for generator in generators]
     for generator in generators:
         generator.manual_seed(seed)
@@ -108,7 +108,7 @@ def _own_numbers(generators: Sequence[torch.Generator], seed: int) -> Iterator[N
 
 
 def sample(updates: Updates, her_ratio: float, seed: int) -> Batch:
-    """A minibatch as of the first step of an update, with that fraction of lent goals."""
+    """Sample a minibatch as for the first step of an update, with a fraction `her_ratio` of relabelled goals."""
     ring: Ring = copy.copy(updates.ring)  # the same storage
     ring.her_ratio = 0.0 if ring.strategy == "none" else her_ratio
     ring.generator = torch.Generator(ring.device).manual_seed(seed)
@@ -131,7 +131,7 @@ def explained_variance(error: Tensor, target: Tensor) -> float:
 
 
 def gaps(agent: Agent, batch: Batch, features: Features) -> Row:
-    """action_gap and goal_gap, as of `diagnose`; 0 where Q is the same for all transitions."""
+    """Compute action_gap and goal_gap (see `diagnose`); 0 where Q is the same for all transitions."""
 
     def q_with(goal: Tensor, action: Tensor) -> Tensor:
         return torch.minimum(*q_of(agent, features, goal, action))

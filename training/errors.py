@@ -14,21 +14,21 @@ import envs
 
 
 class UserError(Exception):
-    """The request cannot be met: found before anything is written. One sentence with the mend in it; exit code 2."""
+    """A request that cannot be met, found before anything is written. One sentence with the remedy; exit code 2."""
 
 
 class RunFailed(Exception):
-    """A run that was under way cannot go on (NaN, full disk). What was saved stays; exit code 1."""
+    """A failure of a run under way, which cannot go on (NaN, full disk). Saved files stay; exit code 1."""
 
 
 TRACEBACK = "traceback.txt"  # in a run's folder
-LOWER = "--batch-size, --buffer-size, --hidden-width or --num-envs"  # what takes the most memory
-# In the messages of torch's allocators on CPU and GPU, cuBLAS, C++, MuJoCo, and a worker's traceback.
+LOWER = "--batch-size, --buffer-size, --hidden-width or --num-envs"  # flags that memory depends on most
+# Phrases in messages of torch's allocators on CPU and GPU, cuBLAS, C++, MuJoCo, and in a worker's traceback.
 _NO_MEMORY = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "alloc_failed", "memoryerror")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether that is what `error` says: torch and MuJoCo have no class of their own for it."""
+    """Whether `error` says that memory ran out: torch and MuJoCo have no exception class for it."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     said = str(error).lower()
@@ -37,7 +37,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
 
 def environment_failed(failure: envs.Failure, env_id: str, folder: Path) -> str:
-    """Write the traceback of an environment into a run's folder; returns a sentence on it, without full stop."""
+    """Write an environment's traceback into the run's folder; returns a sentence on the failure, without full stop."""
     path = folder / TRACEBACK
     with contextlib.suppress(OSError):  # a disk that is full, too
         path.write_text(failure.traceback)
@@ -46,11 +46,11 @@ def environment_failed(failure: envs.Failure, env_id: str, folder: Path) -> str:
 
 
 def guarded(name: str, work: Callable[[], int]) -> int:
-    """Do `work`, which returns an exit code.
+    """Do `work`, and turn its exceptions into exit codes.
 
     Returns:
-        that code; 2, after a sentence on standard error, if the request cannot be met; 1, after one, if something
-        failed under way; 130 on Ctrl-C.
+        the exit code of `work`; 2 if the request cannot be met, or 1 if something failed under way, both after a
+            sentence on standard error; 130 on Ctrl-C.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that has no ü shows \xfc, as standard error does
@@ -67,7 +67,7 @@ def guarded(name: str, work: Callable[[], int]) -> int:
 
 
 def _ending(error: Exception) -> tuple[int, str]:
-    """Exit code and sentence; raises `error` again if nobody foresaw it."""
+    """Exit code and sentence for an expected error; raises any other `error` again."""
     if isinstance(error, UserError | envs.RenderError):
         return 2, str(error)
     if ran_out_of_memory(error):

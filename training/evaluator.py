@@ -28,7 +28,7 @@ from training.seeds import seeds
 
 
 def make_vec(config: Config, num_envs: int, workers: int | None, seed: int | None = None) -> GoalVectorEnv:
-    """Raises UserError if the environment cannot be built so."""
+    """Make a vector of the configuration's environments. Raises UserError if they cannot be built."""
     try:
         return envs.make_vec(
             config.env_id,
@@ -48,10 +48,10 @@ class Evaluator:
     """An agent that acts in the environments of a configuration: enough to evaluate.
 
     Args:
-        config: of the run.
-        workers: processes of the environments; None for those of the configuration.
-        ranks: that act together.
-        goal_space: what goals are; None for what the configuration says.
+        config: the run's.
+        workers: processes of the environments; None for the configuration's number.
+        ranks: processes that learn as one.
+        goal_space: None for the configuration's.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class Evaluator:
         accelerate.set_up(config.threads)
         self.seeds = seeds(config.seed, ranks.rank)
         part = ranks.local_config(config).num_envs
-        # Processes that render are dear, and on some GPUs hang beside one another: from pixels, the environments of the
-        # training play the evaluations too. Two at least, for one may be shown the other's images.
+        # Rendering processes are expensive, and on some GPUs hang beside one another: from pixels, the training
+        # environments play the evaluations too. Two at least, for a blindfolded agent is shown another one's images.
         self.evaluates_in_training_envs = config.view is not None and part > 1 and envs.is_restorable(config.env_id)
         self.eval_envs = self._make_eval_envs(part, config.workers if workers is None else workers)
         actions: Any = self.eval_envs.single_action_space
@@ -95,8 +95,8 @@ class Evaluator:
         )
 
     def _make_eval_envs(self, part: int, workers: int | None) -> GoalVectorEnv:
-        """`part`: environments of this rank's training."""
-        # Two at least, for one may be shown the other's images; no more than there are episodes.
+        """Make the environments of evaluations; `part` is the number of this rank's training environments."""
+        # Two at least, for a blindfolded agent is shown another environment's images; no more than there are episodes.
         side_by_side = max(2, min(EVAL_ENVS, max(self.config.eval_episodes, self.config.final_episodes)))
         if self.evaluates_in_training_envs:
             side_by_side = part
@@ -105,7 +105,7 @@ class Evaluator:
         return make_vec(self.config, side_by_side, workers, self.seeds["envs"])
 
     def load(self, file: Path) -> Saved:
-        """Take over a saved model. Raises UserError if it is none, or of other networks."""
+        """Load a saved model. Raises UserError if the file is no model, or one of other networks."""
         return load_policy(self.agent, self.goal_space, file)
 
     def close(self) -> None:

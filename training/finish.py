@@ -1,4 +1,4 @@
-"""The end of a run: evaluate, film, and say in a short table what came out."""
+"""The end of a run: evaluate, film, and print the outcome in a short table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def first_of_two(rows: list[Row], level: float) -> Row | None:
 
 
 def finish(trainer: Trainer, training_state: TrainingState, folder: Path, console: Console) -> None:
-    """Write eval.json, print a table, and film."""
+    """Evaluate, write eval.json, print a table, and film."""
     config, wall_seconds = trainer.config, training_state.seconds
     seed = trainer.seeds["final_evaluation"]
     blind = ", then with black images and with those of another episode" if config.layout.pixels else ""

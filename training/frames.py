@@ -1,4 +1,4 @@
-"""Frames that a VAE learns from: images of random and guided episodes, and where the object is in each."""
+"""Frames for training a VAE: images of random and guided episodes, and the object's position in each."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from training.rollout.exploration import Explorer
 if TYPE_CHECKING:
     from envs import GoalImages
 
-ENVS = 8  # that play side by side
-# Steps of an episode: a guided push takes 14 at most. Longer ones would show fewer places of the object, most of which
-# are where an episode begins: R2 of the gate was at most 0.77 with 4,000 images of 672 episodes (experiments/results).
+ENVS = 8  # environments that play side by side
+# Steps of an episode: a guided push takes 14 at most. Longer episodes would show fewer positions of the object, most of
+# them initial ones: R2 of the gate was at most 0.77 with 4,000 images of 672 episodes (experiments/results).
 LENGTH = 16
-EVERY = 4  # steps, of which one is kept: neighbours show nearly the same
+EVERY = 4  # steps per kept frame: neighbours show nearly the same
 GUIDED = 0.5  # fraction of episodes that begin with a guided push; the others move the object in one of six
 
 
 class Frames(NamedTuple):
-    """N images of many short episodes, and what the VAE is not told of them."""
+    """N images of many short episodes, and labels that the VAE does not see."""
 
     pixels: NDArray[np.uint8]  # (N, 84, 84, 3 C)
     position: NDArray[np.float64]  # (N, 3) metres, of the object
@@ -34,9 +34,9 @@ class Frames(NamedTuple):
 
 
 def play(env_id: str, images: GoalImages, count: int, seed: int, tell: Callable[[int], object] = int) -> Frames:
-    """Play until there are `count` frames, the same ones for the same seed. Only those that are kept are rendered.
+    """Play until there are `count` frames, the same ones for the same seed. Only kept frames are rendered.
 
-    `tell` is told now and then how many there are.
+    `tell` is called with the number of frames so far.
     """
     vec = envs.make_vec(env_id, ENVS, workers=0, seed=seed, max_episode_steps=LENGTH)
     actions = int(np.prod(vec.single_action_space.shape or ()))

@@ -1,4 +1,4 @@
-"""`Updates` made faster on a GPU: minibatches sampled ahead, the update as a CUDA graph. The loop calls all alike."""
+"""`Updates` made faster on a GPU, behind the same methods: minibatches sampled ahead, the update as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.updates import Updates
 
 
 class PrefetchedUpdates:
-    """Minibatches out of the host's memory, sampled while the GPU computes.
+    """Updates on minibatches that are sampled in the host's memory while the GPU computes.
 
     Args:
         eager: samples and updates.
@@ -24,20 +24,20 @@ class PrefetchedUpdates:
         self.prefetcher = Prefetcher(eager.sample, eager.device)
 
     def batches(self, updates: int) -> Iterator[list[Batch]]:
-        """As `Updates.batches`, each to be launched before the next is taken."""
+        """Minibatches as of `Updates.batches`; launch the update on each before taking the next."""
         return map(self.eager.split, self.prefetcher.take(updates))
 
 
 class CudaGraphUpdates:
-    """Updates by a CUDA graph, which samples its minibatches itself where it can.
+    """Updates as a CUDA graph, which includes the sampling where possible.
 
     Args:
         eager: samples and updates.
-        rewards_on_device: whether relabelled rewards are computed where the ring is, not by the environment itself:
+        rewards_on_device: whether relabelled rewards are computed on the ring's device, not by the environment itself:
             numpy's rewards and the host's memory stay outside of a graph.
 
     Attributes:
-        static: what a graph that does not sample learns from, overwritten each time; as in `Updates.sample`.
+        static: input of a graph without sampling, overwritten before each replay; parts as in `Updates.sample`.
     """
 
     def __init__(self, eager: Updates, rewards_on_device: bool) -> None:
@@ -51,7 +51,7 @@ class CudaGraphUpdates:
         self.graph = CudaGraphUpdate(self.learn, generators, sac.optimizers.values())
 
     def batches(self, updates: int) -> Iterator[list[Batch]]:
-        """What each update learns from, to be split within the graph; nothing where the graph samples by itself."""
+        """Minibatches of each update, to be split within the graph; empty if the graph samples by itself."""
         if self.samples:
             return iter([[]] * updates)
         if self.prefetcher is not None:
@@ -59,7 +59,7 @@ class CudaGraphUpdates:
         return ([part.to(self.eager.device) for part in self.eager.sample()] for _ in range(updates))
 
     def update(self, parts: list[Batch]) -> Metrics:
-        """One update, whose metrics the next one overwrites."""
+        """Make one update; the next one overwrites the returned metrics."""
         self.static = self.static or parts
         for place, part in zip(self.static, parts, strict=True):
             place.copy_(part)
@@ -68,7 +68,8 @@ class CudaGraphUpdates:
         return metrics
 
     def learn(self) -> tuple[Metrics, list[tuple[Tensor, Tensor]]]:
-        """What the graph records: an update. Returns metrics and, as of `Updates.new_estimates`, what is to be kept."""
+        """Make the update that the graph records. Returns its metrics, and estimates to store, as of
+        `Updates.new_estimates`."""
         batches = self.eager.split(self.static) if self.static else self.eager.batches(1)[0]
         metrics, features = self.eager.learner.update(batches)
         keeps = self.eager.config.keeps_estimates
@@ -79,10 +80,10 @@ AnyUpdates = Updates | PrefetchedUpdates | CudaGraphUpdates
 
 
 def fastest(eager: Updates, rewards_on_device: bool, alone: bool) -> tuple[AnyUpdates, str | None]:
-    """The updates as the learner's device makes them fastest; and why they are no CUDA graph, if they cannot be one.
+    """Fastest kind of updates on the learner's device; and the reason if they cannot be a CUDA graph.
 
     Args:
-        alone: whether no other rank has to be waited for.
+        alone: whether this is the only rank.
     """
     if eager.device.type != "cuda":
         return eager, "the learner is on a CPU"

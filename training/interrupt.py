@@ -8,11 +8,11 @@ import sys
 
 
 def end_quietly() -> None:
-    """On Ctrl-C end at once, until `training.errors.guarded` takes over."""
+    """End at once on Ctrl-C, until `training.errors.guarded` takes over."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
 
 def end_quietly_as_module() -> None:
-    """The same for `python -m package.module`, from the package: it is imported while the arguments begin with -m."""
+    """Do the same for `python -m package.module`, from the package: sys.argv begins with -m while it is imported."""
     if sys.argv[:1] == ["-m"]:
         end_quietly()

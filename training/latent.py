@@ -1,4 +1,4 @@
-"""Latent goals of a configuration: built, taught before a run begins, and taught again while it goes on."""
+"""Latent goals of a configuration: built, and their VAE trained and tested before a run begins."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from training import frames
 from training.config.flags import Config
 from training.progress import Counted
 
-HELD_OUT = 5  # of so many episodes one is kept from the VAE, to be tested on
+HELD_OUT = 5  # one in so many episodes is held out from the VAE, for testing
 
 
 def make_latent_goals(config: Config, device: torch.device, seed: int) -> LatentGoals:
-    """Goals with an untrained VAE, whose weights depend on the seed alone."""
+    """Latent goals with an untrained VAE, whose weights depend on the seed alone."""
     assert config.view is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -36,8 +36,8 @@ def make_latent_goals(config: Config, device: torch.device, seed: int) -> Latent
 
 
 def pretrain(space: LatentGoals, config: Config, seed: int, tell: Callable[[str], object]) -> None:
-    """Train the VAE on --latent-frames, and tell how well the object's position can be read off its latents: that is
-    measured alone, on episodes that it was not trained on. Nobody learns from it."""
+    """Train the VAE on --latent-frames images, and report how well a linear regression reads the object's position off
+    the latents, in held-out episodes. Nothing is trained by that regression."""
     counted = functools.partial(Counted, tell)
     count, render = config.latent_frames, cast(envs.GoalImages, space.render)
     played = frames.play(config.env_id, render, count, seed, counted("playing for the VAE", count, "images"))
@@ -53,7 +53,7 @@ def pretrain(space: LatentGoals, config: Config, seed: int, tell: Callable[[str]
 
 
 class Readout(NamedTuple):
-    """How well a linear regression does where it was not fitted."""
+    """Errors of a linear regression on rows outside its fit."""
 
     score: float  # R2
     median: float  # distance of its outputs from the true ones

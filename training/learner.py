@@ -1,4 +1,4 @@
-"""The learner of a configuration: SAC, random shifts, and what makes an update fast here."""
+"""The learner of a configuration: SAC, random shifts, and accelerations for its device."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Learner:
     """Updates an agent as its configuration says.
 
     Args:
-        config: with threads chosen.
-        agent: learns.
+        config: with `threads` filled in.
+        agent: is updated.
         shift_seed: of the random shifts.
 
     Attributes:
-        leaves_a_core: whether updates that do not touch the encoder leave a core to the environments.
+        leaves_a_core: whether updates without the encoder leave a core to the environments.
     """
 
     def __init__(self, config: Config, agent: Agent, shift_seed: int) -> None:
@@ -51,10 +51,10 @@ class Learner:
         self.encoder_parameters = encoder_parameters(agent)
 
     def update(self, batches: Sequence[Batch]) -> tuple[Metrics, Features]:
-        """An update of everything on the first batch, and of all but the encoder on each of the others.
+        """Update everything on the first batch, and all but the encoder on each further batch.
 
-        The others have either new goals for the first batch's observations, whose features serve again; or
-        observations of their own, with stored estimates for the images. Returns the first one's metrics and features.
+        A further batch has new goals for the first batch's observations, whose features are reused; or other
+        observations, with stored estimates instead of images. Returns the first update's metrics and features.
         """
         first, *more = batches
         metrics, features = self.sac.update(self.shift(first))
@@ -78,6 +78,6 @@ class Learner:
         scale_learning_rates(self.sac.optimizers, self.config.learning_rate_factor(step))
 
     def _fewer_threads(self) -> contextlib.AbstractContextManager[None]:
-        """Where what is computed gains little from the last core, and the environments need one, leave it to them."""
+        """Compute with one thread less inside the context if `leaves_a_core`: the environments get that core."""
         assert self.config.threads is not None
         return accelerate.threads(self.config.threads - 1) if self.leaves_a_core else contextlib.nullcontext()

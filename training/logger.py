@@ -53,7 +53,7 @@ Row = dict[str, float]
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """The rows written so far; empty cells are left out. No file, no rows. A last line that was torn is no row.
+    """Rows written so far, without empty cells; none if there is no file. An incomplete last line is left out.
 
     Raises UserError for a file that is damaged.
     """
@@ -76,7 +76,7 @@ class Logger:
 
     Args:
         folder: the run's.
-        resume_step: rows and events past this step are cut off: they are about to be made again.
+        resume_step: rows and events past this step are cut off, for the run makes them again.
         hyperparameters: shown by TensorBoard, with the name of the folder.
     """
 
@@ -95,7 +95,7 @@ class Logger:
         self._describe({"run": folder.resolve().name} | hyperparameters)
 
     def _describe(self, flags: dict[str, Any]) -> None:
-        """What the run is, for TensorBoard: as a table, and in its tab of hyperparameters."""
+        """Add the run's flags to TensorBoard: as a table, and in its tab of hyperparameters."""
         table = "\n".join(f"| {name} | {value} |" for name, value in flags.items())
         self.board.add_text("hyperparameters", "| flag | value |\n|---|---|\n" + table)
         plain = {name: value if isinstance(value, int | float) else str(value) for name, value in flags.items()}
@@ -104,7 +104,7 @@ class Logger:
             events.add_summary(part)
 
     def write(self, row: Row) -> None:
-        """One row, on disk when this returns. Raises RunFailed if it cannot be."""
+        """Write and flush one row. Raises RunFailed if that fails."""
         try:
             self._writer(self.file).writerow({k: _cell(v) for k, v in row.items()})
             self.file.flush()
@@ -116,7 +116,7 @@ class Logger:
             raise RunFailed(f"{self.path} could not be written ({error.strerror}); free some space.") from error
 
     def show(self, images: NDArray[np.uint8], step: int) -> None:
-        """What the agent sees, (H, W, 3), into TensorBoard."""
+        """Add an image of the agent's view, (H, W, 3), to TensorBoard."""
         self.board.add_image("what the agent sees", images, step, dataformats="HWC")
 
     def close(self) -> None:
@@ -129,5 +129,5 @@ class Logger:
 
 
 def _cell(value: float) -> str:
-    """Whole numbers whole; the rest with the digits that a float32 carries."""
+    """Format a cell: whole numbers without decimals, others with the 9 digits of a float32."""
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.9g}"

@@ -1,4 +1,4 @@
-"""The networks of a configuration, and taking them over from a saved model."""
+"""The networks of a configuration, and loading them from a saved model."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from training.latent import make_latent_goals
 
 
 def make_goal_space(config: Config, observations: gym.Space, device: torch.device, seed: int) -> GoalSpace:
-    """The goals of a configuration, for the observation space of one environment. If they are learned, they begin with
-    weights that depend on the seed alone."""
+    """Goal space of a configuration, for one environment's observation space. A learned goal space starts from weights
+    that depend on the seed alone."""
     if config.goals == "latent":
         return make_latent_goals(config, device, seed)
     size = int(np.prod(observations["desired_goal"].shape))  # type: ignore[index]
@@ -32,7 +32,7 @@ def make_goal_space(config: Config, observations: gym.Space, device: torch.devic
 
 
 def network_config(config: Config, observations: gym.Space, actions: gym.Space, goal_size: int) -> NetworkConfig:
-    """Actor and critics for the spaces of one environment and goals of `goal_size` numbers."""
+    """Sizes of actor and critics, for the spaces of one environment and goals of `goal_size` numbers."""
     return NetworkConfig(
         vector_size=envs.vector_size(observations, config.layout),
         goal_size=goal_size,
@@ -42,13 +42,13 @@ def network_config(config: Config, observations: gym.Space, actions: gym.Space, 
         depth=config.hidden_depth,
         layer_norm=config.layer_norm,
         normalize=config.normalize,
-        # Latents have the prior's scale. Desired ones have the arm at one place: their statistics are not the others'.
+        # Latents have the prior's scale. Desired ones show the arm in one place: their statistics are not the others'.
         normalize_goal=config.goals != "latent",
     )
 
 
 def make_agent(config: Config, networks: NetworkConfig, device: torch.device, encoder_seed: int, seed: int) -> Agent:
-    """The agent of a configuration, with initial weights that depend on the seeds alone."""
+    """Agent of a configuration, with initial weights that depend on the seeds alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(encoder_seed)
         encoders: list[Encoder] = []
@@ -105,7 +105,7 @@ def _make_backbone(config: Config) -> Backbone:
 
 
 def make_frozen(config: Config, device: torch.device) -> Backbone | None:
-    """The frozen network that makes features of each image before anything else sees it; None where there is none."""
+    """Frozen network that turns each image into features before agent and replay see it; None if there is none."""
     if config.view is None or not config.freeze:
         return None
     backbone = _make_backbone(config).fold_norms().to(device)
@@ -119,7 +119,7 @@ def in_bfloat16(config: Config, device: torch.device) -> bool:
 
 
 def accelerate_networks(agent: Agent, config: Config) -> None:
-    """Wrap the networks in what makes them faster on the agent's device."""
+    """Make the networks faster on the agent's device: bfloat16, and on a CPU chunks of images that fit its cache."""
     if in_bfloat16(config, agent.device):
         accelerate.use_bfloat16(agent)
     if agent.device.type == "cpu":
@@ -127,14 +127,14 @@ def accelerate_networks(agent: Agent, config: Config) -> None:
 
 
 class Saved(NamedTuple):
-    """What a model says of itself."""
+    """Training steps and score of a saved model."""
 
-    step: int  # environment steps of training behind it
-    score: float | None  # success rate of the evaluation that it was chosen for; None of one that was not chosen
+    step: int  # environment steps that it was trained for
+    score: float | None  # success rate for which it was kept as the best; None for any other model
 
 
 def load_policy(agent: Agent, goal_space: GoalSpace, file: Path) -> Saved:
-    """Take over a saved model. Raises UserError if it is none, or of other networks."""
+    """Load a saved model. Raises UserError if the file is no model, or one of other networks."""
     model = checkpoint.load(file, "cpu")
     try:
         agent.load_policy_state(model["policy"])

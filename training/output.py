@@ -1,4 +1,4 @@
-"""Standard output that may go away under a run: a pipe whose reader has left, a terminal that was closed."""
+"""Standard output that may vanish during a run: a pipe whose reader has left, a terminal that was closed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def standard_output() -> Any:
 
 
 class Output:
-    """A text stream that, once nobody reads it, takes what is written and drops it.
+    """A text stream that drops what is written once its reader is gone.
 
     Attributes:
-        lost: whether nobody reads it any more.
+        lost: whether the reader is gone.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream, self.lost = stream, False
 
     def write(self, text: str) -> int:
-        """Raises OSError for anything but a reader that has gone, as for a full disk."""
+        """Write, or drop `text` if the reader is gone. Raises OSError for other failures, such as a full disk."""
         try:
             return self.stream.write(text)
         except OSError as error:

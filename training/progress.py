@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a live table on a terminal, plain lines elsewhere."""
+"""Progress of a run for a person to watch: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.logger import Row
 
 
 def duration(seconds: float) -> str:
-    """1:02:03, 2:03, or 0:03."""
+    """Format seconds as 1:02:03, 2:03, or 0:03."""
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
@@ -26,13 +26,13 @@ SILENCE = 4.0  # seconds, at most, without a sign of life
 
 
 class Counted:
-    """Says how far something is that takes long: what it is, and whenever SILENCE seconds have gone, how much is done.
+    """Reports progress of a long task: first a line on the task, then the count done, at most every SILENCE seconds.
 
     Args:
         say: takes each line.
-        what: what it is, as a line to begin with; None for none.
-        total: how much there is to do.
-        unit: of that, in the plural.
+        what: the first line; None for none.
+        total: number of units to do.
+        unit: name of a unit, in the plural.
     """
 
     def __init__(self, say: Callable[[str], object], what: str | None, total: int, unit: str = "episodes") -> None:
@@ -47,7 +47,7 @@ class Counted:
 
 
 class Progress:
-    """A context manager; `show()` takes each row of the log as it is made, `tick()` each step."""
+    """Context manager that shows progress; `show()` takes each new row of the log, `tick()` each step."""
 
     def __init__(self, config: Config, console: Console) -> None:
         self.config, self.console = config, console
@@ -72,13 +72,13 @@ class Progress:
         self.tell("learning", "" if self.live else self._line())
 
     def tick(self, step: int, seconds: float) -> None:
-        """Show the step between two rows, in the table or as a line, whenever SILENCE seconds have gone."""
+        """Show the step, in the table or as a line, if nothing was shown for SILENCE seconds."""
         if time.monotonic() - self.said > SILENCE:
             self.seen |= {"step": step, "seconds": seconds}
             self.tell("learning", f"step {step:>8} of {self.config.total_steps}")
 
     def tell(self, doing: str, line: str | None = None) -> None:
-        """Show what is going on, in the table or as a line (`line`, if it is to be another one; empty for none)."""
+        """Show the current activity in the table, or as a line: `line`, if given (no line if empty), else `doing`."""
         self.doing, self.said = doing.strip(), time.monotonic()
         if self.live:
             self.live.update(self._table())
@@ -86,7 +86,7 @@ class Progress:
             self.console.print(said, highlight=False, soft_wrap=True)
 
     def _left(self) -> str:
-        """Time left, at the rate of the latest rows, evaluations among them. The final one is not counted."""
+        """Time left at the rate of the latest rows, evaluations included. The final evaluation is not counted."""
         if not self.latest:
             return "?"
         (first, began), (last, now) = self.latest[0], self.latest[-1]
@@ -136,7 +136,7 @@ class Progress:
 
 
 def closing_table(console: Console, rows: list[tuple[str, str]]) -> None:
-    """The short table that a run closes with."""
+    """Print the short table at the end of a run."""
     table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")

@@ -1,9 +1,9 @@
 """Several processes that learn as one: `torchrun --nproc-per-node K train.py ...`.
 
-Each rank steps its own environments, keeps its share of the replay, and samples its share of each minibatch. What they
-have in common are the networks: gradients are averaged before each optimizer's step, in one flat all-reduce, so that K
-ranks with batches of B/K make the step that is expected of one with B. The normalisers' statistics are shared after
-each step of the environments. Rank 0 evaluates and logs.
+Each rank steps its own environments, keeps its share of the replay, and samples its share of each minibatch. The
+networks are common to all: gradients are averaged before each optimizer's step, in one flat all-reduce, so that K ranks
+with batches of B/K make, in expectation, the step of one rank with B. The normalisers' statistics are merged after each
+step of the environments. Rank 0 evaluates and logs.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from training import checkpoint
 from training.config.flags import Config
 from training.errors import RunFailed, UserError
 
-DIVIDED = ("num_envs", "batch_size", "buffer_size")  # of the run as a whole
+DIVIDED = ("num_envs", "batch_size", "buffer_size")  # flags whose values are divided among the ranks
 PATIENCE = timedelta(hours=2)  # while rank 0 evaluates, the others wait
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which of `count` processes this is, and what it does together with the others; nothing if it is alone."""
+    """This process's rank among `count`, and its collective operations, which do nothing if it is alone."""
 
     rank: int = 0
     count: int = 1
@@ -41,12 +41,12 @@ class Ranks:
 
     @staticmethod
     def from_environment() -> Ranks:
-        """As torchrun sets it; alone without."""
+        """Ranks from torchrun's environment variables; alone without them."""
         default = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_WORLD_SIZE": 1, "LOCAL_RANK": 0}
         return Ranks(*(int(os.environ.get(name, value)) for name, value in default.items()))
 
     def join(self) -> None:
-        """Connect with the others; once."""
+        """Connect with the other ranks; a second call does nothing."""
         if self.count == 1 or dist.is_initialized():
             return
         if self.local_rank < torch.cuda.device_count():  # before anything else takes memory of the first one
@@ -55,7 +55,7 @@ class Ranks:
 
     @property
     def launcher(self) -> str:
-        """What a command begins with that starts as many on this machine, with the interpreter that runs."""
+        """First words of a command that starts as many ranks on this machine, with the running interpreter."""
         python = Path(sys.executable)
         if python.is_relative_to(Path.cwd()):
             python = python.relative_to(Path.cwd())
@@ -69,7 +69,7 @@ class Ranks:
     # ------------------------------------------------------------------ dividing
 
     def device(self, device: torch.device) -> torch.device:
-        """This rank's own, of those of the machine. Raises UserError if there are too few, or one was named for all."""
+        """This rank's device. Raises UserError if there are fewer GPUs than ranks, or one GPU was named for all."""
         if device.type != "cuda":
             return device
         if self.count > 1:
@@ -83,7 +83,7 @@ class Ranks:
         return device
 
     def local_config(self, config: Config) -> Config:
-        """What one rank has of `config`. Raises UserError if it cannot be divided."""
+        """One rank's share of `config`. Raises UserError if `config` cannot be divided."""
         if config.goals == "latent" and self.count > 1:
             raise UserError("--goals latent has one VAE, and ranks would train one each: learn with one rank.")
         for name in DIVIDED:
@@ -97,7 +97,7 @@ class Ranks:
     # ------------------------------------------------------------------ learning
 
     def sync_parameters(self, learner: SAC) -> None:
-        """Give `learner` the weights of rank 0, and have it step by the mean of all ranks' gradients from here on."""
+        """Copy rank 0's weights to `learner`; from here on, average gradients over all ranks before each step."""
         if self.count == 1:
             return
         for tensor in (*learner.agent.state_dict().values(), learner.log_alpha.data):
@@ -117,12 +117,12 @@ class Ranks:
         torch._foreach_copy_(gradients, [part.view_as(own) for part, own in zip(parts, gradients, strict=True)])
 
     def sum(self, tensor: Tensor) -> None:
-        """Over all ranks, in place."""
+        """Sum `tensor` over all ranks, in place."""
         if self.count > 1:
             self._collective(dist.all_reduce, tensor)
 
     def any_signal(self, stopping: signal.Signals | None) -> signal.Signals | None:
-        """A signal that any of the ranks was sent, so that all stop after the same step."""
+        """Signal sent to any of the ranks, or None, so that all stop after the same step."""
         if self.count == 1:
             return stopping
         number = torch.tensor(stopping or 0)
@@ -130,14 +130,14 @@ class Ranks:
         return signal.Signals(int(number)) if number else None
 
     def minimum(self, number: int) -> int:
-        """The least of all ranks' numbers."""
+        """Least of all ranks' numbers."""
         least = torch.tensor(number)
         if self.count > 1:
             self._collective(dist.all_reduce, least, dist.ReduceOp.MIN)
         return int(least)
 
     def broadcast(self, value: str) -> str:
-        """Rank 0's value, on all."""
+        """Value of rank 0, on all ranks."""
         if self.count == 1:
             return value
         values = [value]
@@ -145,7 +145,7 @@ class Ranks:
         return values[0]
 
     def barrier(self) -> None:
-        """Wait for the others."""
+        """Wait for the other ranks."""
         if self.count > 1:
             self._collective(dist.barrier)
 
@@ -162,7 +162,7 @@ class Ranks:
     # ------------------------------------------------------------------ saving
 
     def save(self, state: dict[str, Any], folder: Path, step: int) -> None:
-        """Each rank its own; what counts is rank 0's, which appears once all others are there."""
+        """Save each rank's state. Only rank 0's file makes the checkpoint count, so it is written after all others."""
         if self.rank:
             checkpoint.save(state, folder / _part(self.rank, step))
         self.barrier()
@@ -175,9 +175,9 @@ class Ranks:
         self.barrier()
 
     def load(self, folder: Path, count: int, step: int) -> list[dict[str, Any]]:
-        """This rank's own state of `step`, or those of all ranks if there were more or fewer of them: `count`.
+        """Load this rank's state of `step`, or all ranks' if their number in the checkpoint, `count`, is another one.
 
-        Raises UserError.
+        Raises UserError if a file cannot be read.
         """
         wanted = [self.rank] if count == self.count else range(count)
         files = [folder / (_part(rank, step) if rank else checkpoint.RESUME) for rank in wanted]
@@ -192,7 +192,7 @@ def _part(rank: int, step: int) -> Path:
 
 
 class Statistics:
-    """The normalisers of all ranks, kept alike: what the environments showed is added up before it is merged."""
+    """Normalisers that stay equal on all ranks: observations are summed over the ranks before they are merged."""
 
     def __init__(self, agent: Agent, ranks: Ranks) -> None:
         self.agent, self.ranks = agent, ranks
@@ -201,14 +201,14 @@ class Statistics:
     def update_normalizers(
         self, vector: Tensor, goal: Tensor, achieved_goal: Tensor, state: Tensor | None = None
     ) -> None:
-        """As `Agent.update_normalizers`; with other ranks, from the next `merge` on."""
+        """Update as `Agent.update_normalizers` does; with other ranks, at the next `merge`."""
         if self.ranks.count == 1:
             self.agent.update_normalizers(vector, goal, achieved_goal, state)
         else:
             self.shown.append(tuple(self.agent.normalized_vectors(vector, goal, achieved_goal, state)))
 
     def merge(self) -> None:
-        """To be called by all ranks, once a step."""
+        """Merge the latest observations of all ranks. All ranks call this once per step."""
         if self.ranks.count == 1:
             return
         rows = torch.cat([torch.cat(parts, dim=1) for parts in self.shown]).to(torch.float64)

@@ -1,4 +1,4 @@
-"""A run's saved state taken up again; dealt out anew, if it goes on with more ranks or fewer."""
+"""Resuming from a run's saved state, which is divided anew if the number of ranks has changed."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from training.training_state import TrainingState
 
 @dataclass
 class Opened:
-    """A run's folder, and what was saved there, if it goes on."""
+    """A run's folder and, on a resume, its saved states."""
 
     folder: Path
     lock: run_folder.Lock | None  # rank 0's
-    states: list[dict[str, Any]]  # this rank's own, or those of all ranks if there were more or fewer
-    ranks: int  # that were
+    states: list[dict[str, Any]]  # this rank's own, or all ranks' if their number has changed
+    ranks: int  # number of ranks in the checkpoint
 
     def lock_for(self, ranks: Ranks) -> None:
-        """Have rank 0 hold the folder; before, that it is free was only looked at."""
+        """Lock the folder on rank 0, unless it is locked already: so far it was only checked to be free."""
         if ranks.rank == 0 and self.lock is None:
             self.lock = run_folder.Lock(self.folder)
 
 
 def open_run(config: Config, ranks: Ranks, say: Callable[[str], None]) -> Opened | None:
-    """Rank 0 looks for the folder and tells the others. Raises UserError; returns None where another rank did.
+    """Find the run's folder on rank 0 and tell the others. Raises UserError; returns None if another rank raised.
 
-    `say` is given a sentence about what takes a while: the checkpoint, and whatever follows.
+    `say` is given a sentence before each slow step: reading the checkpoint, and preparing the parts.
     """
     told, lock, states = "", None, []
     if ranks.rank == 0:
@@ -68,7 +68,7 @@ def open_run(config: Config, ranks: Ranks, say: Callable[[str], None]) -> Opened
 
 
 def begin(trainer: Trainer, training_state: TrainingState, opened: Opened, tell: Callable[[str], object]) -> None:
-    """Go on from what was saved, or open the first episodes. Tells in sentences what does not go on as it was."""
+    """Continue from the saved states, or open the first episodes. Tells in sentences what is not continued exactly."""
     if not opened.states:
         return trainer.start(tell)
     for sentence in restore(trainer, training_state, opened):
@@ -76,7 +76,8 @@ def begin(trainer: Trainer, training_state: TrainingState, opened: Opened, tell:
 
 
 def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> list[str]:
-    """Returns what does not go on as it was, in sentences; raises UserError if the states are not of this run."""
+    """Restore the states; returns sentences on what is not continued exactly. Raises UserError for another run's
+    states."""
     ranks, config, notes = trainer.ranks, trainer.config, []
     try:
         training_state.load_state_dict(opened.states[0]["training_state"], trainer.device)
@@ -96,9 +97,7 @@ def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> 
             notes.append(f"{reason}: the open episodes were dropped.")
         if config.resume_without_replay:
             fill_again(trainer, training_state, saved)
-        elif (
-            trainer.ring.storage.on_disk is not None
-        ):  # only there can any be lost; such episodes go on, and none is reset
+        elif trainer.ring.storage.on_disk is not None:  # only images on disk can be lost; open episodes go on
             dropped, wait = fill_again(trainer, training_state, saved)
             reason = "steps after the checkpoint overwrote their images"
             pause = f"; the next update waits for {wait} more, of random actions" if wait > 0 else ""
@@ -118,7 +117,7 @@ def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> 
 
 
 def check_unchanged(file: Path, config: Config, saved: str | None) -> None:
-    """Raises UserError if `config`, read from `file`, is another than what was `saved` with the state; None: an older
+    """Raise UserError if `config`, read from `file`, differs from the flags `saved` with the state; None: an older
     version saved none."""
     before = from_json(json.dumps(asdict(config) | json.loads(saved or "{}")))
     for name in (field.name for field in fields(Config) if field.name not in Config.RESUMABLE):
@@ -128,24 +127,24 @@ def check_unchanged(file: Path, config: Config, saved: str | None) -> None:
 
 
 def fill_again(trainer: Trainer, training_state: TrainingState, saved: int) -> tuple[int, int]:
-    """Have a replay that held `saved` transitions, and has lost some, filled again before the next update.
+    """Delay the next update until a replay that has lost some of its `saved` transitions is filled again.
 
-    Returns how many it has lost, those of all ranks together, and how many are missing to learn from.
+    Returns the number of lost transitions, over all ranks, and the number still missing before learning.
     """
     ranks, held = trainer.ranks, len(trainer.ring)
     dropped = torch.tensor(saved - held)
     ranks.sum(dropped)
     left = ranks.minimum(held) * ranks.count  # all learn, or none
     if dropped:
-        training_state.replay_began = training_state.step - left  # a step, a transition: as if it had begun there
+        training_state.replay_began = training_state.step - left  # as if it had begun there: one transition per step
     return int(dropped), max(trainer.config.learning_starts, trainer.config.num_envs) - left
 
 
 def resharded(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[str, Any]:
-    """`Trainer.state_dict()` of rank `rank` of `count`, from those of all ranks that were; it is cut by environments.
+    """`Trainer.state_dict()` for rank `rank` of `count`, from the states of all former ranks, divided by environments.
 
-    What belongs to the run as a whole is the first one's. Random numbers are left out: nothing goes on bit for bit, and
-    no two ranks are to sample the same.
+    State of the run as a whole comes from the first rank. Random numbers are left out: nothing goes on bit for bit, and
+    no two ranks may sample the same.
     """
     ring = reshard.joined([state["ring"] for state in states])
     each = int(ring["shape"][1]) // count

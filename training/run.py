@@ -1,4 +1,4 @@
-"""What happens beside learning: rows of the log, evaluations, checkpoints, and stopping when told to."""
+"""Everything beside learning: rows of the log, evaluations, checkpoints, and stopping on a signal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ONCE = 1.0  # seconds within which a second signal is the same one: a terminal a
 
 
 class Run:
-    """What happens beside learning: rows of the log, evaluations, checkpoints, and stopping when told to."""
+    """Everything beside learning: rows of the log, evaluations, checkpoints, and stopping on a signal."""
 
     def __init__(
         self, trainer: Trainer, state: TrainingState, folder: Path, logger: Logger | None, progress: Progress
@@ -47,16 +47,16 @@ class Run:
         self.logger, self.progress = logger, progress
         trainer.tell = progress.tell
         self.signalled: signal.Signals | None = None
-        self.why = ""  # what --stop-rule has to say
-        self.stopping: signal.Signals | None = None  # the same, once all ranks know of it
-        # Whether it was said that success is more than a reward, where it is: before a resume, too.
+        self.why = ""  # reason of --stop-rule for a stop
+        self.stopping: signal.Signals | None = None  # the signal, once all ranks know of it
+        # Whether it was printed, perhaps before a resume, that success needs more than the reward of a reached goal.
         self.noted = bool(state.step) and trainer.collector.ending.contradictory
-        self.saved, self.saving = time.monotonic(), 0.0  # when, and how many seconds it took
-        self.busy = ""  # with what a signal has to wait for
+        self.saved, self.saving = time.monotonic(), 0.0  # time of the last save, and its seconds
+        self.busy = ""  # work that a signal has to wait for
         self.signalled_at = 0.0
 
     def __enter__(self) -> Run:
-        """From here on, signals stop between two steps. What was not saved yet is saved, so that it can be resumed."""
+        """Let signals stop the run between two steps from here on. A new run is saved, so that it can be resumed."""
         heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores some
         self.handlers = {number: signal.signal(number, self._stop) for number in heeded}
         if not self.state.step:
@@ -64,8 +64,8 @@ class Run:
         return self
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
-        """Where the environments, the memory or a folder that is gone ended the run, raises RunFailed, which says what
-        is kept."""
+        """Restore the handlers of signals. Raises RunFailed, which says what is kept, if the environments, the memory
+        or a lost folder ended the run."""
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
         if isinstance(error, RunFailed | OSError):  # it may have been gone already when something was to be written
@@ -78,11 +78,11 @@ class Run:
 
     @property
     def _failure(self) -> envs.Failure | None:
-        """What an environment has raised."""
+        """Failure of an environment, or None."""
         return self.trainer.train_envs.failure or self.trainer.eval_envs.failure
 
     def _foreseen(self, error: BaseException) -> str | None:
-        """What the environments or the memory did to end the run, without a full stop; None for any other error."""
+        """Sentence on how environments or memory ended the run, without a full stop; None for any other error."""
         if isinstance(error, envs.NotFinite):
             return f"{error}"
         if ran_out_of_memory(error):
@@ -159,7 +159,7 @@ class Run:
         return row
 
     def _check_weights(self) -> None:
-        """Nothing broken is saved, and nothing good overwritten by it: losses are looked at only once a row."""
+        """Raise RunFailed if weights are not finite, before they replace good ones: losses are checked once a row."""
         learner = self.trainer.learner.sac
         weights = learner.agent.state_dict() | {"log_alpha": learner.log_alpha}
         broken = {
@@ -196,7 +196,7 @@ class Run:
         return row if result.distance_cm is None else row | {"eval_distance_cm": result.distance_cm}
 
     def save(self) -> None:
-        """Everything, so that the run can be continued from here, and the model, so that it can be evaluated."""
+        """Save the whole state, for a resume from here, and the model, for an evaluation."""
         self._check_weights()
         self.busy, begun = "the checkpoint", time.monotonic()
         if self.saving > SILENCE:  # as long as the last time, about
@@ -210,20 +210,20 @@ class Run:
         self.saving = self.saved - begun
 
     def _long_ago(self) -> bool:
-        """Whether the last save is so many minutes old that another is due, but not if it would take a fiftieth of the
-        time. Ranks save together, by steps alone."""
+        """Whether a save is due by --save-minutes, but not if saving takes more than a fiftieth of the time. Several
+        ranks save together, by steps alone."""
         wait = max(60 * self.trainer.config.save_minutes, 50 * self.saving)
         return self.trainer.ranks.count == 1 and time.monotonic() - self.saved > wait
 
     def _model(self) -> dict[str, Any]:
-        """All that acting needs, without names of folders: it may go to another machine."""
+        """Model with all that acting needs, without names of folders: the file may go to another machine."""
         config = dataclasses.replace(self.trainer.config, run_dir=None, resume=None, resume_without_replay=False)
         model = {"policy": self.trainer.agent.policy_state(), "step": self.state.step, "config": config.to_json()}
         goals = self.trainer.latent
         return model if goals is None else model | {"goals": goals.policy_state()}
 
     def conclude(self, console: Console) -> int:
-        """What is left when the loop has ended: how to go on, or the final evaluation. Returns the exit code."""
+        """Conclude after the loop: print how to resume, or do the final evaluation. Returns the exit code."""
         if self.stopping:
             script = sys.argv[0] if Path(sys.argv[0]).name == "train.py" else "train.py"
             command = f"{self.trainer.ranks.launcher} {shlex.quote(script)} --resume {shlex.quote(str(self.folder))}"

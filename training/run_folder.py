@@ -1,4 +1,4 @@
-"""A run's folder: what it is, whose it is, and that nobody else writes into it."""
+"""A run's folder: its name, its lock against other writers, and its configuration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOCK = ".lock"
 
 
 def free_folder(config: Config) -> Path:
-    """The folder the run asked for, or a new one named after it. Raises UserError if it is not free."""
+    """Folder that the run asked for, or a new one named after it. Raises UserError if the folder is not free."""
     try:
         path = _asked_or_new(config)
         _check_writable(path)
@@ -58,7 +58,7 @@ def _check_writable(path: Path) -> None:
 
 
 class Lock:
-    """Held for as long as the process lives, so that a killed run never leaves its folder locked."""
+    """Lock on a folder, held for as long as the process lives: a killed run never leaves its folder locked."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -74,13 +74,13 @@ class Lock:
 
 
 class Place:
-    """Where a run's folder is, which may be moved or removed while the run goes on."""
+    """Place of a run's folder, which may be moved or removed while the run goes on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.descriptor = folder, os.open(folder, os.O_RDONLY)
 
     def check(self) -> None:
-        """Raises RunFailed, with what is left of the run, if the folder is not where it was."""
+        """Raise RunFailed, with what is left of the run, if the folder is not where it was."""
         try:
             if os.path.samestat(os.stat(self.folder), os.fstat(self.descriptor)):
                 return
@@ -100,7 +100,7 @@ def folder_and_model(run: Path) -> tuple[Path, Path]:
 
 
 def config_of(run: Path) -> Config:
-    """The configuration of a run's folder; or that of a model, which has it inside. Raises UserError."""
+    """Configuration of a run's folder, or the one inside a model's file. Raises UserError if there is none."""
     folder, file = folder_and_model(run)
     if run.suffix == ".pt" and (saved := load(file, "cpu").get("config")) is not None:  # an older one has none
         try:
@@ -113,7 +113,7 @@ def config_of(run: Path) -> Config:
 
 
 def saved_config(folder: Path) -> Config:
-    """Raises UserError if `folder` is not a run's."""
+    """Configuration in a run's folder. Raises UserError if `folder` is not a run's."""
     try:
         return from_json((folder / CONFIG).read_text())
     except (OSError, ValueError) as error:
@@ -123,14 +123,14 @@ def saved_config(folder: Path) -> Config:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Whole or not at all."""
+    """Write JSON, whole or not at all."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(temporary, path)
 
 
 def commit() -> dict[str, Any]:
-    """Commit of the code that runs, and whether the code was changed since; results do not count."""
+    """Commit of the running code, and whether the code was changed since; changed results do not count."""
     changes = _git("status", "--porcelain", "--", ":/", ":(top,exclude)experiments/results")
     return {
         "commit": _git("rev-parse", "HEAD") or "unknown",
@@ -139,7 +139,7 @@ def commit() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git prints; None where it cannot be asked."""
+    """Output of git; None if git fails."""
     here = Path(__file__).parent
     try:
         done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=True)

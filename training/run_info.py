@@ -1,4 +1,4 @@
-"""What a run is, said when it begins: configuration, versions, device."""
+"""Description of a run when it begins: configuration, versions, device."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PACKAGES = ("torch", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
 
 
 def log_run_info(trainer: Trainer, folder: Path, step: int, console: Console) -> Logger:
-    """Say what the run is on the console, in its folder and in its TensorBoard; return what logs the rest."""
+    """Describe the run on the console, in its folder and in TensorBoard; return the logger of its rows."""
     read_rows(folder)  # what is damaged is found before anything is written
     config = dataclasses.replace(trainer.config, run_dir=str(folder), resume=None, resume_without_replay=False)
     console.print(trainer.memory_report, soft_wrap=True)
@@ -61,7 +61,7 @@ def write_run_info(folder: Path, config: Config, trainer: Trainer) -> dict[str, 
     earlier = folder / run_folder.VERSIONS
     before = _read_versions(earlier) if earlier.exists() else None
     run_folder.write_json(folder / run_folder.CONFIG, json.loads(config.to_json()))
-    # What a run began with stays; what it was resumed with stands behind.
+    # Versions at the run's beginning stay; those of each resume are appended.
     run_folder.write_json(earlier, before | {"resumed": [*before.get("resumed", []), versions]} if before else versions)
     return versions
 

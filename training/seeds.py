@@ -1,4 +1,4 @@
-"""Seeds for all that is random in a run."""
+"""Seeds of all random numbers in a run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def independent_seeds(entropy: int | Sequence[int], count: int, spawn_key: tuple
 
 
 def seeds(seed: int, rank: int = 0) -> dict[str, int]:
-    """Seeds in [0, END) by what they are for: those of runs 0 and 1, of training and evaluation, and of two ranks are
-    unrelated. Two vectors of N environments get a seed in common with probability 2 N / END: 1e-8 for N = 10."""
+    """Seeds in [0, END) by purpose. Those of runs 0 and 1, of training and evaluation, and of two ranks are unrelated:
+    two vectors of N environments get a seed in common with probability 2 N / END, 1e-8 for N = 10."""
     names = ("envs", "agent", "replay", "exploration", "evaluation", "final_evaluation", "resume", "encoder", "shift",
              "diagnosis", "goals")  # fmt: skip
     return dict(zip(names, independent_seeds(seed, len(names), (rank,) if rank else ()), strict=True))

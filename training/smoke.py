@@ -1,4 +1,4 @@
-"""A configuration cut down until its whole way, from the first step over a resume to the film, takes a minute."""
+"""Smoke test: a configuration cut down until a whole run, with a resume and the film, takes a minute."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ BATCH = 64
 
 
 def smoke(config: Config, console: Console) -> Iterator[Config]:
-    """What to run one after the other: a short run, and the same one resumed and twice as long. Then the verdict is
-    printed, also where the caller stops because one has failed.
+    """Configurations to run one after the other: a short run, then its resume to twice the length. Prints the verdict
+    at the end, also if the caller stops because a run has failed.
 
     Raises UserError if the run's folder is not free.
     """
@@ -49,12 +49,12 @@ def smoke(config: Config, console: Console) -> Iterator[Config]:
         yield replace(first, run_dir=str(folder))
         yield second
         passed = True
-    finally:  # a generator that is left comes here too
+    finally:  # also if the caller abandons the generator
         console.print(verdict(config, folder) if passed else "smoke test failed: see above.", soft_wrap=True)
 
 
 def verdict(config: Config, folder: Path) -> str:
-    """What was tried, of a smoke test that has passed."""
+    """Sentence on a smoke test that has passed."""
     film = (
         "" if not config.video else " and films" if (folder / VIDEO).exists() else ", but there is no film: see above"
     )

@@ -41,12 +41,12 @@ class Trainer:
     """All that a run learns with: an evaluator, which has the agent; replay, collector and learner.
 
     Args:
-        config: of the run.
-        ranks: that learn together.
-        goal_space: what goals are; None for what the configuration says.
+        config: the run's.
+        ranks: processes that learn as one.
+        goal_space: None for the configuration's.
 
     Attributes:
-        tell: is told what takes long.
+        tell: is given a sentence before slow work.
     """
 
     tell: Callable[[str], object] = staticmethod(str)
@@ -59,7 +59,7 @@ class Trainer:
         self.local_config = config = ranks.local_config(self.config)  # this rank's
         self.learner = Learner(self.config, self.agent, self.seeds["shift"])
         self.replay_device, self.memory_report = self._place_replay()
-        ranks.barrier()  # before anyone takes what all have counted
+        ranks.barrier()  # all have counted free memory before any rank takes some
         self.train_envs = self.eval_envs
         if not evaluator.evaluates_in_training_envs:
             self.train_envs = make_vec(config, config.num_envs, config.workers, self.seeds["envs"])
@@ -87,7 +87,7 @@ class Trainer:
             ),
             self.statistics.update_normalizers,
         )
-        # What "auto" came to is part of what the run is.
+        # Values that "auto" was resolved to are part of what the run is.
         self.config = replace(
             self.config,
             workers=self.train_envs.workers,
@@ -97,7 +97,7 @@ class Trainer:
         self.eager_updates = Updates(config, self.learner, self.ring)
         self.updates, self.why_no_cuda_graph = fastest(
             self.eager_updates,
-            # What a CUDA graph reads stays where it is; imagined goals come from a pool that is replaced.
+            # A CUDA graph reads fixed places in memory; imagined goals come from a pool that is replaced.
             rewards_on_device=self.train_envs.restorable and self.ring.imagined is None,
             alone=ranks.count == 1,
         )
@@ -158,7 +158,7 @@ class Trainer:
         return file
 
     def _place_replay(self) -> tuple[torch.device, str]:
-        """Where the replay goes, and in a sentence what it takes. Raises UserError if it fits nowhere."""
+        """Device of the replay, and a sentence on its size. Raises UserError if the replay fits nowhere."""
         networks = self.agent.config
         vector_size = networks.vector_size + networks.state_size
         one = observation_bytes(self.local_config, vector_size, networks.goal_size, networks.action_size)
@@ -170,12 +170,12 @@ class Trainer:
             raise
 
     def _images_on_disk(self) -> Disk | None:
-        """What images in a file take, if they are to lie in one that is not there yet."""
+        """Disk space for images, if they are to be stored in a file that does not exist yet; else None."""
         file = self._replay_path()
         if file is None or (self.config.resume and (file.exists() or not self.config.resume_without_replay)):
             return None
         assert self.config.view is not None
-        return Disk.of(file.parent, math.prod(self.config.view.shape) + 8)  # and its number
+        return Disk.of(file.parent, math.prod(self.config.view.shape) + 8)  # and the image's number
 
     def _grasps(self) -> bool:
         """Whether this is a Fetch task whose fingers move."""
@@ -183,7 +183,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[GoalVectorEnv]:
-        """Environments to evaluate in; the training goes on afterwards as if nothing had happened."""
+        """Yield environments for an evaluation; training goes on afterwards as if nothing had happened."""
         if self.eval_envs is not self.train_envs:
             yield self.eval_envs
             return
@@ -197,7 +197,7 @@ class Trainer:
         self.learner.set_progress(step)
         every, before = self.config.latent_every, max(0, step - self.config.num_envs)
         due = self.latent is not None and self.latent.skewed and step // every > before // every
-        # Of next to nothing, as after a resume with an empty replay, a VAE would learn to forget.
+        # On next to no images, as after a resume with an empty replay, a VAE would learn to forget.
         if self.latent is not None and due and len(self.ring) >= self.config.learning_starts:
             self.tell("training the VAE on stored images ...")
             self.latent.learn_again(self.ring, self.config.latent_updates_again)
@@ -206,8 +206,8 @@ class Trainer:
             self.collector.explorer.noise = schedule.at(step)
 
     def start(self, tell: Callable[[str], object] = str) -> None:
-        """Open the first episodes, with rank 0's weights on all ranks. Goals that are learned are learned before, which
-        is told."""
+        """Open the first episodes, with rank 0's weights on all ranks. The VAE of latent goals is trained before;
+        `tell` reports on it."""
         if self.latent is not None:
             pretrain(self.latent, self.config, self.seeds["goals"], tell)
         self.ranks.sync_parameters(self.learner.sac)
@@ -229,7 +229,7 @@ class Trainer:
         } | ({} if self.latent is None else {"goals": self.latent.state_dict()})
 
     def load_state_dict(self, state: dict[str, Any], step: int) -> bool:
-        """Returns False if open episodes had to be dropped."""
+        """Continue from `state_dict()` at `step`. Returns False if open episodes had to be dropped."""
         self._fit_generators(state, step)
         saving.load_state_dict(self.learner.sac, state["learner"])
         self.learner.shift.load_state_dict(state["shift"])
@@ -238,7 +238,7 @@ class Trainer:
             self.latent.load_state_dict(state["goals"])
         if self.config.resume_without_replay:
             self.ring.storage.number_beyond(state["ring"])
-            state["collector"]["envs"] = None  # episodes whose beginnings nobody has
+            state["collector"]["envs"] = None  # the beginnings of its episodes are lost
         else:
             self.ring.load_state_dict(state["ring"])
         # A fresh stream: episodes already played are not played again.
@@ -246,7 +246,7 @@ class Trainer:
         return self.collector.load_state_dict(state["collector"], reset_seed)
 
     def _fit_generators(self, state: dict[str, Any], step: int) -> None:
-        """A device's random numbers cannot go on on a device of another kind, nor on other ranks: they start anew."""
+        """Seed generators anew whose states do not fit: from another kind of device, or another number of ranks."""
         parts = (state["learner"], state["ring"], state["shift"], state["collector"]["explorer"])
         devices = (self.device, self.replay_device, self.device, self.device)
         fresh = independent_seeds([self.seeds["resume"], step, 1], len(parts))

@@ -15,7 +15,7 @@ from training.logger import Row
 
 
 class TrainingState:
-    """Where a run stands.
+    """Counts and seconds of a run, and sums for its next row.
 
     `step` and `updates` count from the run's beginning; `seconds` too, across resumes.
     """
@@ -39,13 +39,13 @@ class TrainingState:
 
     @contextmanager
     def clock(self, part: str) -> Iterator[None]:
-        """Attribute the time inside to a part of the row."""
+        """Add the time inside the context to a part of the row."""
         begun = time.perf_counter()
         yield
         self.spent[part] += time.perf_counter() - begun
 
     def count_update(self, metrics: dict[str, Tensor]) -> None:
-        """Add up what an update returns, on the device, before the next overwrites it; nothing waits."""
+        """Add an update's metrics to the sums, on the device, before the next update overwrites them; nothing waits."""
         self.updates += 1
         if not self.sums:
             self.names, self.sums = list(metrics), [value.clone() for value in metrics.values()]
@@ -89,7 +89,7 @@ class TrainingState:
              "spent")  # fmt: skip
 
     def state_dict(self) -> dict[str, Any]:
-        """The open row's sums too, so that the row comes out the same after a resume."""
+        """Counts, and the sums of the open row: it comes out the same after a resume."""
         return {name: getattr(self, name) for name in self.SAVED} | {
             "seconds": self.seconds,
             "row_seconds": time.perf_counter() - self.row_started,

@@ -1,4 +1,4 @@
-"""The minibatches of an update, out of the replay, and the update on them."""
+"""Sampling an update's minibatches from the replay, and updating on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.learner import Learner
 
 
 class Updates:
-    """`batches(n)` returns what n calls of `update` take. `training/gpu_updates.py` wraps both for a GPU.
+    """Sampling and updating: `batches(n)` returns the input of n calls of `update`. `gpu_updates.py` wraps both.
 
     Args:
         config: this rank's.
@@ -24,7 +24,7 @@ class Updates:
         self.config, self.learner, self.ring, self.device = config, learner, ring, learner.agent.device
 
     def batches(self, updates: int) -> list[list[Batch]]:
-        """Minibatches of each update: one, or one for each update of actor and critics on the same encoder pass."""
+        """Minibatches of each update: one per update of actor and critics on the same encoder pass."""
         size = self.config.batch_size
         if not self.config.layout.pixels:  # sampled in one call
             together = self.ring.sample(updates * size, horizon=self.learner.horizon).to(self.device)
@@ -32,8 +32,8 @@ class Updates:
         return [self.split([part.to(self.device) for part in self.sample()]) for _ in range(updates)]
 
     def sample(self) -> list[Batch]:
-        """Sample the data of one update, to be split. Without kept estimates: transitions with goals for all of its
-        steps. With them: transitions with images for the first step, and others without images for the rest."""
+        """Sample the data of one update, for `split`. Without stored estimates: transitions with goals for all steps of
+        the update. With them: transitions with images for the first step, and others without images for the rest."""
         config, goals = self.config, self.config.goals_per_image
         size, further, horizon = config.batch_size, config.updates_per_encoding - 1, self.learner.horizon
         if not config.keeps_estimates:

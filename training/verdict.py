@@ -11,8 +11,8 @@ from training.logger import Row
 FLAT = 0.2  # success below it is flat
 LEAST_CHANGE = 0.05  # relative change of a loss that counts
 LEAST_ROWS = 6  # of a flat stretch that is judged
-# Of the signs, in the second half of a flat stretch: squared rewards of a step; a fraction of the critics' units. How
-# often they are wrong: `python -m experiments.diagnose --validate`.
+# Thresholds of the signs, in the second half of a flat stretch: TD loss in squared rewards of a step; fraction of the
+# critics' units. How often the signs are wrong: `python -m experiments.diagnose --validate`.
 LEAST_SURPRISE = 0.11
 MOST_DORMANT = 0.5
 
@@ -21,14 +21,14 @@ PATIENCE = 0.5  # of the budget, before a run is called hopeless
 
 
 class Opinion(NamedTuple):
-    """Whether a run learns; None if a rule says nothing of it."""
+    """Whether a run learns, None if a rule cannot tell; and the reason."""
 
     learns: bool | None
     why: str
 
 
 def flat_stretch(rows: Sequence[Row]) -> list[Row]:
-    """The rows with updates, up to the one in which success, exploring or evaluated, first passes FLAT."""
+    """Rows with updates before success, exploring or evaluated, first reaches FLAT."""
     flat: list[Row] = []
     for row in rows:
         if max(row.get(name, 0.0) for name in ("success_rolling", "eval_success")) >= FLAT:
@@ -46,8 +46,8 @@ def halves(rows: Sequence[Row], column: str) -> tuple[float, float] | None:
 
 
 def chapters_rule(rows: Sequence[Row]) -> Opinion:
-    """The chapter's: while success is flat, a falling critic loss is failure and a rising one is health. Here: in the
-    last quarter of the flat stretch against the quarter before."""
+    """Apply the chapter's rule: while success is flat, a falling critic loss is failure and a rising one is health.
+    Compares the last quarter of the flat stretch with the quarter before."""
     losses = [row["critic_loss"] for row in flat_stretch(rows)]
     if len(losses) < LEAST_ROWS:
         return Opinion(None, "success was flat for too few rows")
@@ -59,11 +59,12 @@ def chapters_rule(rows: Sequence[Row]) -> Opinion:
 
 
 def signs_rule(rows: Sequence[Row], best_return: float) -> Opinion:
-    """Three signs of a run that does not learn, in the second half of its flat stretch. For rewards that differ by 1.
+    """Look for three signs of a run that does not learn, in the second half of its flat stretch. For rewards that
+    differ by 1.
 
     - The critic is not surprised: the TD loss of original goals, `td_loss_original`, is low, or lower than in the first
-      half. Where the policy begins to reach goals now and then, each of them is news to the critic, long before success
-      shows it. Where none is ever reached, Q comes to be the same for all of them, and its loss falls.
+      half. If the policy begins to reach goals now and then, each of them surprises the critic, long before success
+      shows it. If no goal is ever reached, Q becomes the same for all goals, and its loss falls.
     - Most of the critics' units are dormant: the learning rate has broken them.
     - Q lies above what rewards allow: the entropy bonus outweighs them, and the policy is random.
 
@@ -87,8 +88,8 @@ def signs_rule(rows: Sequence[Row], best_return: float) -> Opinion:
 
 
 def hopeless(rows: Sequence[Row], total_steps: int, best_return: float) -> str:
-    """Why a run that has come through half of its budget is not worth the rest; empty unless success has been flat up
-    to now and `signs_rule` says that it fails."""
+    """Reason to end a run after half of its budget; empty unless success has been flat up to now and `signs_rule` says
+    that the run fails."""
     flat = flat_stretch(rows)
     if not flat or flat[-1] is not rows[-1] or rows[-1]["step"] < PATIENCE * total_steps:
         return ""

@@ -1,1 +1,1 @@
-"""The chapter's steps, cells, controls and probes: what it claims, what is run for it, and how that came out."""
+"""The chapter's steps, cells, controls and probes: its claims, the runs on them, and their outcome."""

@@ -26,7 +26,7 @@ NAME = "experiments.chapter"
 @dataclass(frozen=True)
 class Listing:
     results: Path = field(default=Path("experiments/results"))
-    """Where experiments.run has put its results."""
+    """Folder of all results."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Report(Listing):
 @dataclass(frozen=True)
 class Shifts(Listing):
     runs: Path = Path("runs")
-    """Where the runs' own folders are, as of experiments.run. A cell without one is measured untrained alone."""
+    """Folder of the runs' own folders, as of experiments.run. A cell without a run is measured untrained only."""
     seed: int = 0
     """Seed of the runs, and of the untrained weights."""
 
 
 def show(given: Listing) -> None:
-    """Raises UserError if a result cannot be read."""
+    """List the questions. Raises UserError if a result cannot be read."""
     console = Console(markup=False)
     table = Table("question", "experiment", "success, each seed", "what", title="The chapter's questions")
     before = ""
@@ -59,13 +59,13 @@ def show(given: Listing) -> None:
 
 
 def write(given: Report) -> None:
-    """Raises UserError if a result cannot be read, RunFailed if the page cannot be written."""
+    """Write the page. Raises UserError if a result cannot be read, RunFailed if the page cannot be written."""
     for path in report.write(given.results, given.out):
         print(path)
 
 
 def measure_shifts(given: Shifts) -> None:
-    """Raises UserError if a run cannot be read, RunFailed if the table cannot be written."""
+    """Measure the cells. Raises UserError if a run cannot be read, RunFailed if the table cannot be written."""
     print(shifts.write(given.runs, given.results, given.seed))
 
 

@@ -45,7 +45,7 @@ COLUMNS = ("success_rolling", "eval_success", "critic_loss", "actor_loss")
 
 
 def found(results: Path, question: Question) -> dict[str, list[Result]]:
-    """Results by experiment, of those that have any."""
+    """Results by experiment; experiments without results are left out."""
     names = [name for name in question.experiments if evidence.seed_folders(results, canonical(name))]
     return {name: evidence.read(results, canonical(name)) for name in names}
 
@@ -108,7 +108,7 @@ def section(question: Question, results: Path, pictures: str) -> str:
 
 
 def page(results: Path, pictures: str) -> str:
-    """docs/chapter.md. Raises UserError if a result cannot be read."""
+    """Text of docs/chapter.md. Raises UserError if a result cannot be read."""
     return "\n".join([INTRODUCTION, *(section(question, results, pictures) for question in QUESTIONS)])
 
 
@@ -116,7 +116,7 @@ def page(results: Path, pictures: str) -> str:
 
 
 def draw_book(axes: Axes, curves: Sequence[BookCurve]) -> tuple[list[Any], list[str]]:
-    """The chapter's points, on a second axis of steps above. Returns what its legend has."""
+    """Draw the chapter's points on a second axis of steps above. Returns handles and labels for the legend."""
     above = axes.twiny()
     last = max([point.steps for curve in curves for point in curve.points]
                + [curve.flat.steps or 0.0 for curve in curves if curve.flat], default=0.0) or 4e6  # fmt: skip
@@ -139,7 +139,7 @@ def draw_book(axes: Axes, curves: Sequence[BookCurve]) -> tuple[list[Any], list[
 
 
 def image(question: Question, there: dict[str, list[Result]], path: Path) -> None:
-    """Four panels over steps, with the chapter's own points. Raises RunFailed if the image cannot be written."""
+    """Draw four panels over steps, with the chapter's own points. Raises RunFailed if the image cannot be written."""
     runs = {labelled(name, results): [result.rows for result in results] for name, results in there.items()}
     figure, places = curves.panels(runs, COLUMNS, across=2)
     handles, labels = curves.legend_of(places)
@@ -168,7 +168,7 @@ def write(results: Path, out: Path) -> list[Path]:
 
 
 def listing(results: Path) -> list[tuple[str, str, str, str]]:
-    """Question, experiment, seeds with their success, and what it shows; for the command's table."""
+    """Rows of the command's table: question, experiment, success of each seed, and what the experiment shows."""
     rows = []
     for question in QUESTIONS:
         there = found(results, question)

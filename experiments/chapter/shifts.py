@@ -1,7 +1,7 @@
-"""How far a random shift moves what an encoder says, beside how far scenes differ: the four cells of the factorial.
+"""How far a random shift moves an encoder's output, beside how far scenes differ: the four cells of the factorial.
 
-Each cell's encoder untrained, in scenes of guided and random actions, and after its run, in its own episodes. The
-definitions are those of `analysis.feature_stats`.
+Measures each cell's encoder untrained, in scenes of guided and random actions, and after its run, in the run's own
+episodes. The definitions are those of `analysis.feature_stats`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Row = dict[str, str]
 
 
 def measure(source: str) -> Iterator[dict[str, str]]:
-    """A row for each part of an encoder's output: of a run's folder, or untrained of a preset and its flags."""
+    """Yield a row per part of an encoder's output; `source` is a run's folder, or a preset with flags, untrained."""
     evaluator = evaluator_of(source)
     try:
         trained = is_run(source)
@@ -57,7 +57,7 @@ def write(runs: Path, results: Path, seed: int) -> Path:
 
 
 def table(results: Path) -> list[str]:
-    """The lines of the page's table; none if nothing was measured."""
+    """Lines of the page's table; none if nothing was measured."""
     if not (results / FILE).is_file():
         return []
     lines = [

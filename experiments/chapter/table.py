@@ -63,7 +63,7 @@ _PROBES = {
     ),
 }
 
-# The factorial where success needs the images: the hand's position is all there is to know, and no number tells it.
+# The factorial where success needs the images: only the hand's position matters, and no number tells it.
 _REACH = (
     "--env-id FetchReach-v4 --obs pixels-only --total-steps 16000 --eval-every 1000 --goals-per-image 4 "
     "--updates-per-encoding 4"

@@ -1,1 +1,1 @@
-"""What a run is: its flags, presets, and whether they make sense on this machine."""
+"""Configuration of a run: its flags, presets, and checks against this machine."""

@@ -1,5 +1,5 @@
-"""How busy other processes keep the cores when a run begins. It is said, and decides nothing: the same command makes
-the same run."""
+"""CPU load of other processes when a run begins. The load is printed and decides nothing: the same command makes the
+same run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Ticks = dict[int, list[int]]  # by core
 
 
 def notice(config: Config, device: torch.device) -> str | None:
-    """A sentence where the learner's threads outnumber the cores that others leave, or None. To be asked while the
-    run's own processes are idle: it takes WINDOW seconds."""
+    """Warning if the learner has more threads than other processes leave cores, else None. Takes WINDOW seconds; call
+    while the run's own processes are idle."""
     assert config.threads is not None
     if device.type != "cpu" or config.threads == 1:
         return None
@@ -35,8 +35,8 @@ def notice(config: Config, device: torch.device) -> str | None:
 
 
 def busy_cores(before: Ticks, after: Ticks) -> float:
-    """How many cores were busy, in the mean, between two `ticks()`, of those that this process may use. What runs at a
-    lower priority than it does gives way and does not count."""
+    """Mean number of busy cores between two `ticks()`, among the cores that this process may use. Processes of lower
+    priority give way to this one and do not count."""
     counted = [_USER, _SYSTEM] + ([_NICE] if os.getpriority(os.PRIO_PROCESS, 0) > 0 else [])
     busy = 0.0
     for core in after.keys() & before.keys():
@@ -46,11 +46,11 @@ def busy_cores(before: Ticks, after: Ticks) -> float:
 
 
 def ticks() -> Ticks:
-    """What the system has counted of each core that this process may use; nothing where it does not say."""
+    """Tick counters of each core that this process may use, from /proc/stat; empty where the system has none."""
     try:
         rows = [line.split() for line in STAT.read_text().splitlines() if line.startswith("cpu") and line[3].isdigit()]
         allowed = os.sched_getaffinity(0)
-        # The first eight columns are all there is; guests' time is in the user's already.
+        # The first eight columns add up to all time: guests' time is already in the user's.
         return {core: [int(word) for word in row[1:9]] for row in rows if (core := int(row[0][3:])) in allowed}
     except (OSError, ValueError, AttributeError):
         return {}

@@ -1,6 +1,6 @@
-"""Memory that this process's control groups allow: version 2 and 1, its own group and those around it.
+"""Memory that this process's control groups allow (versions 2 and 1): its own group and the enclosing ones.
 
-A container has a group, and so have the jobs of SLURM and the services of systemd, each inside of others.
+Containers, SLURM jobs and systemd services have groups, one inside another.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 MOUNT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-# By version: the folder of the tree, its limit, what is used, and what of that the kernel drops when it is wanted.
+# By version: the tree's folder, the files of limit and usage, and the key in memory.stat of the usage that the kernel
+# drops on demand.
 FILES = {
     2: ("", "memory.max", "memory.current", "inactive_file"),
     1: ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -16,13 +17,13 @@ FILES = {
 
 
 def free_bytes(mount: Path = MOUNT, own: Path = OWN) -> list[int]:
-    """Bytes that are free in each group that has a limit."""
+    """Free bytes in each group with a limit."""
     return [free for version, group in _groups(mount, own) if (free := _free_in(version, group)) is not None]
 
 
 def _groups(mount: Path, own: Path) -> list[tuple[int, Path]]:
-    """The process's groups and all around them, with their versions. What a container calls its root is looked at too:
-    its own group may be named as the host sees it."""
+    """The process's groups and all enclosing ones, with their versions. Includes the root of the mounted tree: in a
+    container, the path of the process's own group may be the host's."""
     found = [(version, mount / FILES[version][0]) for version in FILES]
     try:
         lines = own.read_text().splitlines()
@@ -39,7 +40,7 @@ def _groups(mount: Path, own: Path) -> list[tuple[int, Path]]:
 
 
 def _free_in(version: int, group: Path) -> int | None:
-    """Bytes that are free in a group; None where there is no limit, or no such group."""
+    """Free bytes in a group; None without a limit, or without such a group."""
     _, limit_file, used_file, dropped = FILES[version]
     try:
         limit = (group / limit_file).read_text().strip()

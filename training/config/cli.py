@@ -38,7 +38,7 @@ DESCRIPTION = "Train SAC with hindsight on a goal environment. Usage: train.py [
 
 
 def parse(arguments: Sequence[str]) -> Config:
-    """Raises UserError for an unknown preset; exits with code 2 and a message for a bad flag."""
+    """Parse the command line. Raises UserError for an unknown preset; a bad flag exits with code 2 and a message."""
     check_text(arguments)
     check_renamed(arguments)
     arguments = list(arguments)
@@ -54,7 +54,7 @@ def parse(arguments: Sequence[str]) -> Config:
 
 
 def check_renamed(arguments: Sequence[str]) -> None:
-    """Raises UserError, with the new name, for a flag or a value that had another name before."""
+    """Raise UserError, with the new name, for a flag or a value that was renamed."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     for word, following in itertools.zip_longest(words, words[1:]):
         flag = word.replace("_", "-") if word.startswith("--") else ""
@@ -65,7 +65,7 @@ def check_renamed(arguments: Sequence[str]) -> None:
 
 
 def check_text(arguments: Sequence[str]) -> None:
-    """Raises UserError for an argument with bytes that are no UTF-8: neither TensorBoard nor a table can name it."""
+    """Raise UserError for an argument with bytes that are no UTF-8: neither TensorBoard nor a table can name it."""
     for argument in arguments:
         try:
             argument.encode()
@@ -75,7 +75,7 @@ def check_text(arguments: Sequence[str]) -> None:
 
 
 def _resumed(given: Config, arguments: list[str], preset: str | None) -> Config:
-    """The saved configuration with what may be changed; raises UserError if more was asked for."""
+    """Saved configuration with the given changes. Raises UserError for a change that a resume may not make."""
     assert given.resume is not None
     saved = saved_config(Path(given.resume))
     config = _parse_flags(dataclasses.replace(saved, resume=given.resume), arguments)
@@ -112,6 +112,6 @@ def _parse_flags(defaults: Config, arguments: list[str]) -> Config:
 
 
 def name_and_version() -> str:
-    """Name and version as pyproject.toml has them, the one place where they stand: "pixel-push 0.1.0"."""
+    """Name and version, read from pyproject.toml alone: "pixel-push 0.1.0"."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     return f"{project['name']} {project['version']}"

@@ -1,4 +1,4 @@
-"""Flags of goals that are images, and what is wrong with them."""
+"""Flags of latent goals (images of goals, encoded by a VAE), and their checks."""
 
 from __future__ import annotations
 
@@ -14,44 +14,43 @@ HONEST = ("honest", "pixels-only")  # layouts with images and without the object
 @dataclass(frozen=True)
 class Latent:
     goals: Literal["environment", "latent"] = "environment"
-    """What a goal is: the environment's own numbers, or an image of the goal, as the latent mean that a VAE makes of
-    it. Then rewards are distances in latent space, and of the environment's numbers the networks see nothing. For
-    Fetch tasks with an object, with --obs honest or pixels-only, --goal-noise 0 and --goal-tries 1."""
+    """Goals: the environment's own numbers, or latent, a VAE's latent mean of an image of the goal. Rewards are then
+    distances in latent space, and the networks do not see the environment's numbers of a goal. For Fetch tasks with an
+    object, with --obs honest or pixels-only, --goal-noise 0 and --goal-tries 1."""
     goal_sampling: Literal["prior", "skewed"] = "prior"
-    """Where latent goals that no episode reached come from (--prior-ratio): the VAE's prior N(0, I), as in RIG; or
-    stored images, each with a probability proportional to 1 / p(image) under the VAE, which is trained on again, as in
-    Skew-Fit. Where fewer than a tenth of the images would count, the power is raised from -1
-    towards 0 until a tenth count."""
+    """Source of imagined goals (--prior-ratio): prior, the VAE's prior N(0, I), as in RIG; or skewed, stored images
+    sampled in proportion to 1 / p(image) under the VAE, which is trained further, as in Skew-Fit. If fewer than a tenth
+    of the images would count, the power of p rises from -1 towards 0 until a tenth count."""
     prior_ratio: float = 0.5
-    """Fraction of a minibatch that gets such a goal. --her-ratio counts it in: with 0.9, as in RIG, a tenth keeps its
-    own goal, and four tenths get one from later in their episode."""
+    """Fraction of a minibatch with imagined goals (--goal-sampling), part of --her-ratio: at 0.9 of that, as in RIG, a
+    tenth keeps its own goal, and four tenths get one from later in their episode."""
     latent_reward: Literal["distance", "sparse"] = "distance"
     """Reward of a latent goal: minus the distance in latent space, or -1 until it is reached and then 0."""
     latent_threshold: float = 1.0
     """Distance in latent space below which a latent goal is reached. With the other defaults, images of two goals that
     lie 5 cm apart are 1.1 apart in the median."""
     latent_size: int = 32
-    """Latents of the VAE."""
+    """Number of the VAE's latents."""
     latent_beta: float = 1.0
-    """Weight of the VAE's KL divergence. Its unit is an image: half the squared error of an image, summed over all of
-    its pixels and channels in [0, 1], + beta times the KL in nats, summed over latents. At 1 that is the ELBO of a
-    decoder of unit variance. Per pixel it would be that many times smaller: `python -m analysis.gate` tries some."""
+    """Weight of the VAE's KL divergence. The loss is per image: half the squared error, summed over all pixels and
+    channels in [0, 1], + beta times the KL in nats, summed over latents. 1 gives the ELBO of a decoder of unit
+    variance; per pixel, beta would be that many times smaller. `python -m analysis.gate` tries some."""
     latent_crop: int = 48
-    """Pixels a side that the VAE reads, in the middle of each image of 84."""
+    """Side in pixels of the crop that the VAE reads, from the middle of each 84x84 image."""
     latent_frames: int = 8_000
-    """Images of short random and guided episodes, four of each, that the VAE is trained on before the run begins, all
-    but a fifth. Their 32,000 steps do not count among --total-steps."""
+    """Images from short random and guided episodes, four per episode, collected before the run begins: the VAE trains
+    on four fifths and is tested on the rest. Their 32,000 steps do not count among --total-steps."""
     latent_updates: int = 600
-    """Updates of the VAE on them, of 64 images each."""
+    """Updates of the VAE on these images, 64 images each."""
     latent_every: int = 4_000
-    """Environment steps after which the VAE of --goal-sampling skewed is trained on again, on stored images, and all
-    stored goals are encoded anew."""
+    """Environment steps between further trainings of the VAE on stored images, with --goal-sampling skewed. After each,
+    all stored goals are encoded again."""
     latent_updates_again: int = 300
-    """Updates of the VAE each time."""
+    """Updates of the VAE per further training."""
 
 
 def problems(config: Config) -> list[str]:
-    """Sentences on flags of latent goals, and on those that do not go with them."""
+    """Problems with flags of latent goals and with flags that conflict with them, a sentence each."""
     if config.goals != "latent":
         given = [one.name for one in fields(Latent) if getattr(config, one.name) != one.default]
         flags = ", ".join("--" + name.replace("_", "-") for name in given)

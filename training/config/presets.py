@@ -14,7 +14,7 @@ PUSH_PIXELS = replace(PUSH, preset="push-pixels", obs="honest", total_steps=48_0
                       save_every=24_000)  # fmt: skip
 
 # Without near misses: goals lie so far apart here that a goal moved between two of them is hardly ever reached. And
-# fewer guided episodes: a puck that was pushed off is out of reach, and the rest of the episode teaches little.
+# with fewer guided episodes: a puck that was pushed away is out of reach, and the rest of the episode teaches little.
 SLIDE = replace(PUSH, preset="slide", env_id="FetchSlide-v4", total_steps=1_000_000, updates_per_step=0.25,
                 goal_noise=0.0, guided_episodes=0.3, eval_every=25_000, log_every=5_000,
                 save_every=200_000)  # fmt: skip
@@ -26,12 +26,12 @@ PRESETS: dict[str, Config] = {
                      updates_per_step=1.0, eval_every=400, log_every=200),
     "slide": SLIDE,
     "pick-and-place": PICK_AND_PLACE,
-    # The encoder learns from the regression of the block's position alone, and the networks read its estimate. So the
-    # replay keeps the estimates, and seven of eight updates of the networks sample all of it without encoding an image.
+    # The regression of the block's position alone trains the encoder, and the networks read its estimate. So the replay
+    # stores the estimates, and seven of eight updates of the networks sample transitions without encoding an image.
     "push-pixels": PUSH_PIXELS,
-    # push-pixels in pick-and-place's task and steps, and so with twice as many updates of actor and critics as there.
-    # The ring keeps every image, as in push-pixels. Where goals lie highest, a block leaves the close images: these
-    # cameras look 15 cm higher.
+    # push-pixels with pick-and-place's task and number of steps: twice as many updates of actor and critics as
+    # pick-and-place. The ring keeps every image, as in push-pixels. Where goals lie highest, a block leaves the close
+    # images: these cameras look 15 cm higher.
     "pick-and-place-pixels": replace(PUSH_PIXELS, preset="pick-and-place-pixels", env_id=PICK_AND_PLACE.env_id,
                                      total_steps=PICK_AND_PLACE.total_steps, cameras=("high", "high-mirror"),
                                      buffer_size=85_000, save_every=40_000),
@@ -51,9 +51,9 @@ PRESETS: dict[str, Config] = {
                                    total_steps=80_000, buffer_size=110_000, save_every=50_000, updates_per_step=0.25,
                                    updates_per_encoding=1, routing="critic", goal_loss=0.0, goal_input="off",
                                    goal_motion=False, shift_pad=4, encoder_learning_rate=2e-4),
-    # The chapter's questions at a price that a CPU can pay: the book's eyes (its view, SpatialSoftmax, scale, target
-    # encoder and routing) on our learner (relative goals, LayerNorm critics, guided episodes, larger learning rates),
-    # with our fast convolutions, which cost half of the book's, one image in the place of four, a quarter of its batch.
+    # The chapter's questions at a price for a CPU: the book's view, SpatialSoftmax, pixel scale, target encoder and
+    # routing on our learner (relative goals, LayerNorm critics, guided episodes, larger learning rates), with our fast
+    # convolutions at half the cost of the book's, one image instead of four, a quarter of its batch.
     "chapter": replace(PUSH, preset="chapter", obs="chapter", total_steps=48_000, updates_per_step=0.25, batch_size=64,
                        encoder="fast", pooling="spatial-softmax", pixel_scale="unit", target_encoder=True,
                        encoder_learning_rate=3e-4, buffer_size=50_000, save_every=20_000),

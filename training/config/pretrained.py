@@ -1,4 +1,4 @@
-"""What a configuration asks of a pretrained network, counted and checked before anything starts."""
+"""The pretrained network of a configuration, described and checked before anything starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from training.errors import UserError
 
 
 def describe(config: Config) -> published.Description:
-    """Describe the network of a configuration that has one. Raises UserError if it cannot be read, or not be used."""
+    """Describe a configuration's pretrained network. Raises UserError if its file cannot be read, or not be used."""
     assert config.weights is not None
     try:
         found = published.describe(config.weights, config.weights_side)
@@ -20,12 +20,12 @@ def describe(config: Config) -> published.Description:
 
 
 def embedding_size(config: Config) -> int:
-    """Features that the network makes of the images of one moment, all cameras together."""
+    """Number of features of the images at one step, all cameras together."""
     return describe(config).size * len(config.cameras)
 
 
 def problems(config: Config) -> list[str]:
-    """Sentences on flags of pretrained networks, and on those that do not go with them."""
+    """Problems with flags of pretrained networks and with flags that conflict with them, a sentence each."""
     if config.encoder != "pretrained":
         given = {"--weights": config.weights, "--weights-side": config.weights_side != published.SIDE,
                  "--freeze": config.freeze}  # fmt: skip

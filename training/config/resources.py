@@ -1,8 +1,7 @@
-"""What a run takes of the machine: device, threads, workers and memory, counted before it starts.
+"""Device, threads, workers and memory of a run, determined before it starts.
 
-Where a flag leaves something open it is chosen by rule, from the cores, the device and what the networks see; never by
-timing anything: the same command makes the same run. The rules were found by measurement on two cores
-(benchmarks/README.md); what they say of more is extrapolated.
+Values left open by flags follow rules by cores, device and network inputs; nothing is ever timed: the same command
+makes the same run. The rules were measured on two cores (benchmarks/README.md) and extrapolated to more.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ MOST_THREADS = 8
 
 
 def torch_device(name: str) -> torch.device:
-    """Raises UserError if there is no such device."""
+    """Device of that name; auto is cuda if there is one. Raises UserError if the device does not exist."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -48,7 +47,7 @@ def torch_device(name: str) -> torch.device:
 
 
 def resolved(config: Config, device: torch.device, cores: int) -> Config:
-    """`config` with workers and threads filled in, for a process that may use so many cores."""
+    """Fill in workers and threads of `config`, for a process that may use so many cores."""
     threads, workers = threads_and_workers(max(1, cores), device, config.layout.pixels)
     return replace(
         config,
@@ -58,11 +57,11 @@ def resolved(config: Config, device: torch.device, cores: int) -> Config:
 
 
 def leaves_a_core(config: Config, device: torch.device) -> bool:
-    """Whether updates of actor and critics that do not touch the encoder leave a core to the environments.
+    """Whether updates of actor and critics without the encoder leave a core to the environments.
 
-    Where the encoder takes all of a CPU, the environments had better run while the learner does what gains little from
-    the last core. Decided by the configuration alone, so that the numbers of workers and cores change no bit of a run;
-    the price is a little speed where cores are idle anyway.
+    An encoder uses all cores of a CPU; updates without it gain little from the last core, so the environments run
+    meanwhile. Decided by the configuration alone, so that the numbers of workers and cores change no bit of a run; the
+    price is a little speed where cores are idle anyway.
     """
     assert config.threads is not None
     return device.type == "cpu" and config.threads > 1 and config.updates_per_encoding > 1
@@ -71,9 +70,9 @@ def leaves_a_core(config: Config, device: torch.device) -> bool:
 def threads_and_workers(cores: int, device: torch.device, pixels: bool) -> tuple[int, int]:
     """Threads of the learner, and processes that step the environments.
 
-    Convolutions on a CPU take all cores; then the environments' work is best spread as evenly. Products of 256x256 gain
-    little from a second thread, which waits for each of them in a busy loop, and so takes the core that the
-    environments want: from state, and where a GPU learns, one core is the learner's and the others are theirs.
+    On a CPU, convolutions use all cores, and the environments are best spread over all cores too. Products of 256x256
+    gain little from a second thread: between products it waits in a busy loop, on a core that the environments need. So
+    from state, or if a GPU learns, the learner has one core and the environments have the others.
     """
     if pixels and device.type == "cpu":
         return min(cores, MOST_THREADS), cores if cores > 1 else 0
@@ -81,10 +80,10 @@ def threads_and_workers(cores: int, device: torch.device, pixels: bool) -> tuple
 
 
 def available_bytes(device: torch.device) -> int:
-    """Memory that can be taken on `device` now: free GPU memory, or what the machine, its control groups and the
-    process's own limit allow.
+    """Free bytes on `device` now: free GPU memory, or what the machine, its control groups and the process's own limit
+    allow.
 
-    A GPU that has no memory of its own takes the machine's.
+    A GPU without memory of its own uses the machine's.
     """
     if device.type == "cuda" and not shares_memory(device):
         return torch.cuda.mem_get_info(device)[0]
@@ -95,7 +94,7 @@ def available_bytes(device: torch.device) -> int:
     except OSError:
         limits.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     limits += cgroup.free_bytes()
-    most, _ = resource.getrlimit(resource.RLIMIT_AS)  # `ulimit -v`, of which a process has taken much before it begins
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)  # `ulimit -v`; much is in use before the run begins
     if most != resource.RLIM_INFINITY:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limits.append(most - pages * resource.getpagesize())
@@ -103,26 +102,26 @@ def available_bytes(device: torch.device) -> int:
 
 
 def shares_memory(device: torch.device) -> bool:
-    """Whether what is taken on `device` is taken from the machine's own memory."""
+    """Whether memory on `device` is the machine's own."""
     return device.type == "cpu" or bool(torch.cuda.get_device_properties(device).is_integrated)
 
 
 def learner_bytes(width: int, depth: int, batch_size: int, updates: int) -> int:
-    """About what learning takes beside the replay: networks of `width` and `depth`, and the minibatches of a step."""
+    """Bytes that learning needs beside the replay, about: networks of `width` and `depth`, and a step's minibatches."""
     weights = 4 * 14 * ((depth - 1) * width + 64) * width  # 3 networks with gradient and Adam's 2 moments, 2 targets
     activations = 4 * 20 * depth * width * batch_size
     return weights + activations + 1024 * batch_size * updates
 
 
 def encoder_bytes(maps: Sequence[tuple[int, ...]], batch_size: int, updates: int) -> int:
-    """About what images take beside the replay: minibatches of pairs as uint8, and the maps of an encoder's layers
-    (their shapes, the images' first), which are kept for its gradient and made once more by it."""
+    """Bytes that images need beside the replay, about: minibatches of pairs as uint8, and the maps of an encoder's
+    layers (by their shapes, the images' first), kept for the backward pass and as many again made in it."""
     sizes = [math.prod(shape) for shape in maps]
     return 2 * batch_size * updates * sizes[0] + 4 * 2 * batch_size * sum(sizes)
 
 
 def times_overwritten(total_steps: int, capacity: int) -> str:
-    """How often a ring of `capacity` goes round in a run, in words."""
+    """Number of times that a run overwrites a ring of `capacity`, in words."""
     times = total_steps / capacity
     return "never" if times <= 1 else f"{times - 1:.1f} times"
 
@@ -136,8 +135,8 @@ PROCESS = 700 * 2**20  # bytes of a run with next to nothing in it: torch, envir
 
 
 def learner_need(config: Config, ranks: int = 1) -> int:
-    """Bytes that learning takes beside the replay, about; `config` is a share, of so many ranks, which all make every
-    update."""
+    """Bytes that learning needs beside the replay, about. `config` is one rank's share; each of `ranks` ranks makes
+    every update."""
     updates = math.ceil(ranks * config.num_envs * config.updates_per_step)
     goals = config.goals_per_image * config.batch_size
     need = learner_bytes(config.hidden_width, config.hidden_depth, goals, updates * config.updates_per_encoding)
@@ -150,7 +149,7 @@ def learner_need(config: Config, ranks: int = 1) -> int:
 
 
 def _maps(config: Config, channels: int) -> list[tuple[int, ...]]:
-    """Shapes of the images of an observation, and of what the layers of its encoder make of them."""
+    """Shapes of an observation's images, and of the outputs of its encoder's layers."""
     if config.encoder != "pretrained":
         return [*shapes(config.encoder, channels + 2 * config.coord_conv, envs.SIZE)]
     if config.freeze:
@@ -168,9 +167,9 @@ def observation_bytes(config: Config, vector_size: int, goal_size: int, action_s
 
 
 def run_needs(config: Config, device: torch.device) -> dict[torch.device, int]:
-    """Bytes of a whole run, about, by where it takes them: a GPU's own memory, or the machine's.
+    """Bytes of a whole run, about, by device: a GPU's own memory, or the machine's.
 
-    A replay that is left to "auto" is counted on the GPU, where it goes if it fits.
+    A replay on "auto" is counted on the GPU, where it goes if it fits.
     """
     example = envs.make_vec(config.env_id, 1, workers=0)
     space = example.single_observation_space
@@ -190,11 +189,11 @@ def run_needs(config: Config, device: torch.device) -> dict[torch.device, int]:
     return needs
 
 
-FILLED = 0.8  # of what is free, what a capacity that is advised takes: need and what is free are known about only
+FILLED = 0.8  # fraction of free memory for an advised capacity: need and free memory are estimates
 
 
 class Disk(NamedTuple):
-    """A folder for images, what one takes there, and what is free."""
+    """Folder for images, bytes per image, and free bytes."""
 
     folder: Path
     each: int  # bytes of an observation's
@@ -209,16 +208,16 @@ class Disk(NamedTuple):
 def place_replay(
     config: Config, part: Config, ranks: Ranks, device: torch.device, each: int, disk: Disk | None
 ) -> tuple[torch.device, str]:
-    """The replay's device, and in a sentence what it takes, what there is, and what would fit comfortably.
+    """Device of the replay, and a sentence on its size, the free memory, and the capacity that fits comfortably.
 
     Args:
-        config, part: the run's, and this rank's.
+        config, part: the run's configuration, and this rank's share.
         device: the learner's.
         each: bytes of an observation in memory.
-        disk: of images that are yet to get a file.
+        disk: folder of images whose file does not exist yet.
 
     Raises:
-        UserError: if it fits nowhere; with the largest capacity that would.
+        UserError: if the replay fits nowhere; names the largest capacity that fits.
     """
     on_disk, fit_on_disk = "", math.inf
     if disk is not None:
@@ -252,7 +251,7 @@ def place_replay(
 
 
 def _multiple(count: float, of: int) -> int:
-    """The greatest multiple of `of` that is not above `count`."""
+    """Greatest multiple of `of` that is not above `count`."""
     return int(count) // of * of
 
 

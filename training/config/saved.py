@@ -1,4 +1,4 @@
-"""A configuration as a run's folder keeps it, and as older versions wrote it."""
+"""Configurations saved in runs' folders, by this version or an older one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from training.config.flags import Config, Latent, Pixels
 
-# What flags and values were called before: saved configurations are read, command lines refused with the new name.
+# Former names of flags and values: read in saved configurations, refused, with the new name, on command lines.
 RENAMED = {
     "head": "pooling",
     "head_updates": "updates_per_encoding",
@@ -21,8 +21,8 @@ RENAMED_GOAL_INPUTS = {"beside": "concat", "instead": "replace"}
 LATER = ("pixel_scale", "goal_motion", "softmax_temperature", "hide", "proprio_indices", "auxiliary",
          "weights", "weights_side", "freeze")  # fmt: skip
 _OF_PIXELS = {field.name: field.default for field in dataclasses.fields(Pixels)}
-# Flags that were added after the first runs, in that order, and what runs did before there was each. A new flag goes to
-# the end; without a line here a run that lacks it is refused.
+# Flags added after the first runs, in order, each with the value that stands for earlier behaviour. Append new flags;
+# without an entry here, a saved run that lacks the flag is refused.
 ADDED: tuple[dict[str, Any], ...] = (
     {name: _OF_PIXELS[name] for name in _OF_PIXELS if name not in LATER}
     | {"replay_on_disk": False, "replay_device": "auto", "threads": None, "resume_without_replay": False,
@@ -42,7 +42,7 @@ ADDED: tuple[dict[str, Any], ...] = (
 
 
 def from_json(text: str) -> Config:
-    """Read a saved configuration. Raises ValueError if the text is none."""
+    """Read a saved configuration. Raises ValueError if the text is not one."""
     try:
         values: dict[str, Any] = json.loads(text)
         if not isinstance(values, dict):
@@ -63,7 +63,7 @@ def from_json(text: str) -> Config:
 
 
 def _before(values: dict[str, Any]) -> dict[str, Any]:
-    """What an older version did where `values` lack a flag. Raises TypeError if they lack one that it had."""
+    """Values for flags that an older version did not have. Raises TypeError if `values` lack a flag that it had."""
     lacking = {field.name for field in dataclasses.fields(Config)} - values.keys()
     before: dict[str, Any] = {}
     for added in reversed(ADDED):

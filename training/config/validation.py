@@ -1,4 +1,4 @@
-"""What could only fail later is refused before anything is written, each in a sentence with its mend."""
+"""Checks before anything is written: what could only fail later is refused, in a sentence with its remedy."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _LEFT_TO_US = {
 
 
 def problems(config: Config) -> list[str]:
-    """What is wrong with the values alone, each a sentence with its mend."""
+    """Problems with the values alone, each a sentence with its remedy."""
     if config.proprio_indices is not None:
         try:
             envs.parse_indices(config.proprio_indices)
@@ -81,7 +81,7 @@ def problems(config: Config) -> list[str]:
 
 
 def _numbers(config: Config) -> list[str]:
-    """Those outside their range."""
+    """Problems with numbers outside their range."""
     ranges = _RANGES | {
         "buffer_size": (3 * config.num_envs, 1e12),  # a transition, and the next episode's first observation
         "workers": (0, min(config.num_envs, 256)),
@@ -99,7 +99,7 @@ def _numbers(config: Config) -> list[str]:
 
 
 def _word_problems(config: Config) -> list[str]:
-    """Sentences on flags whose words have a grammar of their own."""
+    """Problems with flags that have a syntax of their own."""
     found = []
     for flag, read in (("--exploration-noise", "noise_schedule"), ("--auxiliary", "auxiliary_weights")):
         try:
@@ -123,7 +123,7 @@ def _resume_problems(config: Config) -> list[str]:
 
 
 def _pixel_problems(config: Config) -> list[str]:
-    """Sentences on pixel flags that do not go together."""
+    """Problems with pixel flags that conflict."""
     found, routing, weights = [], ROUTINGS[config.routing], config.auxiliary_weights
     if (config.proprio_indices is not None) != (config.obs == "pixels+vector+goal"):
         found.append("--proprio-indices names the numbers of --obs pixels+vector+goal: give both, or neither.")
@@ -165,7 +165,7 @@ def _pixel_problems(config: Config) -> list[str]:
 
 
 def _problems_without_pixels(config: Config) -> list[str]:
-    """Flags that only an encoder of images heeds, set where the layout has none."""
+    """Problem with flags of images that are set although the layout has no images."""
     if not config.layout.vector:
         return ["--proprioception none leaves the networks nothing but the goal: leave it out."]
     plain, names = Config(), [field.name for field in fields(Pixels)] + ["replay_on_disk"]
@@ -180,7 +180,7 @@ def _problems_without_pixels(config: Config) -> list[str]:
 
 
 def check_environment(config: Config) -> None:
-    """Raises UserError for a configuration that contradicts itself, or whose environment cannot be acted in."""
+    """Raise UserError for a configuration that contradicts itself, or whose environment cannot be used."""
     if found := problems(config):
         raise UserError(" ".join(found))
     try:
@@ -195,7 +195,7 @@ def check_environment(config: Config) -> None:
 
 
 def check_rendering(config: Config) -> None:
-    """Raises UserError if images are wanted and cannot be rendered."""
+    """Raise UserError if images are needed and cannot be rendered."""
     if config.view is None:
         return
     try:
@@ -205,7 +205,7 @@ def check_rendering(config: Config) -> None:
 
 
 def check(config: Config) -> None:
-    """Raises UserError for anything that could only fail later."""
+    """Raise UserError for anything that could only fail later."""
     check_environment(config)
     if config.view is not None and config.encoder == "pretrained":
         pretrained.describe(config)

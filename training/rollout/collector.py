@@ -20,7 +20,7 @@ from training.rollout.ending import Ending
 from training.rollout.exploration import Explorer
 from training.rollout.policy import Policy, PolicyInput, RawObservation
 
-ROLLING = 100  # episodes that the rolling success and return look back on; steps, for errors
+ROLLING = 100  # latest episodes in the means of success and return; latest steps in that of errors
 
 
 class Collector:
@@ -60,10 +60,10 @@ class Collector:
         self.to_object: Tensor | None = None
 
     def reset(self, seed: int | None = None, merge: Callable[[], None] = lambda: None) -> None:
-        """Open an episode everywhere; one that was open is dropped where it was.
+        """Open an episode in every environment; an episode still open is dropped.
 
-        `merge` is called when the normalisers have been given the first observations, before anything is estimated: an
-        estimate in units of no statistics would be far off.
+        `merge` is called after the normalisers have taken the first observations and before the first estimate: an
+        estimate without their statistics would be far off.
         """
         obs, _ = self.vec.reset(seed=seed)
         self.episode_return[:] = 0.0
@@ -125,12 +125,12 @@ class Collector:
             self._begin(env_indices.to(self.agent.device))
 
     def observe_ending(self, reward: np.ndarray, terminated: np.ndarray, success: np.ndarray) -> None:
-        """Learn from steps, as `Ending.observe` does, and tell the replay which goals that it lends end an episode."""
+        """Update `ending` with N steps, and tell the replay which relabelled goals end an episode."""
         self.ending.observe(reward, terminated, success)
         self.storage.success_reward = self.ending.success_reward
 
     def keep_images(self) -> None:
-        """Copy those that the next actions depend on, which lie in the environments' memory."""
+        """Copy the images that the next actions depend on: until then they lie in the environments' memory."""
         if self.shown is not None:
             self.shown = self.shown._replace(obs={name: part.clone() for name, part in self.shown.obs.items()})
 
@@ -145,13 +145,13 @@ class Collector:
         return torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).to(self.agent.device, torch.float32)
 
     def _state(self, obs: RawObservation) -> Tensor | None:
-        """All numbers of `obs` (N, S), float32, where the critic reads them."""
+        """Full state (N, S) float32 of `obs`, if the critic reads it; else None."""
         if self.agent.privileged is None:
             return None
         return torch.from_numpy(envs.vector_of(obs, envs.LAYOUTS["state"])).to(self.agent.device)
 
     def _stored(self, obs: RawObservation, shown: PolicyInput) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """What the storage keeps of `obs`, single images among it, and of the policy's input; and goals in float64."""
+        """Observations to store, by name, with single images; achieved and desired goals in float64."""
         device, layout = self.storage.device, self.policy.layout
         parts = {"vector": torch.from_numpy(envs.vector_of(obs, layout)).to(device)}
         if (state := self._state(obs)) is not None:
@@ -169,7 +169,7 @@ class Collector:
         return parts, achieved, desired
 
     def refresh_goals(self) -> None:
-        """Show the policy the goals of the open episodes as they are stored by now, after the goal space has moved."""
+        """Show the policy the open episodes' goals as the replay stores them now, after the goal space has changed."""
         if self.shown is not None:
             newest, device = self.storage.cursors["newest"], self.agent.device
             achieved, desired = (
@@ -187,7 +187,7 @@ class Collector:
     # ------------------------------------------------------------------ saving
 
     def state_dict(self) -> dict[str, Any]:
-        """The environments too, where they can be saved: not after one has raised, in the middle of a step."""
+        """State, with the environments' if they can be saved: not after one has raised, in mid-step."""
         return {
             "envs": self._env_states(),
             "shown": None if self.shown is None else self.shown._asdict(),

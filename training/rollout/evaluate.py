@@ -1,4 +1,4 @@
-"""How well a policy does without exploration."""
+"""Evaluation of a policy without exploration."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 import envs
 from training.rollout.policy import Blindfold, Policy
 
-FALL = 0.05  # metres
+FALL = 0.05  # metres below its first height at which an object counts as fallen
 EVAL_ENVS = 10  # environments that play an evaluation's episodes side by side
-LARGE = 0.02  # fraction of episodes that left the goal again, from which on that is said
+LARGE = 0.02  # fraction of episodes that left the goal again, worth a remark
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Evaluation:
 
 
 def staying(result: dict[str, Any]) -> str:
-    """Success at any step, of `Evaluation.to_dict()`, and where it is much more than at the last one, what that means.
+    """Success at any step of `Evaluation.to_dict()`, as text, with a remark if it is much more than at the last step.
 
-    An episode that succeeds at its last step succeeds at some step, so the difference is those that left the goal.
+    An episode that succeeds at its last step succeeds at some step: the difference is episodes that left the goal.
     """
     ever = result["ever_success_rate"]
     left = ever - result["success_rate"]
@@ -101,13 +101,13 @@ def evaluate(
 ) -> Evaluation:
     """Play `episodes`, the same ones for the same seed and number of environments.
 
-    With a `blindfold`, other images are shown than there are. `tell` is told at each step how many have been played.
+    A `blindfold` replaces the images. `tell` is called at each step with the number of episodes played.
 
-    Every environment plays the same number of them, so that short episodes do not crowd out long ones; what is over
-    the number asked for is left out.
+    Every environment plays the same number of episodes, so that short episodes do not crowd out long ones; surplus
+    episodes are left out.
     """
     per_env = math.ceil(episodes / vec.num_envs)
-    success = np.zeros((per_env + 1, vec.num_envs), bool)  # what is over the number goes into the last row
+    success = np.zeros((per_env + 1, vec.num_envs), bool)  # surplus episodes go into the last row
     ever = np.zeros_like(success)
     returns = np.zeros((per_env + 1, vec.num_envs))
     distances = np.zeros_like(returns)
@@ -122,7 +122,7 @@ def evaluate(
         shown = policy.observe(obs, frames, opens, blindfold)
         acted = policy.act(shown, deterministic=True)
         if acted.goal_estimate is not None:
-            error = (acted.goal_estimate - shown.achieved_goal).norm(dim=1)  # of the goal space's numbers
+            error = (acted.goal_estimate - shown.achieved_goal).norm(dim=1)  # in the goal space's units
             object_height = obs["achieved_goal"][:, 2] if has_object else height
             height = np.where(opens, object_height, height)
             errors.append(error.cpu().numpy()[played < per_env])
@@ -131,7 +131,7 @@ def evaluate(
         opens = terminated | truncated
         episode = np.minimum(played, per_env), env_indices
         returns[episode] += reward
-        success[episode] = envs.success_of_step(infos, opens)  # until its last step
+        success[episode] = envs.success_of_step(infos, opens)  # the last step's value stays
         ever[episode] |= success[episode]
         for row in np.flatnonzero(opens) if has_object else ():
             last = infos["final_obs"][row]
@@ -151,9 +151,9 @@ def evaluate(
 def evaluate_blindfolded(
     vec: VectorEnv, policy: Policy, episodes: int, seed: int, tell: Callable[[int], object] = int
 ) -> dict[str, float]:
-    """Success rates of an agent that is shown black images, or those of another episode; nothing if it sees none.
+    """Success rates with black images, and with those of another episode; empty if the agent sees no images.
 
-    `tell` counts from the number of episodes of the evaluation before on.
+    `tell` counts on from the `episodes` of the evaluation before.
     """
     if not policy.layout.pixels:
         return {}

@@ -1,5 +1,5 @@
-"""Exploration: uniformly random actions now and then, episodes that begin by doing something with the object, and
-noise by a schedule where that is wanted in the place of the policy's own."""
+"""Exploration: occasional uniformly random actions, episodes that begin with a scripted push or grasp, and, if wanted,
+scheduled noise instead of the policy's own."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ FEWEST, MOST, MOST_GRASPING = 3, 14, 20  # guided steps at the start of a guided
 FADE = 3  # power of the share of recent episodes that failed
 WOBBLE = 0.3  # standard deviation of the noise on a guided action
 # Metres:
-STRIDE = 0.05  # that an action of 1 asks for
-REACH = 0.03  # how near to the object the hand comes down, and the fingers close
-TOLERANCE = 0.02  # how near to a point, a line or a height counts as there
-BEHIND = 0.06  # from the object to where a push begins
-ABOVE = 0.06  # how much higher the hand goes until it may come down
-RAISE = 0.02  # how far it means to go up in a step with fingers that close
+STRIDE = 0.05  # displacement that an action of 1 asks for
+REACH = 0.03  # distance from the object within which the hand comes down, and the fingers close
+TOLERANCE = 0.02  # distance from a point, a line or a height that counts as there
+BEHIND = 0.06  # distance behind the object at which a push begins
+ABOVE = 0.06  # height above the object at which the hand approaches
+RAISE = 0.02  # rise that a step asks for while the fingers close
 
 
 class NoiseSchedule(NamedTuple):
@@ -32,7 +32,7 @@ class NoiseSchedule(NamedTuple):
 
     @staticmethod
     def parse(text: str) -> NoiseSchedule:
-        """Read linear(FIRST,LAST,STEPS). Raises ValueError, with a sentence, for what is none."""
+        """Read linear(FIRST,LAST,STEPS). Raises ValueError, with a sentence, for any other text."""
         found = re.fullmatch(r"linear\(([^,]+),([^,]+),([^,]+)\)", text)
         try:
             schedule = NoiseSchedule(*map(float, found.groups())) if found else None
@@ -55,24 +55,24 @@ class NoiseSchedule(NamedTuple):
 class Explorer:
     """Replaces some of the policy's actions.
 
-    Random actions touch the object in one episode of six; where nothing moves, hindsight has nothing to teach. A
-    guided episode opens with a few steps that do something with the object, whatever the goal is: the hand goes behind
-    it and pushes it in a random direction or, where the fingers move, comes down on it and goes up again while they
-    close, which lifts it more often than not. Then the policy goes on from there. (Andrychowicz et al. 2017 begin half
-    of the episodes with the object in the hand; Luo et al. 2022 learn the way to the object, we write it down.) The
-    share of guided episodes fades with success, for they are soon in the policy's way: it is `guided_episodes` times
-    the cube of the share of recent episodes that failed. The networks are shown nothing of this.
+    Random actions touch the object in one episode of six; where nothing moves, hindsight has nothing to teach. A guided
+    episode opens with a few scripted steps, whatever the goal: the hand goes behind the object and pushes it in a
+    random direction or, if the fingers move, comes down on the object and goes up again while they close, which lifts
+    it more often than not. Then the policy goes on. (Andrychowicz et al. 2017 begin half of the episodes with the
+    object in the hand; Luo et al. 2022 learn the way to the object, here it is scripted.) The fraction of guided
+    episodes falls with success, for they soon get in the policy's way: it is `guided_episodes` times the cube of the
+    fraction of recent episodes that failed. The networks are not shown which episodes are guided.
 
     Args:
         num_envs, action_size: N, A.
-        random_actions: probability of a uniformly random action, for each environment and step.
-        guided_episodes: share of guided episodes while all fail.
+        random_actions: probability of a uniformly random action, per environment and step.
+        guided_episodes: fraction of guided episodes while all fail.
         grasps: whether the fingers move, by the fourth action.
         device, seed: of the random numbers.
 
     Attributes:
-        noise: standard deviation of the noise on the actions that it is given, which are then the policy's means; None
-            for none. What is beyond [-1, 1] is clipped.
+        noise: standard deviation of the noise added to the given actions, which are then the policy's means; None for
+            none. The sum is clipped to [-1, 1].
     """
 
     noise: float | None = None
@@ -96,7 +96,7 @@ class Explorer:
         self.heading = torch.zeros(num_envs, 2, device=device)  # of the push, a unit vector
 
     def begin(self, env_indices: Tensor, success_rate: float) -> None:
-        """Sample for episodes that open in `env_indices` (D,) whether and how long they are guided."""
+        """Sample whether, and for how many steps, the episodes opening in `env_indices` (D,) are guided."""
         uniform = self._uniform(3, len(env_indices))
         steps = FEWEST + (uniform[0] * (self.most + 1 - FEWEST)).long()
         guided = uniform[1] < self.guided_episodes * (1 - success_rate) ** FADE
@@ -105,10 +105,10 @@ class Explorer:
         self.heading[env_indices] = torch.stack([angle.cos(), angle.sin()], dim=1)
 
     def explore(self, action: Tensor | None, to_object: Tensor | None) -> Tensor:
-        """What to do instead of `action` (N, A); None is an agent that cannot act yet.
+        """Actions (N, A) to take instead of the policy's `action` (N, A), which is None if the policy cannot act yet.
 
         Args:
-            to_object: way from the gripper to the object (N, 3) in metres; None where nothing is guided.
+            to_object: vector from the gripper to the object (N, 3) in metres; None where nothing is guided.
         """
         uniform = self._uniform(self.shape[0], self.shape[1] + 1)
         random_action = uniform[:, 1:] * 2 - 1
@@ -121,7 +121,7 @@ class Explorer:
             action = torch.where(uniform[:, :1] < self.random_actions, random_action, action)
         if to_object is None:
             return action
-        guided = random_action  # fingers that do not move are told anything
+        guided = random_action  # without moving fingers, the fourth action does nothing
         if self.grasps:
             way, guided[:, 3] = self._grasp(to_object)
         else:
@@ -133,7 +133,7 @@ class Explorer:
         return action
 
     def _push(self, to_object: Tensor) -> Tensor:
-        """Way (N, 3) of the hand: to the point behind the object, high until it is near, then through the object."""
+        """Displacement (N, 3) of the hand: to behind the object, high until near it, then through the object."""
         along = -(to_object[:, :2] * self.heading).sum(1, keepdim=True)  # of the hand as seen from the object, (N, 1)
         off_line = -to_object[:, :2] - along * self.heading
         in_line = (along[:, 0] < -TOLERANCE) & (off_line.norm(dim=1) < TOLERANCE)
@@ -146,7 +146,7 @@ class Explorer:
         return torch.where((in_line & low)[:, None], push, begin)
 
     def _grasp(self, to_object: Tensor) -> tuple[Tensor, Tensor]:
-        """Way (N, 3) and fingers (N,), -1 closes: from above onto the object, and up with it."""
+        """Displacement (N, 3) of the hand and finger action (N,), -1 closes: down onto the object, and up with it."""
         over = to_object[:, :2].norm(dim=1) < REACH
         there = to_object.norm(dim=1) < REACH
         way = to_object.clone()

@@ -21,7 +21,7 @@ HALF = 2  # pixels of the film, half the side of a point
 
 
 def keypoints(agent: Agent, frame_stack: int) -> Overlay:
-    """An overlay for `envs.record`: the images, a point of each map on each of them, and below what the colours mean.
+    """Overlay for `envs.record`: the images, each map's point drawn on all of them, and a legend of colours below.
 
     Raises UserError if the agent's encoder has no SpatialSoftmax.
     """
@@ -46,12 +46,12 @@ def keypoints(agent: Agent, frame_stack: int) -> Overlay:
 
 
 def hues(count: int) -> NDArray[np.uint8]:
-    """Colours (count, 3), by map."""
+    """Colour of each map, (count, 3)."""
     return np.array([[255 * part for part in colorsys.hsv_to_rgb(n / count, 1, 1)] for n in range(count)], np.uint8)
 
 
 def legend(colors: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
-    """What the colours mean, (2 lines, width, 3): the first map's at the left."""
+    """Legend of the colours, (2 lines, width, 3): the first map's at the left."""
     bar = colors[np.arange(width) * len(colors) // width]
     image = np.stack([np.zeros_like(bar)] * HEIGHT + [bar] * HEIGHT)
     write(image, "points of the SpatialSoftmax")

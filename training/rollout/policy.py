@@ -21,21 +21,21 @@ RawObservation = dict[str, NDArray[Any]]  # as a vector environment returns it
 
 
 class PolicyInput(NamedTuple):
-    """What N environments show, as the agent takes it, on its device."""
+    """Network inputs of N environments, on the agent's device."""
 
-    obs: dict[str, Tensor]  # by name, as `replay.batch.Observation`; images with those before them
+    obs: dict[str, Tensor]  # by name, as `replay.batch.Observation`; images are stacked
     goal: Tensor  # (N, G) float32
     achieved_goal: Tensor  # (N, G) float32, for its normaliser and for errors of estimates; the networks do not read it
 
     @property
     def vectors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Vector, goal and achieved goal: what is normalised."""
+        """Vector, goal and achieved goal: the inputs of normalisers."""
         return self.obs["vector"], self.goal, self.achieved_goal
 
 
 Blindfold = Literal["black", "another"]
 
-# Images (N, H, W, C) -> what is shown in their place: nothing, or the image of another environment's episode.
+# Images (N, H, W, C) -> images shown in their place: black ones, or those of another environment's episode.
 BLINDFOLDS: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     "black": np.zeros_like,
     "another": lambda images: np.roll(images, 1, axis=0),
@@ -45,7 +45,7 @@ BLINDFOLDS: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 class FrameStack:
     """The latest images of each environment, stacked as channels, the newest last; and the latest estimates.
 
-    Before an episode's first image stands that image, as in `Ring`.
+    At the start of an episode, its first image is repeated, as in `Ring`.
     """
 
     def __init__(self, stack: int) -> None:
@@ -54,8 +54,8 @@ class FrameStack:
         self.estimate: Tensor | None = None  # (N, G)
 
     def push(self, images: Tensor | NDArray[np.uint8], opens: NDArray[np.bool_]) -> Tensor:
-        """Take the next images (N, H, W, C), or their features (N, E), the first of their episode where `opens` (N,) is
-        true."""
+        """Add the next images (N, H, W, C), or their features (N, E), and return the stacks. `opens` (N,) is true where
+        an episode begins."""
         newest = torch.as_tensor(images)
         if self.stack > 1:
             first = torch.from_numpy(opens).view(-1, *[1] * (newest.ndim - 1))
@@ -66,7 +66,7 @@ class FrameStack:
         return newest
 
     def push_estimate(self, estimate: Tensor, opens: NDArray[np.bool_]) -> Tensor:
-        """Take the next estimates (N, G); returns those before them, in an episode's first observation themselves."""
+        """Add the next estimates (N, G); returns the previous ones, or the new ones where an episode begins."""
         first = torch.from_numpy(opens).to(estimate.device)[:, None]
         before = estimate if self.estimate is None else torch.where(first, estimate, self.estimate)
         self.estimate = estimate
@@ -78,14 +78,14 @@ class Policy:
 
     Args:
         agent: acts in [-1, 1].
-        layout: what the networks see.
-        goal_space: where goals come from.
+        layout: the networks' inputs.
+        goal_space: turns observations into goals.
         subtract_achieved: show the desired goal relative to the achieved one.
-        frame_stack: images that are shown together.
+        frame_stack: number of images that are shown together.
         action_space: of one environment; actions are scaled to its bounds.
-        estimates: estimate the achieved goal as soon as an image is shown, which actions and the replay both read.
-        motion: show the estimate before beside it.
-        frozen: makes features of each image, which the agent reads as "embedding" in its place.
+        estimates: estimate the achieved goal as soon as an image is observed, for acting and for the replay.
+        motion: show the previous estimate beside the new one.
+        frozen: makes features of each image; the agent reads these as "embedding" instead of the image.
     """
 
     def __init__(
@@ -107,13 +107,13 @@ class Policy:
         self.middle, self.half_range = high + low, high - low  # of halves: large bounds do not add up to infinity
 
     def new_frames(self) -> FrameStack:
-        """An empty stack of images, for one vector of environments."""
+        """Empty stack of images, for one vector of environments."""
         return FrameStack(self.frame_stack)
 
     def observe(
         self, obs: RawObservation, frames: FrameStack, opens: NDArray[np.bool_], blindfold: Blindfold | None = None
     ) -> PolicyInput:
-        """What the networks read of `obs`, in episodes that have just begun where `opens` (N,) is true."""
+        """Network inputs for `obs`; `opens` (N,) is true where an episode has just begun."""
         shown = self.without_images(obs)
         if not self.layout.pixels:
             return shown
@@ -126,7 +126,7 @@ class Policy:
         return pixels if self.frozen is None else self.frozen.embed(pixels.to(self.agent.device)).cpu()
 
     def without_images(self, obs: RawObservation) -> PolicyInput:
-        """The same without images: the vector and the goals."""
+        """Network inputs without images: the vector and the goals."""
         vector = torch.from_numpy(envs.vector_of(obs, self.layout))
         achieved, desired = (torch.from_numpy(goal) for goal in self.goal_space.goals(obs))
         goal = desired - achieved if self.subtract_achieved else desired  # in float64, before rounding, as in `Ring`
@@ -138,7 +138,7 @@ class Policy:
     def with_images(
         self, shown: PolicyInput, pixels: Tensor, frames: FrameStack, opens: NDArray[np.bool_]
     ) -> PolicyInput:
-        """The same with images, stacked and `encoded`, and the goals estimated from them, where they are."""
+        """Network inputs with images, stacked and `encoded`, and with goals estimated from them, if wanted."""
         name = "pixels" if self.frozen is None else "embedding"
         obs = shown.obs | {name: pixels.to(self.agent.device)}
         if self.estimates:
@@ -148,18 +148,18 @@ class Policy:
         return shown._replace(obs=obs)
 
     def act(self, shown: PolicyInput, deterministic: bool = False) -> Acted:
-        """Actions (N, A) in [-1, 1], and where the agent takes the achieved goals to be."""
+        """Actions (N, A) in [-1, 1], and the agent's estimates of the achieved goals."""
         return self.agent.act(shown.obs, shown.goal, deterministic=deterministic)
 
     def deterministic(
         self, blindfold: Blindfold | None = None
     ) -> Callable[[RawObservation, NDArray[np.bool_]], NDArray[np.floating]]:
-        """The policy without exploration, as a function of observations and of which begin an episode."""
+        """Policy without exploration, as a function of observations and of flags of those that begin an episode."""
         frames = self.new_frames()
         return lambda obs, opens: self.scale(self.act(self.observe(obs, frames, opens, blindfold), True).action)
 
     def scale(self, action: Tensor) -> NDArray[np.floating]:
-        """(N, A) in [-1, 1] -> (N, A) in the action space, of its dtype."""
+        """Scale actions (N, A) from [-1, 1] to the action space, in its dtype."""
         scaled = self.middle + self.half_range * action.cpu().numpy()  # float64
         space = self.action_space
         return scaled.clip(space.low, space.high).astype(space.dtype)  # rounding leads past a bound now and then

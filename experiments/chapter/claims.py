@@ -85,8 +85,8 @@ QUESTIONS = (
         "was flat, is wrong for 10 of 45 committed runs, and our three signs for 7 of 60 "
         "(`python -m experiments.diagnose --validate`). Of the 34 runs that were in sight when their thresholds were "
         "chosen the signs get 1 wrong, of the 26 later ones 6. These 6 are called healthy, and their evaluations end "
-        "below 50%; but they still rise, or have the hand at the goal at some step of 90% of their episodes. Weakness: our "
-        "learner.",
+        "below 50%; but they still rise, or have the hand at the goal at some step of 90% of their episodes. "
+        "Weakness: our learner.",
     ),
     Question(
         "step-4", "Step 4: the DrQ surprise",

@@ -32,7 +32,7 @@ class Task:
     Fetch: state, pixels+goal, pixels+vector+goal."""
     critic_obs: Literal["same", "state"] = "same"
     """Input of the critic: the same as the actor's, or state, all numbers, in training only (asymmetric actor-critic).
-    With state the actor's loss trains the encoder, so images need --routing actor."""
+    With state the actor's loss trains the encoder, so with images the routing has to be actor."""
     seed: int = 0
     """Seed of everything random: environments, weights, exploration, sampling."""
     total_steps: int = 42_000

@@ -7,7 +7,6 @@ last row before the end. They include no evaluation and no film. The ratio is th
 
 from __future__ import annotations
 
-import csv
 import json
 import statistics
 import subprocess
@@ -22,8 +21,10 @@ import tyro
 
 from benchmarks.alternate import ratios
 from benchmarks.provenance import HERE, provenance
-from experiments.table import named
+from experiments.run import expected
+from experiments.table import canonical, named
 from training.errors import RunFailed, UserError, guarded
+from training.logger import Row, read_rows
 
 
 @dataclass(frozen=True)
@@ -42,22 +43,34 @@ class Options:
     """Print one JSON object."""
 
 
+def flags_of(options: Options) -> list[str]:
+    """Flags of train.py for a short run without pauses: neither evaluations nor checkpoints before the end."""
+    never = str(options.steps)
+    flags = ["--total-steps", never, "--log-every", "100", "--eval-every", never, "--eval-episodes", "1",
+             "--final-episodes", "1", "--save-every", never, "--save-minutes", "1000", "--no-video"]  # fmt: skip
+    return flags if options.threads is None else [*flags, "--threads", str(options.threads)]
+
+
+def rate(rows: Sequence[Row], after: int, steps: int) -> float:
+    """Environment steps per second between the first row from step `after` on and the last row before step `steps`.
+
+    Raises RunFailed if no update lies between two such rows.
+    """
+    counted = [row for row in rows if after <= row["step"] < steps]
+    if not counted or counted[-1]["updates"] <= counted[0]["updates"]:
+        raise RunFailed(f"no update was made between steps {after} and {steps}: name other --steps and --after.")
+    return (counted[-1]["step"] - counted[0]["step"]) / (counted[-1]["seconds"] - counted[0]["seconds"])
+
+
 def rate_of(name: str, options: Options) -> float:
     """Environment steps per second of one run. Raises RunFailed if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "run")
-        own = ["--total-steps", str(options.steps), "--log-every", "100", "--eval-every", str(options.steps),
-               "--eval-episodes", "1", "--final-episodes", "1", "--no-video", "--run-dir", str(run)]  # fmt: skip
-        own += [] if options.threads is None else ["--threads", str(options.threads)]
-        command = [sys.executable, "train.py", *named(name).arguments(own)]
+        command = [sys.executable, "train.py", *named(name).arguments([*flags_of(options), "--run-dir", str(run)])]
         done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RunFailed(f"{name} ended with exit code {done.returncode}: {done.stderr.strip()}")
-        with (run / "metrics.csv").open(newline="") as file:
-            rows = [(float(row["step"]), float(row["seconds"])) for row in csv.DictReader(file)]
-    counted = [row for row in rows if options.after <= row[0] < options.steps]
-    (first, begun), (last, ended) = counted[0], counted[-1]
-    return (last - first) / (ended - begun)
+        return rate(read_rows(run), options.after, options.steps)
 
 
 def report_of(options: Options) -> dict[str, Any]:
@@ -73,17 +86,23 @@ def report_of(options: Options) -> dict[str, Any]:
 
 
 def run(options: Options) -> int:
-    if options.rounds < 1 or not 0 < options.after <= options.steps - 500 or len(set(options.names)) < 2:
+    if (
+        options.rounds < 1
+        or not 0 < options.after <= options.steps - 500
+        or len(set(map(canonical, options.names))) < 2
+    ):
         raise UserError("name two experiments; --rounds is at least 1, and --steps 500 more than --after.")
     for name in options.names:
-        named(name)  # raises UserError if there is none, before anything runs
+        expected(name, flags_of(options))  # raises UserError for what cannot be run, before anything runs
     report = report_of(options)
     if options.json:
         print(json.dumps(report, indent=2))
         return 0
     for name, rates in report["steps_per_second"].items():
         print(f"{name}: {statistics.median(rates):.1f} steps/s ({min(rates):.1f} to {max(rates):.1f})")
-    print(f"{report['ratio']:.2f}x, on {report['machine']}, {report['cores']} cores, load {report['load_before']:.1f}")
+    first, second = options.names
+    print(f"{first} / {second}: {report['ratio']:.2f}x")
+    print(f"on {report['machine']}, {report['cores']} cores, load {report['load_before']:.1f}")
     return 0
 
 

@@ -55,3 +55,16 @@ def errors(runs: Sequence[Judged], rule: str) -> tuple[int, int, int]:
     """Counts for a rule: failures called healthy, healthy runs called failing, and runs with an opinion."""
     spoken = [(run.learned, run.opinions[rule].learns) for run in runs if run.opinions[rule].learns is not None]
     return spoken.count((False, True)), spoken.count((True, False)), len(spoken)
+
+
+def table(results: Path) -> list[str]:
+    """Lines of a Markdown table: how often each rule is wrong; none without runs. Raises UserError as `judged` does."""
+    runs = judged(results)
+    lines = [
+        "| rule | runs with an opinion | failures called healthy | healthy runs called failing |",
+        "|---|---|---|---|",
+    ]
+    for rule in RULES:
+        missed, alarms, spoken = errors(runs, rule)
+        lines.append(f"| {rule} | {spoken} | {missed} | {alarms} |")
+    return lines if runs else []

@@ -1,14 +1,14 @@
 """Interrupt runs at random and compare their numbers: `python -m scripts.interruptions OUT TIMES [PRESET --flags ...]`.
 
 One run of train.py is left alone. Then TIMES others are interrupted, each at a random moment and in the next of five
-ways (kill -9, Ctrl-C, SIGTERM, a terminal that is closed, a pipe whose reader leaves), and resumed. Every column of
-metrics.csv, clocks aside, must come out as in the first run. OUT gets a CSV row per interruption; exit code 1 if a
-number differs. Without a preset: the first 800 steps of reach, one thread.
+ways (kill -9, Ctrl-C, SIGTERM, SIGHUP as of a closed terminal, a pipe whose reader leaves), and resumed. Every column
+of metrics.csv, clocks aside, must come out as in the first run. OUT gets a CSV row per interruption, with the seconds
+of work lost: the age of the checkpoint at the moment of the interruption, 0 if it was written afterwards. Exit code 1
+if a number differs. Without a preset: the first 800 steps of reach, one thread.
 """
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import os
 import random
@@ -19,30 +19,36 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from scripts.same_numbers import HERE, differences
 
 RUN = ("reach", "--total-steps", "800", "--log-every", "100", "--eval-every", "400", "--eval-episodes", "4",
        "--final-episodes", "2", "--no-video", "--threads", "1")  # fmt: skip
-WAYS = ("SIGKILL", "SIGINT", "SIGTERM", "SIGHUP", "pipe")
+# How a run is to end: by our own handler, or, while it is still being built, by the signal itself.
+ENDS = {"SIGKILL": (-9,), "SIGINT": (130, -2), "SIGTERM": (143, -15), "SIGHUP": (129, -1), "pipe": (141, -13)}
 SAVED = Path("resume", "state.pt")
+TRIES = 20  # moments, of which the first that is before the run's end is taken
+
+
+class Interrupted(NamedTuple):
+    exit_code: int
+    resumable: bool
+    seconds_lost: float
 
 
 def start(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "train.py", *arguments],
-        cwd=HERE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    """train.py, whose output is little enough to fit into the pipe unread."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "train.py", *arguments]
+    return subprocess.Popen(command, cwd=HERE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def to_the_end(*arguments: str) -> None:
     process = start(*arguments)
-    process.communicate()
+    _, said = process.communicate()
     if process.returncode:
-        sys.exit(f"train.py {' '.join(arguments)} ended with exit code {process.returncode}.")
+        sys.exit(f"train.py {' '.join(arguments)} ended with exit code {process.returncode}: {said.decode()}")
 
 
 def rows_of(run: Path) -> list[dict[str, str]]:
@@ -50,59 +56,66 @@ def rows_of(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def interrupt(run: Path, arguments: tuple[str, ...], way: str, after: float) -> tuple[int, float] | None:
-    """Start a run and interrupt it after so many seconds.
-
-    Returns:
-        its exit code, and the age in seconds of its latest checkpoint at the interruption: 0 if saved later, the time
-            since the start if there is none. None if the run ended by itself.
-    """
-    begun = time.time()
+def interrupt(run: Path, arguments: tuple[str, ...], way: str, after: float) -> Interrupted | None:
+    """Start a run and interrupt it after so many seconds. Returns None if it was over by then."""
     process = start(*arguments, "--run-dir", str(run))
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(after)
+    begun = time.time()
+    try:
+        code = process.wait(after)
+    except subprocess.TimeoutExpired:
+        pass
+    else:
+        if code:
+            sys.exit(f"a run that nobody interrupted ended with exit code {code}.")
         return None
     interrupted = time.time()
     assert process.stdout is not None
     if way == "pipe":
         process.stdout.close()
-        process.wait()
     else:
         process.send_signal(signal.Signals[way])
-        process.communicate()
-    if (run / "eval.json").exists():  # too late: it was about to end
+    code = process.wait()
+    if code == 0 and (run / "eval.json").exists():  # it had nothing left to print or to do
         return None
-    saved = (run / SAVED).stat().st_mtime if (run / SAVED).exists() else begun
-    return process.returncode, max(0.0, interrupted - saved)
+    if code not in ENDS[way]:
+        assert process.stderr is not None
+        sys.exit(f"{way} ended a run with exit code {code}: {process.stderr.read().decode()}")
+    resumable = (run / SAVED).exists()
+    saved = (run / SAVED).stat().st_mtime if resumable else begun
+    return Interrupted(code, resumable, max(0.0, interrupted - saved))
 
 
 def main(out: Path, times: int, arguments: tuple[str, ...]) -> int:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # against nohup's ignoring, which every child would inherit
-    moments, wrong = random.Random(0), 0
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and every child would inherit that
+    moments, wrong, resumed, most = random.Random(out.name), 0, 0, 0.0
     with tempfile.TemporaryDirectory() as name, out.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("way", "seconds", "exit_code", "resumed", "seconds_lost", "differences"))
         whole, begun = Path(name, "whole"), time.monotonic()
         to_the_end(*arguments, "--run-dir", str(whole))
-        length, done = time.monotonic() - begun, 0
-        while done < times:
-            run, way, after = Path(name, f"run-{done}"), WAYS[done % len(WAYS)], moments.uniform(0.5, length)
-            ended = interrupt(run, arguments, way, after)
-            if ended is None:
+        length = time.monotonic() - begun
+        for number in range(times):
+            run, way = Path(name, f"run-{number}"), tuple(ENDS)[number % len(ENDS)]
+            for _ in range(TRIES):
+                after = moments.uniform(0.5, length)
+                if (ended := interrupt(run, arguments, way, after)) is not None:
+                    break
                 shutil.rmtree(run)
-                continue
-            resumed = (run / SAVED).exists()
-            if resumed:
+            else:
+                sys.exit(f"{TRIES} runs in turn were over before {way}, or did not heed it.")
+            if ended.resumable:
                 to_the_end("--resume", str(run))
             else:  # it was still being built
                 shutil.rmtree(run, ignore_errors=True)
                 to_the_end(*arguments, "--run-dir", str(run))
             found = differences(rows_of(run), rows_of(whole))
-            wrong, done = wrong + bool(found), done + 1
-            table.writerow((way, f"{after:.1f}", ended[0], resumed, f"{ended[1]:.1f}", "; ".join(found)))
+            wrong, resumed, most = wrong + bool(found), resumed + ended.resumable, max(most, ended.seconds_lost)
+            row = (way, f"{after:.1f}", ended.exit_code, ended.resumable, f"{ended.seconds_lost:.1f}", "; ".join(found))
+            table.writerow(row)
             file.flush()
             shutil.rmtree(run)
-    print(f"{times} interruptions, {wrong} of them changed a number: {out}")
+    print(f"{times} interruptions, {resumed} of them resumed and the others, still without a checkpoint, begun anew; "
+          f"{wrong} changed a number; at most {most:.1f} s of work were lost: {out}")  # fmt: skip
     return 1 if wrong else 0
 
 

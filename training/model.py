@@ -108,9 +108,10 @@ def make_frozen(config: Config, device: torch.device) -> Backbone | None:
     """Frozen network that turns each image into features before agent and replay see it; None if there is none."""
     if config.view is None or not config.freeze:
         return None
-    backbone = _make_backbone(config).fold_norms().to(device)
-    backbone.in_bfloat16 = in_bfloat16(config, device)
-    return backbone
+    backbone = _make_backbone(config)
+    if config.accelerate != "off":
+        backbone.fold_norms().in_bfloat16 = in_bfloat16(config, device)
+    return backbone.to(device)
 
 
 def in_bfloat16(config: Config, device: torch.device) -> bool:

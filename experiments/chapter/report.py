@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from analysis import curves
 from analysis.curves import thousands
-from experiments import evidence, summary
+from experiments import evidence, summary, validation
 from experiments.chapter import shifts
 from experiments.chapter.book import BookCurve
 from experiments.chapter.claims import QUESTIONS, Question
@@ -101,6 +101,9 @@ def section(question: Question, results: Path, pictures: str) -> str:
     if question.name == "step-4" and (measured := shifts.table(results)):
         lines += ["How far a random shift moves the encoder's output (`python -m experiments.chapter shifts`):", "",
                   *measured, ""]  # fmt: skip
+    if question.name == "step-3" and (counted := validation.table(results)):
+        lines += ["How often each rule is wrong on committed runs (`python -m experiments.diagnose --validate`):", "",
+                  *counted, ""]  # fmt: skip
     if missing := [name for name in question.experiments if name not in there]:
         lines += [f"Not run yet: {', '.join(f'`{name}`' for name in missing)}.", ""]
     lines += [f"**See for yourself:** {question.change}", "", "```", *dict.fromkeys(commands), "```", ""]

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from benchmarks import pair
+from training.errors import RunFailed
 
 
 def test_both_are_run_and_compared(capsys: pytest.CaptureFixture) -> None:
@@ -17,11 +18,24 @@ def test_both_are_run_and_compared(capsys: pytest.CaptureFixture) -> None:
     assert first > 0 and second > 0 and report["ratio"] == first / second
 
 
+def test_only_what_lies_between_the_bounds_is_counted() -> None:
+    steps, seconds, updates = (0, 100, 200, 300, 400), (0.0, 90.0, 100.0, 120.0, 900.0), (0, 0, 10, 20, 30)
+    rows = [
+        {"step": float(step), "seconds": second, "updates": float(update)}
+        for step, second, update in zip(steps, seconds, updates, strict=True)
+    ]
+    assert pair.rate(rows, 150, 400) == 100 / 20
+    with pytest.raises(RunFailed, match="no update"):
+        pair.rate(rows, 0, 150)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["reach-state", "reach-state"], "name two experiments"),
         (["reach-state", "reach-auto", "--steps", "1000"], "500 more than --after"),
+        (["step-2", "cell-a"], "name two experiments"),
+        (["reach-state", "reach-auto", "--threads", "-1"], "--threads"),
         (["reach-state", "reach-nothing"], "there is no experiment reach-nothing"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import pixel_push
+from agent.accelerate import has_bfloat16
 from encoders import Backbone
 from tests.training.runs import at_step, differences, metrics, run, saved_state, stop
 from tests.training.test_pixels import SIGHT, learned
@@ -17,6 +18,7 @@ from training import checkpoint
 from training.config import cli
 from training.config.resources import observation_bytes
 from training.diagnosis import diagnose
+from training.model import make_frozen
 from training.trainer import Trainer
 
 STEPS = 100  # the ring has gone round, an episode has ended
@@ -55,6 +57,14 @@ def test_the_replay_keeps_each_images_features_in_its_place(frozen: Trainer) -> 
         torch.testing.assert_close(obs["embedding"], expected, rtol=5e-3, atol=5e-3)
         assert expected.float().std(0).mean() > 0.02
     twin.close()
+
+
+def test_a_frozen_network_is_made_faster_as_the_others_are(frozen: Trainer) -> None:
+    assert frozen.policy.frozen is not None and not frozen.policy.frozen.in_bfloat16  # with --accelerate off
+    wanted = make_frozen(cli.parse([*SIGHT, *FROZEN]), torch.device("cpu"))
+    assert wanted is not None and wanted.in_bfloat16 == has_bfloat16(torch.device("cpu"))
+    assert [sum("BatchNorm" in type(module).__name__ for module in one.modules()) > 0
+            for one in (frozen.policy.frozen, wanted)] == [True, False]  # fmt: skip
 
 
 def test_an_update_reads_features_and_no_images(frozen: Trainer) -> None:

@@ -119,9 +119,9 @@ class Compute:
     at most 8. There, in bfloat16, all but the first of several --updates-per-encoding leave one thread to the
     environments' processes, which then run at a lower priority."""
     accelerate: Literal["off", "auto", "max"] = "auto"
-    """off: plain float32. auto: if the processor has bfloat16, convolutions, flat trunk and hidden layers but the first
-    compute in it, and a CPU steps Adam by the fused kernel alone. max: auto, and on a GPU one CUDA graph of the update
-    (and of sampling, for a Fetch task with its replay on the GPU)."""
+    """off: plain float32. auto: if the processor has bfloat16, convolutions, flat trunk, a frozen network and hidden
+    layers but the first compute in it, and a CPU steps Adam by the fused kernel alone. max: auto, and on a GPU one CUDA
+    graph of the update (and of sampling, for a Fetch task with its replay on the GPU)."""
 
 
 @dataclass(frozen=True)

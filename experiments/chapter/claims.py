@@ -186,9 +186,8 @@ QUESTIONS = (
         whose="Our question",
         verdict="one seed each, beside 43, 29, 11% of three seeds of `reach-cell-a`. Below all three: without "
         "LayerNorm and Tanh 0%, with CoordConv 1%, with shifts of 8 pixels 0% (shifts of 4: 1, 9, 1%). Among the "
-        "three: four stacked images 41%, the marker of the original goal MARKER. None keeps the hand at the goal "
-        "where `reach-cell-a` does not. Weakness: one seed against a spread of 32 points, and our learner on Reach. "
-        "Rendering at 480 has not run.",
+        "three: four stacked images 41%, the marker of the original goal 17%. Weakness: one seed against a spread of "
+        "32 points, and our learner on Reach. Rendering at 480 has not run.",
     ),
     Question(
         "probes", "Probes, one at a time",
@@ -197,7 +196,7 @@ QUESTIONS = (
         ("step-2", "probe-lr", "probe-updates", "probe-k", "probe-envs", "probe-gamma", "probe-alpha", "probe-three"),
         "Each changes one setting of step 2, the last one three of them.",
         verdict="open for four of seven. One seed each, beside 92, 90, 87% of step 2: k = 8 86%, a discount of 0.98 "
-        "96%, twice the temperature ALPHA. One seed cannot tell such differences from chance.",
+        "96%, twice the temperature 88%. One seed cannot tell such differences from chance.",
     ),
     Question(
         "honest", "The same without the block's position",

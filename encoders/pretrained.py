@@ -47,13 +47,10 @@ class Backbone(nn.Module):
 
     Attributes:
         size: F, features per image.
-        in_bfloat16: compute the features of `embed` in bfloat16.
 
     Raises:
         ValueError: as `published.load` does.
     """
-
-    in_bfloat16 = False
 
     def __init__(self, file: str, side: int) -> None:
         super().__init__()
@@ -65,7 +62,8 @@ class Backbone(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, H, W, 3 K) uint8 -> (N, K F): the features of the K images, in the images' order."""
         images = pixels.unflatten(-1, (-1, 3)).movedim(-2, 1).flatten(0, 1)  # (N K, H, W, 3)
-        return self.network(preprocess(images, self.side, self.mode)).unflatten(0, (len(pixels), -1)).flatten(1)
+        prepared = preprocess(images, self.side, self.mode).to(next(self.network.parameters()).dtype)
+        return self.network(prepared).unflatten(0, (len(pixels), -1)).flatten(1)
 
     def fold_norms(self) -> Self:
         """Fold BatchNorms into the convolutions before them, and return self. Do not train the network afterwards."""
@@ -76,8 +74,7 @@ class Backbone(nn.Module):
     @torch.no_grad()
     def embed(self, pixels: Tensor) -> Tensor:
         """Features as of `forward`, without gradient and in float16, which halves the replay's memory."""
-        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.in_bfloat16):
-            return self(pixels).half()
+        return self(pixels).half()
 
     def train(self, mode: bool = True) -> Self:
         return super().train(False)

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.same_numbers import HERE, differences
+from scripts.same_numbers import HERE, differences, rows_in
 
 RUN = ("reach", "--total-steps", "800", "--log-every", "100", "--eval-every", "400", "--eval-episodes", "4",
        "--final-episodes", "2", "--no-video", "--threads", "1")  # fmt: skip
@@ -49,11 +49,6 @@ def to_the_end(*arguments: str) -> None:
     _, said = process.communicate()
     if process.returncode:
         sys.exit(f"train.py {' '.join(arguments)} ended with exit code {process.returncode}: {said.decode()}")
-
-
-def rows_of(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def interrupt(run: Path, arguments: tuple[str, ...], way: str, after: float) -> Interrupted | None:
@@ -108,7 +103,7 @@ def main(out: Path, times: int, arguments: tuple[str, ...]) -> int:
             else:  # it was still being built
                 shutil.rmtree(run, ignore_errors=True)
                 to_the_end(*arguments, "--run-dir", str(run))
-            found = differences(rows_of(run), rows_of(whole))
+            found = differences(rows_in(run), rows_in(whole))
             wrong, resumed, most = wrong + bool(found), resumed + ended.resumable, max(most, ended.seconds_lost)
             row = (way, f"{after:.1f}", ended.exit_code, ended.resumable, f"{ended.seconds_lost:.1f}", "; ".join(found))
             table.writerow(row)

@@ -22,13 +22,18 @@ FLAGS = ("--seed", "0", "--threads", "1", "--no-video", "--buffer-size", "4000",
 CLOCKS = ("seconds", "steps_per_second", "updates_per_second", "time_frac_", "share_")
 
 
+def rows_in(run: Path) -> list[dict[str, str]]:
+    """Rows of a run's metrics.csv, as text."""
+    with (run / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def rows_of(tree: Path, preset: str, run: Path) -> list[dict[str, str]]:
     """Rows of metrics.csv of a run of the code in `tree`."""
     own = ("--total-steps", str(STEPS[preset]), "--workers", str(WORKERS.get(preset, 0)), "--run-dir", str(run))
     command = [sys.executable, "train.py", preset, *own, *FLAGS]
     subprocess.run(command, cwd=tree, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    with (run / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+    return rows_in(run)
 
 
 def differences(ours: list[dict[str, str]], theirs: list[dict[str, str]]) -> list[str]:

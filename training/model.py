@@ -110,8 +110,8 @@ def make_frozen(config: Config, device: torch.device) -> Backbone | None:
         return None
     backbone = _make_backbone(config)
     if config.accelerate != "off":
-        backbone.fold_norms().in_bfloat16 = in_bfloat16(config, device)
-    return backbone.to(device)
+        backbone.fold_norms()
+    return backbone.to(device, torch.bfloat16 if in_bfloat16(config, device) else torch.float32)
 
 
 def in_bfloat16(config: Config, device: torch.device) -> bool:

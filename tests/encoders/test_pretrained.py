@@ -239,7 +239,7 @@ def test_batchnorms_are_folded_into_convolutions(
 def test_features_in_bfloat16_differ_less_than_those_of_two_images() -> None:
     backbone, pixels = Backbone("random", SIDE), coloured_images(8)
     expected = backbone.embed(pixels).float()
-    backbone.in_bfloat16 = True
+    backbone.bfloat16()
     assert 0 < (backbone.embed(pixels).float() - expected).abs().mean() < 0.2 * expected.std(0).mean()
 
 

@@ -108,7 +108,9 @@ def test_signals_stop_with_a_checkpoint() -> None:
     codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
     seldom = ("--save-every", "1000000", "--eval-every", "1000000")  # what a signal would wait for, and say so
     flags = ("reach", *TINY, "--total-steps", "1000000", *seldom, "--workers", "1", "--run-dir")
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup, which a child would inherit
     processes = {number: start("train.py", *flags, number.name) for number in codes}
+    signal.signal(signal.SIGHUP, ignored)
     deadline = time.monotonic() + 120
     for number, process in processes.items():
         while not Path(number.name, logger.CSV).exists() or len(metrics(Path(number.name))) < 3:
@@ -116,7 +118,7 @@ def test_signals_stop_with_a_checkpoint() -> None:
             time.sleep(0.02)
         process.send_signal(number)
     for number, process in processes.items():
-        out, error = process.communicate()
+        out, error = process.communicate(timeout=120)
         step = saved_state(Path(number.name))["training_state"]["step"]
         assert (process.returncode, error) == (codes[number], "")
         assert out.endswith(f"stopped at step {step}; continue with: {AGAIN} {number.name}\n")

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -169,3 +170,16 @@ def test_the_readout_is_a_linear_regression_tested_where_it_was_not_fitted() -> 
 
 def test_flags_of_latent_goals_do_nothing_by_default() -> None:
     assert Config().goals == Latent.goals == "environment" and Config().reward_range == (-1.0, 0.0)
+
+
+def test_the_goals_of_each_observation_are_computed_once(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice in a step that ends episodes of 10: the last observation, and the first of the next."""
+    assert trainer.latent is not None
+    spy = Mock(wraps=trainer.latent.goals)
+    monkeypatch.setattr(trainer.latent, "goals", spy)
+    counts: list[int] = []
+    for _ in range(10):
+        trainer.collector.begin_step(explore_only=True)
+        trainer.collector.end_step()
+        counts.append(spy.call_count - sum(counts))
+    assert sorted(counts) == [1] * 9 + [2]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import pixel_push
 from agent.accelerate import has_bfloat16
@@ -60,11 +61,13 @@ def test_the_replay_keeps_each_images_features_in_its_place(frozen: Trainer) -> 
 
 
 def test_a_frozen_network_is_made_faster_as_the_others_are(frozen: Trainer) -> None:
-    assert frozen.policy.frozen is not None and not frozen.policy.frozen.in_bfloat16  # with --accelerate off
-    wanted = make_frozen(cli.parse([*SIGHT, *FROZEN]), torch.device("cpu"))
-    assert wanted is not None and wanted.in_bfloat16 == has_bfloat16(torch.device("cpu"))
-    assert [sum("BatchNorm" in type(module).__name__ for module in one.modules()) > 0
-            for one in (frozen.policy.frozen, wanted)] == [True, False]  # fmt: skip
+    plain, wanted = frozen.policy.frozen, make_frozen(cli.parse([*SIGHT, *FROZEN]), torch.device("cpu"))
+    assert plain is not None and wanted is not None
+    dtype = torch.bfloat16 if has_bfloat16(torch.device("cpu")) else torch.float32
+    assert {part.dtype for part in wanted.parameters()} == {dtype}
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in wanted.modules())
+    assert {part.dtype for part in plain.parameters()} == {torch.float32}  # with --accelerate off
+    assert any(isinstance(module, nn.BatchNorm2d) for module in plain.modules())
 
 
 def test_an_update_reads_features_and_no_images(frozen: Trainer) -> None:

@@ -18,7 +18,7 @@ from replay.storage import Storage
 from training.checkpoint import as_arrays
 from training.rollout.ending import Ending
 from training.rollout.exploration import Explorer
-from training.rollout.policy import Policy, PolicyInput, RawObservation
+from training.rollout.policy import Goals, Policy, PolicyInput, RawObservation
 
 ROLLING = 100  # latest episodes in the means of success and return; latest steps in that of errors
 
@@ -67,11 +67,12 @@ class Collector:
         """
         obs, _ = self.vec.reset(seed=seed)
         self.episode_return[:] = 0.0
-        self.update_normalizers(*self.policy.without_images(obs).vectors, self._state(obs))
+        goals = self.policy.goals(obs)
+        self.update_normalizers(*self.policy.without_images(obs, goals).vectors, self._state(obs))
         merge()
-        self.shown = self.policy.observe(obs, self.frames, np.ones(self.vec.num_envs, bool))
+        self.shown = self.policy.observe(obs, self.frames, np.ones(self.vec.num_envs, bool), goals=goals)
         self.to_object = self._way_to_object(obs)
-        self.storage.start(*self._stored(obs, self.shown))
+        self.storage.start(*self._stored(obs, self.shown, goals))
         self._begin(torch.arange(self.vec.num_envs, device=self.agent.device))
 
     def begin_step(self, explore_only: bool) -> None:
@@ -89,16 +90,18 @@ class Collector:
         """Wait for the environments and store what they did."""
         obs, reward, terminated, truncated, infos = self.vec.step_wait()  # type: ignore[attr-defined]
         done = terminated | truncated
+        goals = next_goals = self.policy.goals(obs)
         next_obs, final = obs, None  # what each step led to: `final_obs` where an episode ended
         if done.any():
             next_obs = {name: values.copy() for name, values in obs.items()}
             for env_index in np.flatnonzero(done):
                 for name, values in next_obs.items():
                     values[env_index] = infos["final_obs"][env_index][name]
-            final = self.policy.without_images(next_obs)
+            next_goals = self.policy.goals(next_obs)
+            final = self.policy.without_images(next_obs, next_goals)
             if self.policy.estimates or self.policy.frozen is not None:
-                final = self.policy.observe(next_obs, copy.copy(self.frames), np.zeros_like(done))
-        self.shown = self.policy.observe(obs, self.frames, done)
+                final = self.policy.observe(next_obs, copy.copy(self.frames), np.zeros_like(done), goals=next_goals)
+        self.shown = self.policy.observe(obs, self.frames, done, goals=goals)
         self.to_object = self._way_to_object(obs)
         shown = final or self.shown  # of `next_obs`
         device = self.storage.device
@@ -106,12 +109,11 @@ class Collector:
             self.action.to(device),
             torch.from_numpy(reward).to(device, torch.float32),
             torch.from_numpy(terminated).to(device),
-            *self._stored(next_obs, shown),
+            *self._stored(next_obs, shown, next_goals),
         )
         self.update_normalizers(*shown.vectors, self._state(next_obs))
         if not self.ending.goes_on:
-            achieved, desired = (torch.from_numpy(goal) for goal in self.policy.goal_space.goals(next_obs))
-            goal_reward = self.policy.goal_space.reward(achieved, desired).numpy()
+            goal_reward = self.policy.goal_space.reward(*next_goals).numpy()
             self.observe_ending(goal_reward, terminated, envs.success_of_step(infos, done))
         self.episode_return += reward
         if done.any():
@@ -119,7 +121,7 @@ class Collector:
             env_indices = torch.from_numpy(np.flatnonzero(done)).to(device)
             opened = (*self.shown.vectors, self._state(obs))
             self.update_normalizers(*(None if part is None else part[env_indices.to(part.device)] for part in opened))
-            first, achieved, desired = self._stored(obs, self.shown)
+            first, achieved, desired = self._stored(obs, self.shown, goals)
             first = {name: part[env_indices] for name, part in first.items()}
             self.storage.start(first, achieved[env_indices], desired[env_indices], env_indices)
             self._begin(env_indices.to(self.agent.device))
@@ -150,7 +152,9 @@ class Collector:
             return None
         return torch.from_numpy(envs.vector_of(obs, envs.LAYOUTS["state"])).to(self.agent.device)
 
-    def _stored(self, obs: RawObservation, shown: PolicyInput) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    def _stored(
+        self, obs: RawObservation, shown: PolicyInput, goals: Goals
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Observations to store, by name, with single images; achieved and desired goals in float64."""
         device, layout = self.storage.device, self.policy.layout
         parts = {"vector": torch.from_numpy(envs.vector_of(obs, layout)).to(device)}
@@ -165,7 +169,7 @@ class Collector:
             parts["estimate"] = shown.obs["estimate"].to(device)
         if UNSEEN in self.storage.observations:
             parts[UNSEEN] = torch.from_numpy(obs["desired_goal"]).to(device)
-        achieved, desired = (torch.from_numpy(goal).to(device) for goal in self.policy.goal_space.goals(obs))
+        achieved, desired = (goal.to(device) for goal in goals)
         return parts, achieved, desired
 
     def refresh_goals(self) -> None:

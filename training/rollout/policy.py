@@ -33,6 +33,8 @@ class PolicyInput(NamedTuple):
         return self.obs["vector"], self.goal, self.achieved_goal
 
 
+Goals = tuple[Tensor, Tensor]  # achieved and desired
+
 Blindfold = Literal["black", "another"]
 
 # Images (N, H, W, C) -> images shown in their place: black ones, or those of another environment's episode.
@@ -111,10 +113,16 @@ class Policy:
         return FrameStack(self.frame_stack)
 
     def observe(
-        self, obs: RawObservation, frames: FrameStack, opens: NDArray[np.bool_], blindfold: Blindfold | None = None
+        self,
+        obs: RawObservation,
+        frames: FrameStack,
+        opens: NDArray[np.bool_],
+        blindfold: Blindfold | None = None,
+        goals: Goals | None = None,
     ) -> PolicyInput:
-        """Network inputs for `obs`; `opens` (N,) is true where an episode has just begun."""
-        shown = self.without_images(obs)
+        """Network inputs for `obs`; `opens` (N,) is true where an episode has just begun; `goals` as of
+        `without_images`."""
+        shown = self.without_images(obs, goals)
         if not self.layout.pixels:
             return shown
         images = obs[envs.PIXELS] if blindfold is None else BLINDFOLDS[blindfold](obs[envs.PIXELS])
@@ -125,10 +133,15 @@ class Policy:
         pixels = torch.from_numpy(images)
         return pixels if self.frozen is None else self.frozen.embed(pixels.to(self.agent.device)).cpu()
 
-    def without_images(self, obs: RawObservation) -> PolicyInput:
-        """Network inputs without images: the vector and the goals."""
+    def goals(self, obs: RawObservation) -> Goals:
+        """Achieved and desired goals (N, G) of `obs`, float64 on the CPU."""
+        achieved, desired = self.goal_space.goals(obs)
+        return torch.from_numpy(achieved), torch.from_numpy(desired)
+
+    def without_images(self, obs: RawObservation, goals: Goals | None = None) -> PolicyInput:
+        """Network inputs without images: the vector and the goals, `goals` if they have been computed already."""
         vector = torch.from_numpy(envs.vector_of(obs, self.layout))
-        achieved, desired = (torch.from_numpy(goal) for goal in self.goal_space.goals(obs))
+        achieved, desired = goals or self.goals(obs)
         goal = desired - achieved if self.subtract_achieved else desired  # in float64, before rounding, as in `Ring`
         device = self.agent.device
         return PolicyInput(

@@ -99,3 +99,8 @@ def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
         str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
         for path in sorted(folder.rglob("*"))
     }
+
+
+def flat(text: str) -> str:
+    """Text of the command line without line breaks and frames."""
+    return " ".join(text.replace("│", " ").replace("|", " ").split())

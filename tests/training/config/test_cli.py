@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-import torch
 
-import envs
 import train
-from goals import EnvironmentGoals
-from tests.replay.episodes import spec_of
-from tests.training.runs import run, tiny, tiny_config, tree
+from tests.training.runs import flat, run, tiny, tiny_config, tree
 from training import run_folder
-from training.config import cli, resources
+from training.config import cli
 from training.config import flags as config
-from training.config.presets import ABOUT, PRESETS
-from training.config.saved import ADDED, from_json
-from training.config.validation import check
+from training.config.presets import PRESETS
+from training.config.saved import from_json
 
 # The least that goals as images need of push-pixels.
 _CRITIC = ["push-pixels", "--routing", "critic", "--goal-loss", "0", "--goal-input", "off", "--no-goal-motion"]
@@ -84,11 +76,6 @@ REFUSED = {
     "resume into another folder": ("--resume run --run-dir new", "leave out --run-dir, or start a new run."),
     "resume without a checkpoint": ("--resume run", "run/resume/state.pt does not exist"),
 }  # fmt: skip
-
-
-def flat(text: str) -> str:
-    """Without tyro's line breaks and frames."""
-    return " ".join(text.replace("│", " ").replace("|", " ").split())
 
 
 @pytest.fixture
@@ -167,102 +154,12 @@ def test_help_lists_every_flag_with_its_value(preset: str | None, capsys: pytest
     assert f"Defaults shown are those of {preset or 'push'}." in flat(text)
 
 
-@pytest.mark.parametrize("name", ["obs", "routing", "encoder", "pooling", "goal_input", "accelerate"])
-def test_a_saved_configuration_with_a_choice_that_there_is_not_is_none(name: str) -> None:
-    saved = json.loads(PRESETS["push-pixels"].to_json())
-    assert from_json(json.dumps(saved)) == PRESETS["push-pixels"]
-    with pytest.raises(ValueError, match=f"{name} is nonsense"):
-        from_json(json.dumps(saved | {name: "nonsense"}))
-
-
-def test_a_configuration_with_old_names_is_read() -> None:
-    saved = json.loads(PRESETS["push-pixels"].to_json())
-    for name in (name for added in ADDED[4:] for name in added):  # from goal_motion on
-        del saved[name]  # there were not
-    saved |= {"head": saved.pop("pooling"), "head_updates": saved.pop("updates_per_encoding"), "goal_input": "instead"}
-    for before, now in ((True, "full"), (False, "none")):
-        read = from_json(json.dumps(saved | {"proprioception": before}))
-        assert read.proprioception == now
-        now_is: dict[str, Any] = {"proprioception": "full", "goal_motion": True, "save_minutes": 1.0}
-        assert dataclasses.replace(read, **now_is) == PRESETS["push-pixels"]
-
-
-def test_what_an_old_configuration_lacks_is_what_was_done_then_and_nothing_else_may_be_missing() -> None:
-    """The oldest configurations that are kept are of runs that had neither lent near misses nor falling rates."""
-    results = Path(__file__).parents[3] / "experiments/results"
-    oldest = from_json((results / "book-state/seed-0/config.json").read_text())
-    assert (oldest.goal_noise, oldest.learning_rate_decay, oldest.goal_motion) == (0.0, 0.0, False)
-    assert [from_json(file.read_text()).seed for file in sorted(results.glob("*/seed-*/config.json"))]
-    saved = json.loads(PRESETS["push-pixels"].to_json())
-    last = ADDED[-1]
-    for name in saved.keys() - last.keys():
-        with pytest.raises(ValueError, match=f"it lacks {name}"):
-            from_json(json.dumps({key: value for key, value in saved.items() if key != name}))
-
-
 def test_flags_replace_the_presets_values_and_nothing_else() -> None:
     parsed = cli.parse(["reach", "--gamma", "0.9", "--alpha", "auto", "--no-layer-norm", "--workers", "2"])
     expected = dataclasses.replace(PRESETS["reach"], gamma=0.9, alpha="auto", layer_norm=False, workers=2)
     assert parsed == expected != PRESETS["reach"]
     assert cli.parse([]) == PRESETS["push"]
     assert from_json(parsed.to_json()) == parsed
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_can_run(preset: str) -> None:
-    assert PRESETS[preset].preset == preset
-    check(PRESETS[preset])
-
-
-def test_learning_rates_fall_over_the_last_part_of_the_steps() -> None:
-    steps = (0, 500, 750, 875, 1000, 1500)
-    for decay, factors in ((0.5, (1, 1, 0.5, 0.25, 0, 0)), (1, (1, 0.5, 0.25, 0.125, 0, 0)), (0, (1,) * 6)):
-        config = dataclasses.replace(PRESETS["push"], total_steps=1000, learning_rate_decay=decay)
-        assert tuple(map(config.learning_rate_factor, steps)) == factors
-
-
-def test_the_presets_are_those_that_were_asked_for() -> None:
-    assert list(PRESETS) == [
-        "push", "reach", "slide", "pick-and-place", "push-pixels", "pick-and-place-pixels", "slide-pixels",
-        "push-pixels-chapter", "chapter", "reach-pixels", "book-state", "book-pixels",
-    ]  # fmt: skip
-
-
-def test_every_preset_is_described_with_its_steps(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(ABOUT) == list(PRESETS)
-    for name, about in ABOUT.items():
-        steps = PRESETS[name].total_steps
-        assert f" {steps / 1e6:g}M steps" in about or f" {steps / 1e3:g}K steps" in about, name
-    assert run("--help") == 0
-    assert "slide: Slide from state, 1M steps" in flat(capsys.readouterr().out)
-
-
-def test_book_pixels_is_the_books() -> None:
-    book = {
-        "env_id": "FetchPush-v4", "obs": "chapter", "learning_rate": 1e-4, "updates_per_step": 0.25, "num_envs": 4,
-        "batch_size": 256, "buffer_size": 500_000, "her_strategy": "future", "her_ratio": 8 / 9, "gamma": 0.95,
-        "tau": 0.005, "alpha": 0.05, "learning_starts": 1000, "hidden_width": 256, "hidden_depth": 2,
-        "encoder": "manipulation", "pooling": "spatial-softmax", "feature_norm": True, "frame_stack": 4,
-        "routing": "critic", "target_encoder": True, "shift_pad": 0, "normalize": False, "random_actions": 0.0,
-        "guided_episodes": 0.0, "clip_targets": False, "layer_norm": False, "cameras": ("default",),
-        "show_goal_marker": True, "msaa": True, "render_size": 480, "goal_loss": 0.0, "goal_input": "off",
-        "goals_per_image": 1, "updates_per_encoding": 1, "coord_conv": False, "proprioception": "full",
-        "pixel_scale": "unit", "goal_noise": 0.0, "learning_rate_decay": 0.0,
-    }  # fmt: skip
-    ours = dataclasses.asdict(PRESETS["book-pixels"])
-    assert {name: ours[name] for name in book} == book
-
-
-@pytest.mark.parametrize("preset", ["push-pixels-chapter", "chapter", "book-pixels"])
-def test_what_makes_pixels_fast_is_off_where_the_chapter_is_repeated(preset: str) -> None:
-    chosen = PRESETS[preset]
-    assert chosen.layout == envs.LAYOUTS["chapter"] and chosen.routing == "critic"
-    assert (chosen.goal_loss, chosen.goal_input, chosen.goals_per_image, chosen.updates_per_encoding) == (
-        0.0,
-        "off",
-        1,
-        1,
-    )
 
 
 @pytest.mark.parametrize(
@@ -320,55 +217,3 @@ def test_flags_that_do_not_go_together_are_refused(flags: list[str], said: str, 
     assert run(*flags) == 2
     assert said in capsys.readouterr().err
     assert not Path("runs").exists()
-
-
-def test_book_state_is_the_books() -> None:
-    book = {
-        "env_id": "FetchPush-v4", "obs": "state", "learning_rate": 3e-4, "batch_size": 256, "num_envs": 8,
-        "updates_per_step": 1 / 8, "gamma": 0.95, "tau": 0.005, "alpha": 0.05, "her_strategy": "future",
-        "her_ratio": 4 / 5, "buffer_size": 1_000_000, "learning_starts": 1000, "hidden_width": 256, "hidden_depth": 2,
-        "normalize": False, "random_actions": 0.0, "clip_targets": False, "layer_norm": False,
-        "guided_episodes": 0.0, "relative_goals": False, "goal_tries": 1, "goal_noise": 0.0,
-        "accelerate": "off", "learning_rate_decay": 0.0,
-    }  # fmt: skip
-    chosen = dataclasses.asdict(PRESETS["book-state"])
-    assert {name: chosen[name] for name in book} == book
-
-
-def test_memory_that_a_gpu_shares_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    gpu = torch.device("cuda")
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (123, 456))
-    for integrated in (False, True):
-        properties = SimpleNamespace(is_integrated=integrated)
-        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _, found=properties: found)
-        assert resources.shares_memory(gpu) == integrated
-        assert (resources.available_bytes(gpu) == 123) != integrated
-
-
-def test_the_memory_of_an_encoder_is_at_least_what_its_gradient_takes() -> None:
-    """Against what torch keeps for the backward pass, and no more than a few times as much."""
-    from encoders import PixelEncoder, shapes
-
-    kept: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    encoder = PixelEncoder("manipulation", "flat", 6, 84, 10)
-    pixels, vector = torch.zeros(8, 84, 84, 6, dtype=torch.uint8), torch.zeros(8, 10)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        encoder({"vector": vector, "pixels": pixels})
-    told = resources.encoder_bytes(shapes("manipulation", 6, 84), 8, updates=1)
-    assert sum(kept.values()) < told < 5 * sum(kept.values())
-
-
-def test_the_memory_of_the_replay_is_known_beforehand() -> None:
-    from replay import Ring
-
-    ring = Ring(
-        spec_of(80, 8, 31, 3, 4, pixels=(84, 84, 6)), goal_space=EnvironmentGoals(3, lambda achieved, _: achieved[:, 0])
-    )
-    assert resources.replay_bytes(80, 31, 3, 4, 84 * 84 * 6) == sum(
-        table.nbytes for table in ring.storage.tables.values()
-    )

@@ -1,0 +1,51 @@
+"""Memory that a run will take, known before it starts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from goals import EnvironmentGoals
+from tests.replay.episodes import spec_of
+from training.config import resources
+
+
+def test_memory_that_a_gpu_shares_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (123, 456))
+    for integrated in (False, True):
+        properties = SimpleNamespace(is_integrated=integrated)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _, found=properties: found)
+        assert resources.shares_memory(gpu) == integrated
+        assert (resources.available_bytes(gpu) == 123) != integrated
+
+
+def test_the_memory_of_an_encoder_is_at_least_what_its_gradient_takes() -> None:
+    """Against what torch keeps for the backward pass, and no more than a few times as much."""
+    from encoders import PixelEncoder, shapes
+
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    encoder = PixelEncoder("manipulation", "flat", 6, 84, 10)
+    pixels, vector = torch.zeros(8, 84, 84, 6, dtype=torch.uint8), torch.zeros(8, 10)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        encoder({"vector": vector, "pixels": pixels})
+    told = resources.encoder_bytes(shapes("manipulation", 6, 84), 8, updates=1)
+    assert sum(kept.values()) < told < 5 * sum(kept.values())
+
+
+def test_the_memory_of_the_replay_is_known_beforehand() -> None:
+    from replay import Ring
+
+    ring = Ring(
+        spec_of(80, 8, 31, 3, 4, pixels=(84, 84, 6)), goal_space=EnvironmentGoals(3, lambda achieved, _: achieved[:, 0])
+    )
+    assert resources.replay_bytes(80, 31, 3, 4, 84 * 84 * 6) == sum(
+        table.nbytes for table in ring.storage.tables.values()
+    )

@@ -3,7 +3,8 @@
 A run may be running, stopped or finished; a folder of committed results does as well. Prints success and losses in
 buckets of steps, the inflection of success, the chapter's milestones scaled to the run's budget, and the verdicts of
 two rules on the run's flat stretch. The chapter's rule: a falling critic loss is failure and a rising one is health.
-Our rule looks for three signs of failure (training/verdict.py). `--validate` counts how often each rule is wrong.
+Our rule looks for three signs of failure (training/verdict.py). `--validate` prints, in Markdown, how often each rule
+is wrong on committed runs, what `--stop-rule` would have done to them, and what each measure tells.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Arguments:
     buckets: int | None = None
     """Environment steps of a bucket; None: a tenth of the run's budget. The chapter has 200000."""
     validate: bool = False
-    """Judge all committed runs instead, and count how often each rule is wrong."""
+    """Try both rules and all measures on committed runs instead."""
     results: Path = Path("experiments/results")
     """Committed runs, for --validate."""
 
@@ -94,36 +95,16 @@ def show(run: Path, buckets: int | None, console: Console) -> None:
         mark, colour = ("to come", "") if had is None else ("reached", "green") if had >= wanted else ("missed", "red")
         said = "" if had is None else f", {had:.0%} here"
         console.print(f"  {mark} by {thousands(round(step))}: {wanted:.0%} there{said}", style=colour or None)
-    high = config.reward_range[1]
-    for name, opinion in validation.opinions_of(rows, high / (1 - config.gamma)).items():
+    for name, opinion in validation.opinions_of(rows, validation.best_return(config)).items():
         verdict = {None: "says nothing", True: "it learns", False: "it fails"}[opinion.learns]
         console.print(f"{name}: {verdict} ({opinion.why})", soft_wrap=True)
-
-
-def validate(results: Path, console: Console) -> None:
-    """Print both rules' opinions on every committed run, and how often each rule is wrong."""
-    runs = validation.judged(results)
-    words = {None: "-", True: "learns", False: "fails"}
-    table = Table("run", "seed", "flat to", "TD loss, original", *validation.RULES, "in the end")
-    for run in runs:
-        surprise = "-" if run.surprise is None else "{:.2f} {:.2f}".format(*run.surprise)
-        said = [words[opinion.learns] for opinion in run.opinions.values()]
-        table.add_row(run.name, str(run.seed), thousands(run.flat_until), surprise, *said, words[run.learned])
-    console.print(table)
-    for rule in validation.RULES:
-        healthy, failing, spoken = validation.errors(runs, rule)
-        console.print(
-            f"{rule}: wrong of {healthy + failing} of {spoken} runs ({healthy} failing ones called healthy, {failing} "
-            f"healthy ones called failing); says nothing of {len(runs) - spoken}",
-            soft_wrap=True,
-        )
 
 
 def run(given: Arguments) -> None:
     """Diagnose runs, or validate the rules. Raises UserError if no run is named, or a folder is no run's."""
     console = Console(markup=False)
     if given.validate:
-        validate(given.results, console)
+        print("\n".join(validation.table(given.results)) or f"There is no run in {given.results}.")
         return
     if not given.runs:
         raise UserError("name one run's folder or more, or say --validate.")

@@ -1,33 +1,64 @@
-"""How often the rules of `experiments.diagnose` are right: on every committed run whose rows have the measures.
+"""How often the rules of `experiments.diagnose` are right: on every committed run, at moments when success was flat.
 
-Each run is judged by its flat stretch alone, the rows before success first reaches 20%, as if success were still
-awaited. A run has learned if its last two evaluations have at least 50% in the mean. A rule that says nothing of a run
-is not counted.
+Each run is judged after a quarter, three eighths and half of its budget, by the rows up to then, if its success had not
+yet reached 20%. A run has learned if it succeeds in at least half of the episodes after training. A rule that says
+nothing of a run is not counted.
+
+The thresholds of the signs were chosen with the runs of FITTED in sight; the others came later.
 """
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
+import csv
+import json
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from experiments import evidence
 from experiments.table import EXPERIMENTS
-from training import logger, run_folder
+from training import finish, logger, run_folder
+from training.config.flags import Config
 from training.logger import Row
-from training.verdict import Opinion, chapters_rule, flat_stretch, halves, signs_rule
+from training.verdict import PATIENCE, Opinion, chapters_rule, flat_stretch, halves, hopeless, signs_rule
 
 LEARNED = 0.5
+MOMENTS = (0.25, 0.375, 0.5)  # fractions of the budget
 RULES = ("the chapter's rule", "signs")
+MEASURES = (
+    "critic_loss", "td_loss_original", "td_loss_relabelled", "explained_variance", "action_gap", "goal_gap",
+    "dormant_units", "readout_cm", "q", "entropy",
+)  # fmt: skip
+FITTED = "signs-fitted-on.csv"  # among the results: experiment, seed
+
+
+class Run(NamedTuple):
+    """A committed run whose rewards differ by 1."""
+
+    name: str
+    config: Config
+    rows: list[Row]
+    learned: bool
+    fitted: bool  # in sight when the thresholds were chosen
+
+    @property
+    def best_return(self) -> float:
+        return best_return(self.config)
 
 
 class Judged(NamedTuple):
-    name: str
-    seed: int
-    learned: bool
-    flat_until: float  # step of the last row of the flat stretch
-    surprise: tuple[float, float] | None  # TD loss of original goals, in both halves of the flat stretch
+    """A run at a moment when its success was flat."""
+
+    run: Run
+    moment: float  # fraction of the budget
+    flat: list[Row]  # rows with updates up to then
     opinions: dict[str, Opinion]  # by rule
+
+
+def best_return(config: Config) -> float:
+    """The highest discounted return that a configuration's rewards allow."""
+    return config.reward_range[1] / (1 - config.gamma)
 
 
 def opinions_of(rows: Sequence[Row], best_return: float) -> dict[str, Opinion]:
@@ -35,36 +66,120 @@ def opinions_of(rows: Sequence[Row], best_return: float) -> dict[str, Opinion]:
     return dict(zip(RULES, (chapters_rule(rows), signs_rule(rows, best_return)), strict=True))
 
 
-def judged(results: Path) -> list[Judged]:
-    """Judge all committed runs that have the measures. Raises UserError if a run's folder cannot be read."""
+def committed(results: Path) -> Iterator[Run]:
+    """Yield all committed runs whose rewards differ by 1. Raises UserError if a run's folder cannot be read."""
+    fitted: set[tuple[str, str]] = set()
+    if (results / FITTED).is_file():
+        with (results / FITTED).open(newline="") as file:
+            fitted = {(row["experiment"], row["seed"]) for row in csv.DictReader(file)}
+    for name in EXPERIMENTS:
+        for folder in evidence.seed_folders(results, name):
+            config, rows = run_folder.saved_config(folder), logger.read_rows(folder)
+            if ":" in config.env_id:  # of a package that may not be installed
+                continue
+            low, high = config.reward_range
+            if high - low == 1:
+                success = json.loads((folder / finish.EVAL).read_text())["success_rate"]
+                yield Run(name, config, rows, success >= LEARNED, (name, str(config.seed)) in fitted)
+
+
+def judged(runs: Sequence[Run]) -> list[Judged]:
+    """Judge each run at each of the MOMENTS at which its success was flat."""
     found = []
-    for folder in sorted(folder for name in EXPERIMENTS for folder in (results / name).glob("seed-*")):
-        config, rows = run_folder.saved_config(folder), logger.read_rows(folder)
-        if ":" in config.env_id:  # of a package that may not be installed
-            continue
-        low, high = config.reward_range
-        if high - low == 1 and any("td_loss_original" in row for row in rows) and (flat := flat_stretch(rows)):
-            last = statistics.fmean([row["eval_success"] for row in rows if "eval_success" in row][-2:])
-            opinions = opinions_of(flat, high / (1 - config.gamma))
-            surprise = halves(flat, "td_loss_original")
-            found.append(Judged(folder.parent.name, config.seed, last >= LEARNED, flat[-1]["step"], surprise, opinions))
+    for run in runs:
+        for moment in MOMENTS:
+            rows = [row for row in run.rows if row["step"] <= moment * run.config.total_steps]
+            flat = flat_stretch(rows)
+            if flat and flat[-1] is rows[-1]:
+                found.append(Judged(run, moment, flat, opinions_of(flat, run.best_return)))
     return found
 
 
-def errors(runs: Sequence[Judged], rule: str) -> tuple[int, int, int]:
+def errors(cases: Sequence[Judged], rule: str) -> tuple[int, int, int]:
     """Counts for a rule: failures called healthy, healthy runs called failing, and runs with an opinion."""
-    spoken = [(run.learned, run.opinions[rule].learns) for run in runs if run.opinions[rule].learns is not None]
+    spoken = [(one.run.learned, one.opinions[rule].learns) for one in cases if one.opinions[rule].learns is not None]
     return spoken.count((False, True)), spoken.count((True, False)), len(spoken)
 
 
+def stopped(run: Run) -> bool:
+    """Whether `--stop-rule` would have ended the run at an evaluation before its budget was spent."""
+    budget, rows = run.config.total_steps, run.rows
+    if sum(row["step"] >= PATIENCE * budget for row in flat_stretch(rows)) == 0:  # it had lifted by then
+        return False
+    ends = [end for end, row in enumerate(rows, 1) if "eval_success" in row and row["step"] < budget]
+    return any(hopeless(rows[:end], budget, run.best_return) for end in ends)
+
+
+def separation(cases: Sequence[Judged], measure: str) -> tuple[int, int, float]:
+    """How well a measure separates runs that learned from those that failed: counts of both, and the probability that
+    the measure rose more in one that learned than in one that failed (area under the ROC curve); NaN without either.
+
+    Its rise is the difference between the means of the second and the first half of the flat stretch.
+    """
+    rises: dict[bool, list[float]] = {True: [], False: []}
+    for one in cases:
+        if (means := halves(one.flat, measure)) is not None:
+            rises[one.run.learned].append(means[1] - means[0])
+    learned, failed = rises[True], rises[False]
+    above = sum((a > b) + 0.5 * (a == b) for a in learned for b in failed)
+    return len(learned), len(failed), above / (len(learned) * len(failed)) if learned and failed else math.nan
+
+
+# ---------------------------------------------------------------------- tables
+
+
+def counted(cases: Sequence[Judged], rule: str) -> str:
+    """A cell: how often the rule is wrong, of how many, and in which way."""
+    missed, alarms, spoken = errors(cases, rule)
+    return f"{missed + alarms} of {spoken} ({missed}, {alarms})"
+
+
 def table(results: Path) -> list[str]:
-    """Lines of a Markdown table: how often each rule is wrong; none without runs. Raises UserError as `judged` does."""
-    runs = judged(results)
+    """Markdown: how often each rule is wrong, what `--stop-rule` would have ended, and what each measure tells; nothing
+    without runs. Raises UserError as `committed` does."""
+    runs = list(committed(results))
+    cases = judged(runs)
+    if not cases:
+        return []
     lines = [
-        "| rule | runs with an opinion | failures called healthy | healthy runs called failing |",
-        "|---|---|---|---|",
+        f"| after | runs still flat | of which learned | {RULES[0]} | {RULES[1]}, runs fitted on | later runs |",
+        "|---|---|---|---|---|---|",
     ]
-    for rule in RULES:
-        missed, alarms, spoken = errors(runs, rule)
-        lines.append(f"| {rule} | {spoken} | {missed} | {alarms} |")
-    return lines if runs else []
+    for moment in MOMENTS:
+        at = [one for one in cases if one.moment == moment]
+        groups = [[one for one in at if one.run.fitted is fitted] for fitted in (True, False)]
+        cells = [f"{moment:.1%}", str(len(at)), str(sum(one.run.learned for one in at)), counted(at, RULES[0]),
+                 *(counted(group, RULES[1]) for group in groups)]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    everywhere = {rule: errors(cases, rule) for rule in RULES}
+    ended = [run for run in runs if stopped(run)]
+    lost = [f"{run.name} seed {run.config.seed}" for run in ended if run.learned]
+    return [
+        *lines, "",
+        "A cell: wrong of all with an opinion; in brackets failures called healthy, and healthy runs called failing. "
+        "At all moments together: "
+        + "; ".join(
+            f"{rule}, wrong for {missed + alarms} of {spoken}" for rule, (missed, alarms, spoken) in everywhere.items()
+        )
+        + ".",
+        "",
+        f"`--stop-rule` would have ended {len(ended) - len(lost)} of the {sum(not run.learned for run in runs)} runs "
+        f"that failed, and {len(lost)} of the {sum(run.learned for run in runs)} that learned"
+        f"{': ' * bool(lost)}{', '.join(lost)}.", "",
+        *measures(cases),
+    ]  # fmt: skip
+
+
+def measures(cases: Sequence[Judged]) -> list[str]:
+    """Markdown: how well each measure separates the two kinds of runs, at each moment."""
+    lines = [
+        "How often a measure rose more in a run that learned than in one that failed, while both were flat (50% says "
+        "nothing, 0% that it fell more); in brackets the runs that learned and failed:", "",
+        f"| measure | {' | '.join(f'after {moment:.1%}' for moment in MOMENTS)} |",
+        f"|---|{'---|' * len(MOMENTS)}",
+    ]  # fmt: skip
+    for measure in MEASURES:
+        found = [separation([one for one in cases if one.moment == moment], measure) for moment in MOMENTS]
+        cells = [f"{auc:.0%} ({learned}, {failed})" if auc == auc else "-" for learned, failed, auc in found]
+        lines.append(f"| `{measure}` | {' | '.join(cells)} |")
+    return lines

@@ -19,24 +19,70 @@ def story(success: list[float], loss: list[float]) -> list[Row]:
     ]
 
 
-def test_of_committed_runs_those_that_learned_are_told_from_those_that_failed(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs = validation.judged(Path(diagnose.__file__).parent / "results")
-    learned = {(run.name, run.seed): run.learned for run in runs}
+@pytest.fixture(scope="module")
+def runs() -> list[validation.Run]:
+    return list(validation.committed(Path(diagnose.__file__).parent / "results"))
+
+
+def test_of_committed_runs_those_that_learned_are_told_from_those_that_failed(runs: list[validation.Run]) -> None:
+    learned = {(run.name, run.config.seed): run.learned for run in runs}
     assert learned["push-unguided", 0] and learned["slide-state", 0]
+    assert learned["twin-state", 1]  # 58% of 100 episodes after training
     assert not learned["push-honest-blind", 0] and not learned["hand-reach", 0]
     assert not any(run.name == "push-dense" for run in runs)  # its rewards are other ones
-    monkeypatch.setenv("COLUMNS", "200")
-    assert diagnose.main(["--validate"]) == 0
-    assert "signs: wrong of" in capsys.readouterr().out
+
+
+def test_of_the_runs_that_the_signs_were_fitted_on_no_healthy_one_is_called_failing_or_would_have_been_ended(
+    runs: list[validation.Run],
+) -> None:
+    fitted = [run for run in runs if run.fitted]
+    missed, alarms, spoken = validation.errors(validation.judged(fitted), "signs")
+    assert (alarms, missed) == (0, 8) and spoken == 108
+    assert not any(validation.stopped(run) for run in fitted if run.learned)
+    assert sum(validation.stopped(run) for run in fitted if not run.learned) >= 25
+
+
+def test_a_run_is_judged_by_what_was_known_while_it_was_flat(runs: list[validation.Run]) -> None:
+    """Rows after the moment are not seen; a run that has lifted by then is not judged."""
+    (run,) = (run for run in runs if run.name == "reach-cell-c" and run.config.seed == 1)
+    for one in validation.judged([run]):
+        assert one.flat[-1]["step"] <= one.moment * 16_000
+    assert [one.moment for one in validation.judged([run])] == [0.25, 0.375, 0.5]
+    lifted = [row | ({"eval_success": 0.9} if row["step"] >= 5000 else {}) for row in run.rows]
+    assert [one.moment for one in validation.judged([run._replace(rows=lifted)])] == [0.25]
+
+
+def made_up(learned: bool, said: bool | None, rows: list[Row] | None = None) -> validation.Judged:
+    config = EXPERIMENTS["push-state"].config([])
+    run = validation.Run("", config, [], learned, True)
+    return validation.Judged(run, 0.5, rows or [], {"rule": Opinion(said, "")})
 
 
 def test_errors_are_counted_by_kind() -> None:
-    says = {True: Opinion(True, ""), False: Opinion(False, ""), None: Opinion(None, "")}
     pairs = [(True, True), (True, False), (False, True), (False, True), (False, False), (True, None)]
-    runs = [validation.Judged("", 0, learned, 0.0, None, {"rule": says[said]}) for learned, said in pairs]
-    assert validation.errors(runs, "rule") == (2, 1, 5)
+    assert validation.errors([made_up(*pair) for pair in pairs], "rule") == (2, 1, 5)
+
+
+def test_a_measure_that_rises_only_in_runs_that_learned_separates_them() -> None:
+    def rising(by: float) -> list[Row]:
+        return [row | {"q": by * row["step"]} for row in story([0.0] * 8, [1.0] * 8)]
+
+    cases = [made_up(True, None, rising(2)), made_up(True, None, rising(3)), made_up(False, None, rising(-1))]
+    assert validation.separation(cases, "q") == (2, 1, 1.0)
+    assert validation.separation([*cases, made_up(False, None, rising(2))], "q") == (2, 2, 3.5 / 4)
+    assert validation.separation(cases, "critic_loss") == (2, 1, 0.5)
+    assert validation.separation(cases, "entropy")[:2] == (0, 0)
+
+
+def test_the_validation_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    results = Path(diagnose.__file__).parent / "results"
+    for name in ("reach-cell-a", "reach-cell-c", validation.FITTED):
+        (tmp_path / name).symlink_to(results / name)
+    assert diagnose.main(["--validate", "--results", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "| 50.0% |" in said and "`--stop-rule` would have ended" in said and "| `td_loss_original` |" in said
+    assert diagnose.main(["--validate", "--results", str(tmp_path / "none")]) == 0
+    assert "There is no run in" in capsys.readouterr().out
 
 
 def test_rows_fall_into_the_bucket_that_they_end_in() -> None:

@@ -16,9 +16,9 @@ class Features(NamedTuple):
     """Network inputs for P observations, without goals. Networks that share an encoder share the tensor."""
 
     encoded: Tensor | None  # (P, F), encoder output with gradient, for auxiliary losses; None: encoder not trained
-    critic: Tensor  # (P, I)
+    critic: Tensor  # (P, I); of a critic that reads the full state (P, S + G), as `Privileged` makes it
     actor: Tensor  # (P, I)
-    next_critic: Tensor  # (P, I), for the target critic, from the target encoder if there is one
+    next_critic: Tensor  # as critic, for the target critic, from the target encoder if there is one
     next_actor: Tensor  # (P, I)
 
     def detach(self) -> Features:

@@ -101,8 +101,11 @@ def scale_learning_rates(optimizers: Optimizers, factor: float) -> None:
 
 
 def minimize(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
-    """Call zero_grad, backward and step. Gradients are kept, so that their norms can be logged. Parameters that the
-    loss does not reach have no gradient: Adam skips them, and old momentum does not move them."""
+    """Call zero_grad, backward and step. Parameters that the loss does not reach have no gradient: Adam skips them, and
+    old momentum does not move them.
+
+    Gradients are kept, so that their norms can be logged. If the actor's loss steps the critic's optimizer too, as with
+    the routing "both", it clears the critic's own gradients: such runs have no critic_grad_norm."""
     for optimizer in optimizers:
         optimizer.zero_grad()
     loss.backward()

@@ -7,6 +7,7 @@ time is the fastest of a few passes; other load on the machine makes it longer.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,7 +65,11 @@ def milliseconds(forward: Callable[[], Tensor]) -> float:
     return 1000 * min(times)
 
 
-def main(arguments: Arguments) -> None:
+def main(arguments: Arguments) -> int:
+    """Print the table; returns the exit code, 2 if there is nothing to encode."""
+    if arguments.images < 1 or arguments.cameras < 1:
+        print("encoders: --images and --cameras must be at least 1.", file=sys.stderr)
+        return 2
     torch.set_num_threads(1)
     channels = 3 * arguments.cameras
     table = Table("family", "maps", "features", "parameters", "multiply-adds", "ms an image")
@@ -83,7 +88,8 @@ def main(arguments: Arguments) -> None:
             f"{milliseconds(lambda module=module: module(obs)) / len(pixels):.2f}",  # type: ignore[misc]
         )
     Console().print(table)
+    return 0
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, prog="python -m encoders", description=__doc__))
+    sys.exit(main(tyro.cli(Arguments, prog="python -m encoders", description=__doc__)))

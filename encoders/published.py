@@ -33,6 +33,7 @@ class Description(NamedTuple):
     size: int  # F, features per image
     any_side: bool  # whether the network takes images of other sides than 224
     maps: tuple[tuple[int, ...], ...]  # shapes of its layers' outputs for one image, for counting memory
+    parameters: int  # numbers in its weights, likewise
 
 
 def load(file: str) -> Network:
@@ -43,7 +44,11 @@ def load(file: str) -> Network:
     """
     if file == RANDOM:
         return _random().eval()
-    network, weights = _network(file, _content(file))
+    content = _content(file)
+    try:
+        network, weights = _network(content)
+    except (AttributeError, IndexError, TypeError, ValueError):  # names of a format, but other things behind them
+        raise ValueError(f"{file} is none of R3M, VIP, VC-1, and torchvision's ResNet and MobileNetV2") from None
     try:
         network.load_state_dict(weights, strict=True)
     except RuntimeError as error:
@@ -61,7 +66,7 @@ def describe(file: str, side: int) -> Description:
         if not list(module.children()):
             module.register_forward_hook(lambda _module, _inputs, output: maps.append(tuple(output.shape[1:])))
     network.to("meta")(torch.empty(1, 3, *[side if any_side else SIDE] * 2, device="meta"))
-    return Description(network.size, any_side, tuple(maps))
+    return Description(network.size, any_side, tuple(maps), sum(one.numel() for one in network.parameters()))
 
 
 def _content(file: str) -> Mapping[str, Any]:
@@ -77,8 +82,9 @@ def _content(file: str) -> Mapping[str, Any]:
     return content
 
 
-def _network(file: str, content: Mapping[str, Any]) -> tuple[Network, Weights]:
-    """Untrained network of the file's kind, and the weights to load into the network. Raises ValueError."""
+def _network(content: Mapping[str, Any]) -> tuple[Network, Weights]:
+    """Untrained network of the content's format, and the weights to load into the network. Raises ValueError if it has
+    none; AttributeError, IndexError or TypeError if only its names are of a format."""
     for format_name in ("r3m", "vip"):
         if format_name in content:
             weights = _without(content[format_name], "module.lang_enc", "module.lang_rew")
@@ -93,7 +99,7 @@ def _network(file: str, content: Mapping[str, Any]) -> tuple[Network, Weights]:
         return _resnet(weights), weights
     if "features.0.0.weight" in content:
         return MobileNetV2(), _first_names(_without(content, "classifier."))
-    raise ValueError(f"{file} is none of R3M, VIP, VC-1, and torchvision's ResNet and MobileNetV2")
+    raise ValueError("no known format")
 
 
 def _without(weights: Mapping[str, Tensor], *prefixes: str) -> Weights:

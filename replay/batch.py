@@ -14,7 +14,7 @@ Observation = dict[str, Tensor]
 "embedding" (P, E) float16, a frozen network's features of the images. Optional: "estimate" (P, G) float32, the achieved
 goal as estimated from the images, used instead of them; "estimate_before" (P, G) float32, the previous observation's
 estimate (at an episode's first observation, its own); "index" (P,) int64, the observation's number in the replay, never
-given to another observation."""
+given to another observation; "state" (P, S) float32, the full state, for a critic that reads it."""
 
 
 class Future(NamedTuple):
@@ -33,7 +33,7 @@ class Batch:
     transitions and B = M P goals, goal b belongs to transition b mod P. From state, P = B.
     """
 
-    obs: Observation  # the parts that the observation layout selects
+    obs: Observation  # the parts that the networks read
     next_obs: Observation  # k steps later: `Ring`'s n_step, or fewer at an episode's end
     action: Tensor  # (B, A) float32, in [-1, 1]
     reward: Tensor  # (B,)   float32, for `goal`; discounted sum over k steps

@@ -39,6 +39,10 @@ class Prefetcher:
             yield parts
             self._next = self._send()
 
+    def forget(self) -> None:
+        """Drop the minibatch sampled ahead, because the stored goals have changed."""
+        self._next = None
+
     def _send(self) -> list[Batch]:
         with torch.cuda.stream(self._copies):  # None: no effect
             return [part.to(self._device) for part in self._sample()]

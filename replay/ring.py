@@ -143,14 +143,18 @@ class Ring:
         self, env_index: Tensor, time: Tensor, new_goal: Tensor, relabelled: Tensor, names: Collection[str]
     ) -> Batch:
         """Gather transitions, `env_index` (P,) at `time` (P,), with `new_goal` (B, G) where `relabelled` (B,)."""
-        here, following = self.storage.row(time, env_index), self.storage.row(time + 1, env_index)
-        achieved, next_achieved = (self.storage.gather("achieved_goal", rows) for rows in (here, following))
+        here, one_later = self.storage.row(time, env_index), self.storage.row(time + 1, env_index)
+        achieved, next_achieved = (self.storage.gather("achieved_goal", rows) for rows in (here, one_later))
         tiles = len(new_goal) // len(here)
         each = here.repeat(tiles)  # (B,)
-        reward, terminated = self.storage.gather("reward", each), self.storage.gather("terminated", each)
-        # A transition that terminates without success, in a crash say, terminates for any goal, and its reward may
-        # contain a penalty unknown to compute_reward: it keeps its goal.
-        relabelled = relabelled & ((terminated == 0) | (reward >= self.storage.success_reward))
+        reward = self.storage.gather("reward", each)
+        steps = (self._episode_end(env_index, time) - time).clamp(max=self.n_step)  # (P,), at least 1
+        last, following = self.storage.row(time + steps - 1, env_index), self.storage.row(time + steps, env_index)
+        terminated = self.storage.gather("terminated", last)  # (P,)
+        # If one of the steps terminates without success, in a crash say, that ends the episode for any goal, and its
+        # reward may contain a penalty unknown to compute_reward: the transition keeps its goal.
+        crashed = (terminated > 0) & (self.storage.gather("reward", last) < self.storage.success_reward)
+        relabelled = relabelled & ~crashed.repeat(tiles)
         goal, reward = relabel(
             self.goal_space.reward,
             relabelled=relabelled,
@@ -160,18 +164,12 @@ class Ring:
             reward=reward,
         )
         ended = relabelled & (reward >= self.storage.success_reward)  # (B,)
-        steps = (self._episode_end(env_index, time) - time).clamp(max=self.n_step)  # (P,), at least 1
         for step in range(1, self.n_step):
             later = self._reward_after(step, env_index, time, goal, relabelled)
             goes_on = (step < steps).repeat(tiles) & ~ended
             reward = reward + self.gamma**step * torch.where(goes_on, later, 0)
             ended = ended | (goes_on & relabelled & (later >= self.storage.success_reward))
-        last, following = self.storage.row(time + steps - 1, env_index), self.storage.row(time + steps, env_index)
-        terminated = self.storage.gather("terminated", last)  # (P,)
-        crashed = terminated * (self.storage.gather("reward", last) < self.storage.success_reward)  # for any goal
-        ends = torch.where(
-            relabelled, (ended | (crashed > 0).repeat(tiles)).to(torch.float32), terminated.repeat(tiles)
-        )
+        ends = torch.where(relabelled, ended.to(torch.float32), terminated.repeat(tiles))
         next_goal, next_achieved = goal, self.storage.gather("achieved_goal", following)
         if self.subtract_achieved:  # in float64, before rounding
             goal, next_goal = goal - achieved.repeat(tiles, 1), goal - next_achieved.repeat(tiles, 1)

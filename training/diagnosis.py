@@ -53,17 +53,18 @@ def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
         updates: samples the minibatches.
         seed: of the random numbers.
     """
-    shift = updates.learner.shift
+    shift, hindsight = updates.learner.shift, updates.ring.strategy != "none" and updates.ring.her_ratio > 0
     with _own_numbers([sac.agent.generator, shift.generator], seed):
         seeds = dict(zip(KINDS, independent_seeds(seed, len(KINDS)), strict=True))
-        batches = {kind: shift(sample(updates, ratio, seeds[kind])) for kind, ratio in KINDS.items()}
+        fractions = {kind: ratio if hindsight else 0.0 for kind, ratio in KINDS.items()}
+        batches = {kind: shift(sample(updates, ratio, seeds[kind])) for kind, ratio in fractions.items()}
         features = {kind: encode(sac.agent, batch) for kind, batch in batches.items()}
         row: Row = {}
         errors, targets = [], []
         for kind, batch in batches.items():
             target = sac.target(batch, features[kind])
             error = torch.stack(q_of(sac.agent, features[kind], batch.goal, batch.action)) - target  # (2, B)
-            if kind == "original" or updates.ring.strategy != "none":
+            if kind == "original" or hindsight:
                 row[f"td_loss_{kind}"] = error.square().mean().item()
             errors.append(error)
             targets.append(target)

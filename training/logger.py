@@ -90,8 +90,7 @@ class Logger:
         temporary.write_text(text.getvalue())
         os.replace(temporary, self.path)
         self.file = open(self.path, "a", newline="")  # noqa: SIM115 - open until close()
-        purge = resume_step + 1 if resume_step else None
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=resume_step + 1)
         self._describe({"run": folder.resolve().name} | hyperparameters)
 
     def _describe(self, flags: dict[str, Any]) -> None:

@@ -202,6 +202,8 @@ class Trainer:
             self.tell("training the VAE on stored images ...")
             self.latent.learn_again(self.ring, self.config.latent_updates_again)
             self.collector.refresh_goals()
+            if not isinstance(self.updates, Updates) and self.updates.prefetcher is not None:
+                self.updates.prefetcher.forget()
         if (schedule := self.config.noise_schedule) is not None:
             self.collector.explorer.noise = schedule.at(step)
 

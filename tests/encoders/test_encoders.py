@@ -81,7 +81,8 @@ def test_the_command_counts_as_one_does_by_hand(capsys: pytest.CaptureFixture[st
     biases, layer_norm = 32 + 64 + 64 + 50, 2 * 50
     weights = 32 * 8 * 8 * 3 + 64 * 4 * 4 * 32 + 64 * 3 * 3 * 64 + 64 * 7 * 7 * 50
     assert prices.parameters(nature) == weights + biases + layer_norm
-    prices.main(prices.Arguments(images=1))
+    assert prices.main(prices.Arguments(images=0)) == prices.main(prices.Arguments(cameras=0)) == 2
+    assert prices.main(prices.Arguments(images=1)) == 0
     said = capsys.readouterr().out
     assert all(family[:6] in said for family in FAMILIES)
 

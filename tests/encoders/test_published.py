@@ -145,6 +145,8 @@ def test_each_format_is_read_whole(format_name: str, tmp_path: Path) -> None:
         (lambda content: content["r3m"].update({"module.head.bias": torch.zeros(1)}), "no whole ResNet .*Unexpected"),
         (lambda content: content.update({"r3m": {}}), "no whole ResNet"),
         (lambda content: content.pop("r3m"), "none of R3M, VIP, VC-1"),
+        (lambda content: content.update({"r3m": [torch.zeros(1)]}), "none of R3M, VIP, VC-1"),
+        (lambda content: content["r3m"].update({"fc.weight": torch.tensor(0.0)}), "none of R3M, VIP, VC-1"),
         (lambda content: content.update({"code": Path}), "not a file of weights alone"),
     ],
 )

@@ -126,6 +126,15 @@ def test_bad_environments_are_refused(env_id: str, words: str) -> None:
     assert "\n" not in message and message.endswith(".") and ": " in message
 
 
+def test_a_module_that_fails_when_it_is_imported_is_named_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unfinished.py").write_text("here = undefined_name\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"fails when it is imported \(NameError: name 'undefined_name'"):
+        envs.check_goal_env("unfinished:Reach-v0")
+
+
 @pytest.mark.parametrize("env_id", ["Endless-v0", "FetchReach-v4", "PointMaze_UMaze-v3"])
 def test_a_limit_of_steps_that_is_given_ends_episodes(env_id: str) -> None:
     """Where the environment has none of its own, and in the place of its own."""

@@ -122,15 +122,18 @@ def test_a_terminated_step_among_several_does_not_bootstrap() -> None:
     assert not batch.discount.any() and set(batch.next_obs["vector"][:, 0].tolist()) == {4.0}
 
 
-def test_a_lent_goal_ends_the_sum_where_it_is_reached_and_a_crash_ends_it_for_any_goal() -> None:
-    """Where success ends episodes. One episode goes 0, 1, ..., 6 and crashes at 6, with a reward of -5."""
+@pytest.mark.parametrize("success_reward", [0.0, float("inf")])
+def test_a_lent_goal_ends_the_sum_where_it_is_reached_and_a_sum_with_a_crash_keeps_its_goal(
+    success_reward: float,
+) -> None:
+    """One episode goes 0, 1, ..., 6 and crashes at 6, with a reward of -5. Success ends episodes, or has yet to."""
     ring = Ring(
         spec_of(20, 1, 1, 1, 1),
         goal_space=EnvironmentGoals(1, lambda achieved, wanted: -(achieved != wanted).any(1).float()),
         strategy="episode", her_ratio=1.0, n_step=3, gamma=GAMMA,
     )  # fmt: skip
     positions(ring, [[*range(7)]], desired=[9])
-    ring.storage.success_reward = 0.0
+    ring.storage.success_reward = success_reward
     crash = ring.storage.row(torch.tensor([5]), torch.tensor([0]))
     ring.storage.tables["terminated"][crash], ring.storage.tables["reward"][crash] = 1.0, -5.0
     batch, kinds = ring.sample(500), set()
@@ -138,13 +141,13 @@ def test_a_lent_goal_ends_the_sum_where_it_is_reached_and_a_crash_ends_it_for_an
         at, goal = int(batch.obs["vector"][row]), int(batch.goal[row])
         expected, discount = 0.0, 1.0
         for now in range(at, min(at + 3, 6)):
-            lent = at != 5  # the crash itself keeps its goal and its penalty
-            expected += discount * ((0.0 if now + 1 == goal else -1.0) if lent else -5.0)
-            reached, crashed = lent and now + 1 == goal, now == 5
+            crashed = now == 5
+            expected += discount * (-5.0 if crashed else 0.0 if now + 1 == goal else -1.0)
+            reached = now + 1 == goal and success_reward == 0
             discount = 0.0 if reached or crashed else discount * GAMMA
             kinds.add((reached, crashed))
             if reached or crashed:
                 break
-        assert (goal == 9) == (at == 5)
+        assert (goal == 9) == (at >= 3)  # what crashes within three steps keeps its goal and its penalty
         assert batch.reward[row].item() == expected and batch.discount[row].item() == discount
-    assert kinds == {(False, False), (True, False), (False, True), (True, True)}
+    assert kinds == {(False, False), (False, True)} | ({(True, False)} if success_reward == 0 else set())

@@ -41,6 +41,16 @@ def test_it_hands_out_what_was_drawn_in_order_whatever_is_asked_for_at_once(devi
     assert len(right) == 6 * PARTS and all(right)
 
 
+def test_what_was_sampled_ahead_can_be_dropped() -> None:
+    drawn = itertools.count()
+    ahead = Prefetcher(lambda: [numbered(next(drawn))], torch.device("cpu"))
+    for _ in ahead.take(1):
+        pass
+    ahead.forget()
+    ((batch,),) = ahead.take(1)
+    assert batch.reward[0] == 2
+
+
 def test_the_next_is_drawn_once_the_one_before_has_been_used() -> None:
     events: list[str] = []
 

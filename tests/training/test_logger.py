@@ -53,6 +53,12 @@ def test_what_lies_past_the_step_of_a_resume_is_cut_from_both_records(tmp_path: 
     assert scalars(tmp_path, "value/q") == expected
 
 
+def test_so_are_all_rows_of_a_run_that_is_resumed_from_its_start(tmp_path: Path) -> None:
+    logged(tmp_path, 0, *({"step": step, "q": 1.0} for step in (400, 800)))
+    logged(tmp_path, 0, {"step": 400, "q": 7.0})
+    assert scalars(tmp_path, "value/q") == [(400, 7.0)] and len(read_rows(tmp_path)) == 1
+
+
 def test_tensorboard_has_every_column_in_one_group_and_the_runs_name_and_flags_as_hyperparameters(
     tmp_path: Path,
 ) -> None:

@@ -106,9 +106,11 @@ def shares_memory(device: torch.device) -> bool:
     return device.type == "cpu" or bool(torch.cuda.get_device_properties(device).is_integrated)
 
 
-def learner_bytes(width: int, depth: int, batch_size: int, updates: int) -> int:
-    """Bytes that learning needs beside the replay, about: networks of `width` and `depth`, and a step's minibatches."""
-    weights = 4 * 14 * ((depth - 1) * width + 64) * width  # 3 networks with gradient and Adam's 2 moments, 2 targets
+def learner_bytes(width: int, depth: int, batch_size: int, updates: int, features: int = 64) -> int:
+    """Bytes that learning needs beside the replay, about: networks of `width` and `depth` on so many `features`, and a
+    step's minibatches."""
+    # 3 networks with gradient and Adam's 2 moments, 2 targets
+    weights = 4 * 14 * ((depth - 1) * width + features) * width
     activations = 4 * 20 * depth * width * batch_size
     return weights + activations + 1024 * batch_size * updates
 
@@ -131,6 +133,7 @@ def replay_bytes(capacity: int, vector_size: int, goal_size: int, action_size: i
     return capacity * (4 * (vector_size + action_size + 2) + 8 * (2 * goal_size + 3) + pixels)
 
 
+TRAINED = 16  # bytes of a weight in float32 with its gradient and Adam's moments
 PROCESS = 700 * 2**20  # bytes of a run with next to nothing in it: torch, environments, a worker
 
 
@@ -139,12 +142,19 @@ def learner_need(config: Config, ranks: int = 1) -> int:
     every update."""
     updates = math.ceil(ranks * config.num_envs * config.updates_per_step)
     goals = config.goals_per_image * config.batch_size
-    need = learner_bytes(config.hidden_width, config.hidden_depth, goals, updates * config.updates_per_encoding)
-    if config.view is not None:
-        maps = _maps(config, config.view.shape[-1] * config.frame_stack)
-        passes = ROUTINGS[config.gradients].encoders
-        passes += sum(max(1, AUXILIARIES[name].horizon) for name in config.auxiliary_weights)
-        need += passes * encoder_bytes(maps, config.batch_size, updates)
+    updates_each = updates * config.updates_per_encoding
+    if config.view is None:
+        return learner_bytes(config.hidden_width, config.hidden_depth, goals, updates_each)
+    maps = _maps(config, config.view.shape[-1] * config.frame_stack)
+    features = math.prod(maps[-1]) if config.pooling == "simnorm" else 64
+    need = learner_bytes(config.hidden_width, config.hidden_depth, goals, updates_each, features)
+    if "curl" in config.auxiliary_weights:
+        need += TRAINED * features**2  # its bilinear form
+    if config.encoder == "pretrained" and not config.freeze:
+        need += TRAINED * describe(config).parameters
+    passes = ROUTINGS[config.gradients].encoders
+    passes += sum(max(1, AUXILIARIES[name].horizon) for name in config.auxiliary_weights)
+    need += passes * encoder_bytes(maps, config.batch_size, updates)
     return need
 
 

@@ -137,6 +137,8 @@ def _pixel_problems(config: Config) -> list[str]:
         found.append("--shared-shift says how to shift: give --shift-pad, by how much.")
     if config.proprioception != "full" and "proprioception" not in envs.LAYOUTS[config.obs].vector:
         found.append(f"--proprioception {config.proprioception}: --obs {config.obs} has none to leave out.")
+    if config.proprioception == "minimal" and config.proprio_indices is not None:
+        found.append("--proprio-indices names the robot's numbers itself: leave out --proprioception minimal.")
     if config.goal_input != "off" and not config.goal_loss:
         found.append("--goal-input needs an estimate to show: give --goal-loss a weight.")
     if config.goal_loss and not config.normalize:

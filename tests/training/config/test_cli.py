@@ -187,6 +187,10 @@ def test_flags_replace_the_presets_values_and_nothing_else() -> None:
         (["push-pixels", "--obs", "pixels+vector+goal"], "--proprio-indices names the numbers of --obs pixels+vector"),
         (["push-pixels", "--proprio-indices", "0:3"], "give both, or neither"),
         (["push-pixels", "--obs", "pixels+vector+goal", "--proprio-indices", "3-5"], "as in 0:3,9:11"),
+        (
+            ["push-pixels", "--obs", "pixels+vector+goal", "--proprio-indices", "0:3", "--proprioception", "minimal"],
+            "leave out --proprioception minimal",
+        ),
         (["push-pixels", "--obs", "pixels+vector+goal", "--proprio-indices", "25"], "25 numbers, from 0 on, and"),
         (["push-pixels", "--env-id", "PointMaze_UMaze-v3"], "from pixels say --obs pixels+goal, or pixels+vector+goal"),
         (

@@ -9,7 +9,7 @@ import torch
 
 from goals import EnvironmentGoals
 from tests.replay.episodes import spec_of
-from training.config import resources
+from training.config import cli, resources
 
 
 def test_memory_that_a_gpu_shares_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +38,14 @@ def test_the_memory_of_an_encoder_is_at_least_what_its_gradient_takes() -> None:
         encoder({"vector": vector, "pixels": pixels})
     told = resources.encoder_bytes(shapes("manipulation", 6, 84), 8, updates=1)
     assert sum(kept.values()) < told < 5 * sum(kept.values())
+
+
+def test_weights_that_grow_with_the_features_are_counted() -> None:
+    """CURL's bilinear form on all values of drqv2's last maps, 32 x 35 x 35 of them, is square; each weight has a
+    gradient and two moments."""
+    flags = ("push-pixels-chapter", "--encoder", "drqv2", "--pooling", "simnorm", "--no-feature-norm")
+    with_curl, without = (resources.learner_need(cli.parse([*flags, *more])) for more in (("--auxiliary", "curl"), ()))
+    assert with_curl - without > 16 * (32 * 35 * 35) ** 2
 
 
 def test_the_memory_of_the_replay_is_known_beforehand() -> None:

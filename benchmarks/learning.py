@@ -1,7 +1,7 @@
 """Learning curves of Stable-Baselines3 (SB3) and of this trainer, with the book's state settings.
 
     python -m benchmarks.learning --seed 0              train SB3 (hours on a CPU), write its curve
-    python -m benchmarks.learning --plot                draw all curves that there are, SB3's and ours
+    python -m benchmarks.learning --plot                draw all curves, print the steps to 50 and 90% of each
 
 Ours is the experiment book-state: `python -m experiments.run book-state --seeds 0`. Both sides have the same task,
 networks, hyperparameters, number of environments and update ratio, and are evaluated in the same way: 50 episodes
@@ -29,12 +29,14 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from analysis import curves
 from analysis.command import command
+from analysis.curves import thousands
 from benchmarks import sb3
 from benchmarks.provenance import provenance
 from benchmarks.settings import Settings
 from experiments import evidence
 from experiments.plot import labelled
 from training.errors import UserError
+from training.finish import first_of_two
 from training.logger import CSV, Row, read_rows
 
 COLUMNS = ("step", "updates", "seconds", "success_rolling", "eval_success")
@@ -119,8 +121,9 @@ class Recorder(BaseCallback):
 def train(given: Arguments) -> None:
     """Train SB3 and write its curve row by row; the file gets its final name when the curve is whole."""
     folder = given.results / "sb3-book-state" / f"seed-{given.seed}"
-    if (folder / CSV).exists():
-        raise UserError(f"{folder} has a curve already: remove it, or name other --results.")
+    growing = folder / f"{CSV}.part"
+    if (folder / CSV).exists() or growing.exists():
+        raise UserError(f"{folder} has a curve already, or a part of one: remove it, or name other --results.")
     settings = settings_of(given)
     sb3.torch.set_num_threads(given.threads)
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,13 +131,22 @@ def train(given: Arguments) -> None:
     (folder / "config.json").write_text(json.dumps(facts | {"provenance": provenance()}, indent=2))
     model = sb3.build(settings, sb3.make_envs(settings, subprocesses=False))
     # SB3's HER samples finished episodes only, and raises while there is none.
-    growing = folder / f"{CSV}.part"
     model.learn(given.steps, callback=Recorder(given, sb3.make_envs(settings, subprocesses=False), growing))
     os.replace(growing, folder / CSV)
 
 
+def milestones(rows: list[Row]) -> str:
+    """Steps to 50 and 90%: to the first of two evaluations in a row at that level; and the last evaluation."""
+    said = []
+    for level in (0.5, 0.9):
+        row = first_of_two(rows, level)
+        said.append(f"{level:.0%} " + ("not reached" if row is None else f"at {thousands(row['step'])}"))
+    last = next(row["eval_success"] for row in reversed(rows) if "eval_success" in row)
+    return f"{', '.join(said)}, {last:.0%} at the end"
+
+
 def plot(given: Arguments) -> None:
-    """Draw success while exploring and evaluated over steps, SB3's curves and ours."""
+    """Draw success while exploring and evaluated over steps, SB3's curves and ours; print their steps to 50 and 90%."""
     place = given.results / "sb3-book-state"
     runs: dict[str, list[list[Row]]] = {}
     finished = [one for one in evidence.seed_folders(given.results, "sb3-book-state") if (one / CSV).exists()]
@@ -145,6 +157,8 @@ def plot(given: Arguments) -> None:
         runs[labelled("ours, book-state", results)] = [result.rows for result in results]
     if not runs:
         raise UserError(f"there is no curve under {given.results}: train first, without --plot.")
+    for label, curves_of in runs.items():
+        print(f"{label}: {'; '.join(map(milestones, curves_of))}")
     place.mkdir(parents=True, exist_ok=True)
     figure, places = curves.panels(runs, ("success_rolling", "eval_success"), across=2)
     figure.legend(*curves.legend_of(places), loc="outside upper left", ncols=2, frameon=False)

@@ -37,8 +37,10 @@ question all else is equal, seeds and budget too, unless it says otherwise. The 
 
 Success *while exploring* is what the chapter reports: of the last 100 episodes, with exploration. *Evaluated* success
 is without it. The two are not to be compared with one another. The chapter's own points stand in the plots of success
-while exploring, on an axis of their own. *Black images* and *another's images*: evaluated success of the same policy
-shown black images, or those of another episode. Where the last one is as good as its success, it does not look.
+while exploring, on an axis of their own. *To 50%* and *to 90%*: steps to the first of two evaluations in a row at that
+level, median over seeds; where half of the seeds never get there, how many do. *Black images* and *another's images*:
+evaluated success of the same policy shown black images, or those of another episode. A policy that does as well on
+another episode's images does not use what they show. Black images are unlike any in training, and may harm it even so.
 """
 BLINDFOLDED = ("blindfold_success_rate", "another_image_success_rate")
 COLUMNS = ("success_rolling", "eval_success", "critic_loss", "actor_loss")
@@ -60,10 +62,7 @@ def row_of(name: str, results: Sequence[Result]) -> str:
     numbers = summary.over_seeds(results)
     each = [result.final["success_rate"] for result in results]
     late = [exploring(result) for result in results]
-    reached = [
-        "not reached" if math.isinf(numbers[f"steps_to_{level}"]) else thousands(numbers[f"steps_to_{level}"])
-        for level in (50, 90)
-    ]
+    reached = [level_cell(results, level, numbers[f"steps_to_{level}"]) for level in (50, 90)]
     cells = [
         f"`{name}`", str(len(results)), thousands(results[0].config.total_steps),
         f"{statistics.fmean(each):.1%} ({', '.join(f'{one:.1%}' for one in each)})",
@@ -71,6 +70,14 @@ def row_of(name: str, results: Sequence[Result]) -> str:
         *(mean_of([result.final.get(name) for result in results]) for name in BLINDFOLDED),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
+
+
+def level_cell(results: Sequence[Result], level: int, median: float) -> str:
+    """Cell of the median steps to a level in percent; if it is infinite, the number of seeds that got there."""
+    if not math.isinf(median):
+        return thousands(median)
+    got = sum(not math.isinf(summary.numbers_of(result)[f"steps_to_{level}"]) for result in results)
+    return f"{got} of {len(results)} seeds" if got else "not reached"
 
 
 def mean_of(rates: Sequence[float | None]) -> str:

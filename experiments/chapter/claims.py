@@ -205,9 +205,9 @@ QUESTIONS = (
          "goal-marker", "pad-8"),
         "Each changes step 2 by a flag or two: `python -m experiments.chapter` lists them.",
         verdict="one seed each, beside 92, 90, 87% of step 2. Without proprioception 3%: the images would have to "
-        "say where the gripper is, and after 48K steps step 2's eyes do not. So step 2 fails on Push, too, "
-        "where it has to look. The other sidebars change eyes that are not used, and are asked on Reach "
-        "instead (next question).",
+        "say where the gripper is, and after 48K steps step 2's eyes do not. With the gripper's and fingers' positions "
+        "but not their velocities 69%. So step 2 fails on Push, too, where it has to look. The other sidebars change "
+        "eyes that are not used, and are asked on Reach instead (next question).",
     ),
     Question(
         "seeing-sidebars", "Sidebars where the images are needed",

@@ -113,7 +113,7 @@ def test_the_page_has_each_seed_beside_the_mean_and_says_what_is_missing(tmp_pat
     row = next(line for line in text.splitlines() if line.startswith("| `reach-state`"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[1:4] == ["2", "1k", "65.0% (90.0%, 40.0%)"]
-    assert cells[5:7] == ["not reached", "not reached"]  # the median of 300 steps and never
+    assert cells[5:7] == ["1 of 2 seeds", "1 of 2 seeds"]  # the median of 300 steps and never
     assert "Not run yet: `step-2`." in text and "The claim." in text and f"**Verdict:** {OPEN}" in text
     assert "python -m experiments.run step-2 --seeds 0 1 2" in text
     report.image(question, {"reach-state": evidence.read(tmp_path, "reach-state")}, tmp_path / "one.png")

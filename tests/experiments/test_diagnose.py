@@ -8,15 +8,9 @@ import pytest
 
 from experiments import diagnose, validation
 from experiments.table import EXPERIMENTS
+from tests.training.test_verdict import story
 from training.logger import Row
 from training.verdict import Opinion
-
-
-def story(success: list[float], loss: list[float]) -> list[Row]:
-    return [
-        {"step": 100.0 * (number + 1), "success_rolling": one, "critic_loss": other}
-        for number, (one, other) in enumerate(zip(success, loss, strict=True))
-    ]
 
 
 @pytest.fixture(scope="module")

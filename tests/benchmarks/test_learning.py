@@ -31,6 +31,16 @@ def test_sb3s_curve_has_both_kinds_of_success_and_is_not_overwritten(
     assert learning.main(["--plot", "--results", str(tmp_path)]) == 0
     assert (tmp_path / "sb3-book-state" / learning.PLOT).read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "sb3-book-state" / "seed-0" / CSV).exists()
+    assert "SB3 (1 seed): 50% " in capsys.readouterr().out
+    assert learning.main([*arguments, "--seed", "1"]) == 2
+    assert "or a part of one" in capsys.readouterr().err
+    assert (interrupted / f"{CSV}.part").read_text() == "step\n400\n"
+
+
+def test_milestones_are_of_two_evaluations_in_a_row() -> None:
+    found = (0.1, 0.6, 0.4, 0.7, 0.95, 0.8)
+    rows = [{"step": 1000.0 * number, "eval_success": success} for number, success in enumerate(found, 1)]
+    assert learning.milestones(rows) == "50% at 4k, 90% not reached, 80% at the end"
 
 
 class Straight:

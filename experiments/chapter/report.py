@@ -42,6 +42,7 @@ level, median over seeds; where half of the seeds never get there, how many do. 
 evaluated success of the same policy shown black images, or those of another episode. A policy that does as well on
 another episode's images does not use what they show. Black images are unlike any in training, and may harm it even so.
 """
+SB3S_CURVE = "sb3-book-state/learning.png"  # among the results, drawn by benchmarks.learning
 BLINDFOLDED = ("blindfold_success_rate", "another_image_success_rate")
 COLUMNS = ("success_rolling", "eval_success", "critic_loss", "actor_loss")
 
@@ -105,6 +106,8 @@ def section(question: Question, results: Path, pictures: str) -> str:
             *(row_of(name, each) for name, each in there.items()), "",
             f"![{question.title}]({pictures}/{question.name}.png)", "",
         ]  # fmt: skip
+    if question.name == "baseline" and (results / SB3S_CURVE).is_file():
+        lines += [f"![SB3 and ours](../experiments/results/{SB3S_CURVE})", ""]
     if question.name == "step-4" and (measured := shifts.table(results)):
         lines += ["How far a random shift moves the encoder's output (`python -m experiments.chapter shifts`):", "",
                   *measured, ""]  # fmt: skip

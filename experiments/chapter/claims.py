@@ -147,12 +147,12 @@ QUESTIONS = (
         "goal alone nothing tells them where the hand is. Which cells learn there, and does the temperature, the "
         "encoder or the routing matter?",
         ("reach-cell-a", "reach-cell-b", "reach-cell-c", "reach-cell-d", "reach-cell-d-twice", "reach-temperature-0.1",
-         "reach-nature", "reach-actor", "reach-separate", "reach-both"),
+         "reach-nature", "reach-actor", "reach-actor-twice", "reach-separate", "reach-both"),
         "`python -m experiments.run reach-cell-a --print-commands` prints the flags: the preset `chapter` on Reach "
         "from images and the goal, 16K steps, and two settings of our pixel presets, four goals and four updates for "
         "each encoded minibatch.",
         whose="Our question",
-        unmatched="reach-cell-d-twice has twice the steps.",
+        unmatched="What ends in -twice has twice the steps.",
         verdict="flat pooling without shifts is best: B 99, 97, 97%, C (flat, shifts) 76, 90, 12%, A "
         "(SpatialSoftmax) 43, 29, 11%, D (SpatialSoftmax, shifts) 1, 9, 1%, three seeds each. That is "
         "nearest to the chapter's second pattern (B far above D), but A and C are not like D: either of the "
@@ -205,9 +205,10 @@ QUESTIONS = (
         "sidebars", "Sidebars",
         "The chapter also varied LayerNorm and Tanh after the pooling, four stacked images, proprioception, CoordConv, "
         "rendering at 480, the goal's marker and larger shifts.",
-        ("step-2", "no-feature-norm", "stack-4", "no-proprio", "proprio-minimal", "coord-conv", "render-480",
-         "goal-marker", "pad-8"),
+        ("step-2", "no-feature-norm", "stack-4", "no-proprio", "no-proprio-twice", "proprio-minimal", "coord-conv",
+         "render-480", "goal-marker", "pad-8"),
         "Each changes step 2 by a flag or two: `python -m experiments.chapter` lists them.",
+        unmatched="no-proprio-twice has twice the steps.",
         verdict="one seed each, beside 92, 90, 87% of step 2. Without proprioception 3%: the images would have to "
         "say where the gripper is, and after 48K steps step 2's eyes do not. With the gripper's and fingers' positions "
         "but not their velocities 69%. So step 2 fails on Push, too, where it has to look. The other sidebars change "
@@ -218,8 +219,10 @@ QUESTIONS = (
         "Step 2 does as well on another episode's images, so a change of its eyes can show little there. What do the "
         "sidebars change in Reach from images alone?",
         ("reach-cell-a", "reach-no-feature-norm", "reach-stack-4", "reach-coord-conv", "reach-render-480",
-         "reach-goal-marker", "reach-pad-8"),
+         "reach-goal-marker", "reach-pad-8", "reach-no-feature-norm-twice", "reach-coord-conv-twice",
+         "reach-pad-8-twice"),
         "Each changes `reach-cell-a` by a flag or two.",
+        unmatched="What ends in -twice has twice the steps.",
         whose="Our question",
         verdict="one seed each, beside 43, 29, 11% of three seeds of `reach-cell-a`. Below all three: without "
         "LayerNorm and Tanh 0%, with CoordConv 1%, with shifts of 8 pixels 0% (shifts of 4: 1, 9, 1%). Among the "

@@ -74,10 +74,6 @@ _SEEING = {
     "reach-cell-b": (f"{_REACH} --pooling flat", "Cell B on Reach from images alone: flat, no shifts."),
     "reach-cell-c": (f"{_REACH} --pooling flat --shift-pad 4", "Cell C on Reach from images alone: flat, shifts of 4."),
     "reach-cell-d": (f"{_REACH} --shift-pad 4", "Cell D on Reach from images alone: SpatialSoftmax, shifts of 4."),
-    "reach-cell-d-twice": (
-        f"{_REACH} --shift-pad 4 --total-steps 32000",
-        "Cell D on Reach, twice the budget: is it flat, or slow?",
-    ),
     "reach-temperature-0.1": (
         f"{_REACH} --softmax-temperature 0.1",
         "Cell A on Reach, from a SpatialSoftmax that starts at temperature 0.1.",
@@ -90,6 +86,18 @@ _SEEING = {
         f"reach-{name}": (f"{_REACH} {_SIDEBARS[name][0]}", f"Cell A on Reach. {_SIDEBARS[name][1]}")
         for name in ("no-feature-norm", "stack-4", "coord-conv", "render-480", "goal-marker", "pad-8")
     },
+}
+
+# Runs that ended flat, with twice their budget: are they flat, or slow?
+_TWICE = {
+    **{
+        f"{name}-twice": (f"{_SEEING[name][0]} --total-steps 32000", f"{_SEEING[name][1]} Twice the budget.")
+        for name in ("reach-cell-d", "reach-actor", "reach-no-feature-norm", "reach-coord-conv", "reach-pad-8")
+    },
+    "no-proprio-twice": (
+        f"{_SIDEBARS['no-proprio'][0]} --total-steps 96000",
+        "Without proprioception, twice as long.",
+    ),
 }
 
 # Step 2 without its images: all else as in the preset `chapter`.
@@ -114,7 +122,7 @@ _BOOK = {
 }
 
 CHAPTER: dict[str, Experiment] = {
-    **{name: Experiment("chapter", *row) for name, row in (_STEPS | _SIDEBARS | _PROBES | _SEEING).items()},
+    **{name: Experiment("chapter", *row) for name, row in (_STEPS | _SIDEBARS | _PROBES | _SEEING | _TWICE).items()},
     **{
         f"honest-{name}": Experiment(
             "chapter", f"--obs honest {_STEPS[name][0]}".strip(), f"{_STEPS[name][1]} Without the block's position."

@@ -51,7 +51,6 @@ REACH_MAY_DIFFER = {
     "reach-cell-b": {"pooling"},
     "reach-cell-c": {"pooling", "shift_pad"},
     "reach-cell-d": {"shift_pad"},
-    "reach-cell-d-twice": {"shift_pad", "total_steps"},
     "reach-temperature-0.1": {"softmax_temperature"},
     "reach-nature": {"encoder"},
     **{f"reach-{routing}": {"routing"} for routing in ("actor", "separate", "both")},
@@ -60,6 +59,11 @@ REACH_MAY_DIFFER = {
         for name in ("no-feature-norm", "stack-4", "coord-conv", "render-480", "goal-marker", "pad-8")
     },
 }
+REACH_MAY_DIFFER |= {
+    f"{name}-twice": REACH_MAY_DIFFER[name] | {"total_steps"}
+    for name in ("reach-cell-d", "reach-actor", "reach-no-feature-norm", "reach-coord-conv", "reach-pad-8")
+}
+MAY_DIFFER["no-proprio-twice"] = {"proprioception", "total_steps"}
 OF_PIXELS = {field.name for field in dataclasses.fields(Pixels)}
 
 

@@ -236,10 +236,10 @@ QUESTIONS = (
         ("step-2", "probe-lr", "probe-updates", "probe-k", "probe-envs", "probe-gamma", "probe-alpha", "probe-three"),
         "Each changes one setting of step 2, the last one three of them.",
         verdict="one seed each, beside 92, 90, 87% of step 2: three times the learning rates 91%, k = 8 86%, twice "
-        "the environments 84%, a discount of 0.98 96%, twice the temperature 88%, learning rates, updates "
-        "and k together 89%. In the end no probe helps or harms by more than one seed can by chance; the "
-        "three together are ahead in the middle (74% after 24K steps; step 2 has 30 to 66%). Open: twice the "
-        "updates alone.",
+        "the environments 84%, a discount of 0.98 96%, twice the temperature 88%, twice the updates 91%, "
+        "learning rates, updates and k together 89%. In the end no probe helps or harms by more than one "
+        "seed can by chance; the three together are ahead in the middle (74% after 24K steps; step 2 has 30 "
+        "to 66%).",
     ),
     Question(
         "honest", "The same without the block's position",

@@ -140,7 +140,7 @@ def machine_problems(options: Options) -> str | None:
     import torch
 
     import envs
-    from training.config import resources
+    from training.config import memory
     from training.config.resources import torch_device
     from training.errors import UserError
 
@@ -156,7 +156,7 @@ def machine_problems(options: Options) -> str | None:
         need = 172_000 * options.buffer_size + 2**30
     else:  # two runs of SB3, and three of ours
         need = 650_000 * options.buffer_size + 6 * 2**30
-    have = resources.available_bytes(torch.device("cpu"))
+    have = memory.available_bytes(torch.device("cpu"))
     if need > have:
         return (
             f"replays of this size need {need / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB are free: "

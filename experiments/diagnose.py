@@ -95,7 +95,7 @@ def show(run: Path, buckets: int | None, console: Console) -> None:
         mark, colour = ("to come", "") if had is None else ("reached", "green") if had >= wanted else ("missed", "red")
         said = "" if had is None else f", {had:.0%} here"
         console.print(f"  {mark} by {thousands(round(step))}: {wanted:.0%} there{said}", style=colour or None)
-    for name, opinion in validation.opinions_of(rows, validation.best_return(config)).items():
+    for name, opinion in validation.opinions_of(rows, config.best_return).items():
         verdict = {None: "says nothing", True: "it learns", False: "it fails"}[opinion.learns]
         console.print(f"{name}: {verdict} ({opinion.why})", soft_wrap=True)
 

@@ -20,10 +20,11 @@ from experiments import evidence
 from experiments.jobs import Job, Jobs
 from experiments.table import EXPERIMENTS, canonical, named
 from training import run_folder
-from training.config import resources
+from training.config import memory
 from training.config.cli import check_text
 from training.config.flags import Config
-from training.config.resources import run_needs, torch_device
+from training.config.memory import run_needs
+from training.config.resources import torch_device
 from training.config.validation import check
 from training.errors import UserError, guarded
 
@@ -121,7 +122,7 @@ def collect(given: Arguments, config: Config) -> None:
 def check_memory(config: Config, at_once: int) -> None:
     """Raise UserError if so many runs do not fit into memory side by side."""
     needs = run_needs(config, torch_device(config.device))
-    free = {device: resources.available_bytes(device) for device in needs}
+    free = {device: memory.available_bytes(device) for device in needs}
     scarce = min(needs, key=lambda device: free[device] / needs[device])
     need, have = needs[scarce], free[scarce]
     if at_once > 1 and at_once * need > have:

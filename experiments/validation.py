@@ -42,10 +42,6 @@ class Run(NamedTuple):
     learned: bool
     fitted: bool  # in sight when the thresholds were chosen
 
-    @property
-    def best_return(self) -> float:
-        return best_return(self.config)
-
 
 class Judged(NamedTuple):
     """A run at a moment when its success was flat."""
@@ -54,11 +50,6 @@ class Judged(NamedTuple):
     moment: float  # fraction of the budget
     flat: list[Row]  # rows with updates up to then
     opinions: dict[str, Opinion]  # by rule
-
-
-def best_return(config: Config) -> float:
-    """The highest discounted return that a configuration's rewards allow."""
-    return config.reward_range[1] / (1 - config.gamma)
 
 
 def opinions_of(rows: Sequence[Row], best_return: float) -> dict[str, Opinion]:
@@ -83,15 +74,20 @@ def committed(results: Path) -> Iterator[Run]:
                 yield Run(name, config, rows, success >= LEARNED, (name, str(config.seed)) in fitted)
 
 
+def flat_at(run: Run, moment: float) -> list[Row]:
+    """Rows with updates up to a moment; none if success was no longer flat then."""
+    rows = [row for row in run.rows if row["step"] <= moment * run.config.total_steps]
+    flat = flat_stretch(rows)
+    return flat if flat and flat[-1] is rows[-1] else []
+
+
 def judged(runs: Sequence[Run]) -> list[Judged]:
     """Judge each run at each of the MOMENTS at which its success was flat."""
     found = []
     for run in runs:
         for moment in MOMENTS:
-            rows = [row for row in run.rows if row["step"] <= moment * run.config.total_steps]
-            flat = flat_stretch(rows)
-            if flat and flat[-1] is rows[-1]:
-                found.append(Judged(run, moment, flat, opinions_of(flat, run.best_return)))
+            if flat := flat_at(run, moment):
+                found.append(Judged(run, moment, flat, opinions_of(flat, run.config.best_return)))
     return found
 
 
@@ -104,10 +100,10 @@ def errors(cases: Sequence[Judged], rule: str) -> tuple[int, int, int]:
 def stopped(run: Run) -> bool:
     """Whether `--stop-rule` would have ended the run at an evaluation before its budget was spent."""
     budget, rows = run.config.total_steps, run.rows
-    if sum(row["step"] >= PATIENCE * budget for row in flat_stretch(rows)) == 0:  # it had lifted by then
+    if not flat_at(run, PATIENCE):  # nor later
         return False
     ends = [end for end, row in enumerate(rows, 1) if "eval_success" in row and row["step"] < budget]
-    return any(hopeless(rows[:end], budget, run.best_return) for end in ends)
+    return any(hopeless(rows[:end], budget, run.config.best_return) for end in ends)
 
 
 def separation(cases: Sequence[Judged], measure: str) -> tuple[int, int, float]:
@@ -153,11 +149,12 @@ def table(results: Path) -> list[str]:
         lines.append(f"| {' | '.join(cells)} |")
     everywhere = {rule: errors(cases, rule) for rule in RULES}
     ended = [run for run in runs if stopped(run)]
+    still = [run for run in runs if run.learned and flat_at(run, PATIENCE)]
     lost = [f"{run.name} seed {run.config.seed}" for run in ended if run.learned]
     return [
         *lines, "",
         "A cell: wrong of all with an opinion; in brackets failures called healthy, and healthy runs called failing. "
-        "At all moments together: "
+        "At all moments together, where a run counts once a moment: "
         + "; ".join(
             f"{rule}, wrong for {missed + alarms} of {spoken}" for rule, (missed, alarms, spoken) in everywhere.items()
         )
@@ -165,7 +162,10 @@ def table(results: Path) -> list[str]:
         "",
         f"`--stop-rule` would have ended {len(ended) - len(lost)} of the {sum(not run.learned for run in runs)} runs "
         f"that failed, and {len(lost)} of the {sum(run.learned for run in runs)} that learned"
-        f"{': ' * bool(lost)}{', '.join(lost)}.", "",
+        f"{': ' * bool(lost)}{', '.join(lost)}. Of the latter it could end only the {len(still)} that were still flat "
+        f"at {PATIENCE:.0%} of their budget; {sum(not run.fitted for run in still)} of these came after the signs were "
+        "fitted.",
+        "",
         *measures(cases),
     ]  # fmt: skip
 

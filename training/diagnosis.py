@@ -53,11 +53,10 @@ def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
         updates: samples the minibatches.
         seed: of the random numbers.
     """
-    shift, hindsight = updates.learner.shift, updates.ring.strategy != "none" and updates.ring.her_ratio > 0
+    shift, hindsight = updates.learner.shift, updates.ring.her_ratio > 0
     with _own_numbers([sac.agent.generator, shift.generator], seed):
         seeds = dict(zip(KINDS, independent_seeds(seed, len(KINDS)), strict=True))
-        fractions = {kind: ratio if hindsight else 0.0 for kind, ratio in KINDS.items()}
-        batches = {kind: shift(sample(updates, ratio, seeds[kind])) for kind, ratio in fractions.items()}
+        batches = {kind: shift(sample(updates, ratio, seeds[kind])) for kind, ratio in KINDS.items()}
         features = {kind: encode(sac.agent, batch) for kind, batch in batches.items()}
         row: Row = {}
         errors, targets = [], []
@@ -109,9 +108,10 @@ def _own_numbers(generators: Sequence[torch.Generator], seed: int) -> Iterator[N
 
 
 def sample(updates: Updates, her_ratio: float, seed: int) -> Batch:
-    """Sample a minibatch as for the first step of an update, with a fraction `her_ratio` of relabelled goals."""
+    """Sample a minibatch as for the first step of an update, with a fraction `her_ratio` of relabelled goals;
+    of none without hindsight."""
     ring: Ring = copy.copy(updates.ring)  # the same storage
-    ring.her_ratio = 0.0 if ring.strategy == "none" else her_ratio
+    ring.her_ratio = her_ratio if ring.her_ratio else 0.0
     ring.generator = torch.Generator(ring.device).manual_seed(seed)
     apart = copy.copy(updates)
     apart.ring = ring

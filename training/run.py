@@ -131,8 +131,7 @@ class Run:
             self.logger.write(row)
             self.progress.show(row)
             if evaluating and config.stop_rule:
-                best = config.reward_range[1] / (1 - config.gamma)
-                self.why = hopeless(logger.read_rows(self.folder), config.total_steps, best)
+                self.why = hopeless(logger.read_rows(self.folder), config.total_steps, config.best_return)
                 self.signalled = self.signalled or (BY_RULE if self.why else None)
             self.state.begin_row()
         if last or due(config.save_every, config.num_envs) or self._long_ago():

@@ -21,8 +21,8 @@ from replay import Ring, RingSpec
 from replay.hindsight import Imagined
 from replay.ring import UNSEEN
 from training.config.flags import Config
+from training.config.memory import Disk, observation_bytes, place_replay
 from training.config.pretrained import embedding_size
-from training.config.resources import Disk, observation_bytes, place_replay
 from training.errors import UserError
 from training.evaluator import Evaluator, make_vec
 from training.gpu_updates import fastest

@@ -64,9 +64,9 @@ def signs_rule(rows: Sequence[Row], best_return: float) -> Opinion:
     """Look for three signs of a run that does not learn, in the second half of its flat stretch. For rewards that
     differ by 1.
 
-    - The critic is not surprised: the TD loss of original goals, `td_loss_original`, is low, or no higher than in the
-      first half. If the policy begins to reach goals now and then, each of them surprises the critic, long before
-      success shows it. If no goal is ever reached, Q becomes the same for all goals, and its loss falls.
+    - The critic is not surprised: the TD loss of original goals, `td_loss_original`, is neither high nor clearly higher
+      than in the first half. If the policy begins to reach goals now and then, each of them surprises the critic, long
+      before success shows it. If no goal is ever reached, Q becomes the same for all goals, and its loss falls.
     - Most of the critics' units are dormant: the learning rate has broken them.
     - Q lies above what rewards allow: the entropy bonus outweighs them, and the policy is random.
 

@@ -18,8 +18,8 @@ from analysis import curves
 from experiments import evidence, plot, run, summary
 from experiments.jobs import Job, Jobs, set_aside
 from experiments.table import EXPERIMENTS
-from training.config import resources
-from training.config.resources import run_needs
+from training.config import memory
+from training.config.memory import run_needs
 from training.run_folder import Lock
 
 ROOT = Path(__file__).parents[2]
@@ -248,7 +248,7 @@ def test_runs_that_do_not_fit_side_by_side_are_not_started(
     cpu = torch.device("cpu")
     need = run_needs(EXPERIMENTS["reach-pixels"].config(), cpu)[cpu]
     monkeypatch.setattr(run, "torch_device", lambda name: cpu)
-    monkeypatch.setattr(resources, "available_bytes", lambda device: 2 * need + 1)
+    monkeypatch.setattr(memory, "available_bytes", lambda device: 2 * need + 1)
     where = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
     assert run.main(["reach-pixels", "--seeds", "0", "1", "2", "--jobs", "3", *where]) == 2
     error = capsys.readouterr().err
@@ -258,7 +258,7 @@ def test_runs_that_do_not_fit_side_by_side_are_not_started(
 
 def test_a_replay_beside_a_gpu_is_counted_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu, cpu = torch.device("cuda"), torch.device("cpu")
-    monkeypatch.setattr(resources, "shares_memory", lambda device: device == cpu)
+    monkeypatch.setattr(memory, "shares_memory", lambda device: device == cpu)
     config = EXPERIMENTS["push-pixels"].config()
     pixels = config.buffer_size * 84 * 84 * 3 * len(config.cameras)
     there, here = run_needs(config, gpu), run_needs(dataclasses.replace(config, replay_device="cpu"), gpu)

@@ -30,7 +30,7 @@ def test_an_interrupted_run_comes_out_the_same(tmp_path: Path, capsys: pytest.Ca
 def test_a_run_that_comes_out_otherwise_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of five interrupted runs the third, a SIGTERM, has another Q in its last row, and had been saved 7 s before."""
+    """Five interrupted runs. The third, a SIGTERM, has another Q in its last row, and had been saved 7 s before."""
     monkeypatch.setattr(interruptions, "to_the_end", lambda *arguments: Path(arguments[-1]).mkdir(exist_ok=True))
     monkeypatch.setattr(
         interruptions, "interrupt", lambda _run, _arguments, way, _after: Interrupted(0, True, 7.0 * (way == "SIGTERM"))

@@ -21,7 +21,7 @@ import train
 from analysis import compare, feature_stats
 from experiments import plot
 from experiments import run as experiment
-from training.config import resources
+from training.config import memory
 from training.errors import guarded, ran_out_of_memory
 
 NO_TEXT = os.fsdecode(b"a\xff")  # as Python hands it to a command
@@ -111,4 +111,4 @@ def test_a_limit_of_the_process_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     lines = Path("/proc/self/status").read_text().splitlines()
     taken = 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmSize:"))
     monkeypatch.setattr(resource, "getrlimit", lambda _: (taken + (64 << 20), resource.RLIM_INFINITY))
-    assert (48 << 20) < resources.available_bytes(torch.device("cpu")) <= 64 << 20
+    assert (48 << 20) < memory.available_bytes(torch.device("cpu")) <= 64 << 20

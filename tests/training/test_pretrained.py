@@ -17,7 +17,7 @@ from tests.training.runs import at_step, differences, metrics, run, saved_state,
 from tests.training.test_pixels import SIGHT, learned
 from training import checkpoint
 from training.config import cli
-from training.config.resources import observation_bytes
+from training.config.memory import observation_bytes
 from training.diagnosis import diagnose
 from training.model import make_frozen
 from training.trainer import Trainer

@@ -226,6 +226,11 @@ class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
         return envs.reward_range(self.env_id)
 
     @property
+    def best_return(self) -> float:
+        """The highest discounted return that rewards allow."""
+        return self.reward_range[1] / (1 - self.gamma)
+
+    @property
     def keeps_estimates(self) -> bool:
         """Whether the replay stores each observation's estimated achieved goal, for updates without images: if actor,
         critic and target critic read nothing of an image but the same estimate."""

@@ -8,7 +8,8 @@ import envs
 from agent.routing import ROUTINGS
 from training.config import latent, pretrained
 from training.config.flags import Config, Pixels
-from training.config.resources import available_bytes, learner_need, torch_device
+from training.config.memory import available_bytes, learner_need
+from training.config.resources import torch_device
 from training.errors import UserError
 from training.seeds import MOST_ENVS
 

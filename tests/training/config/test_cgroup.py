@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import cgroup, resources
+from training.config import cgroup, memory, resources
 
 
 def group(folder: Path, limit: str, used: int, dropped: int, version: int = 2) -> None:
@@ -37,5 +37,5 @@ def test_version_1_and_a_container_that_names_its_group_as_the_host_does(tmp_pat
 
 
 def test_what_a_group_allows_is_what_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources.cgroup, "free_bytes", lambda: [123, 456])
-    assert resources.available_bytes(resources.torch_device("cpu")) == 123
+    monkeypatch.setattr(memory.cgroup, "free_bytes", lambda: [123, 456])
+    assert memory.available_bytes(resources.torch_device("cpu")) == 123

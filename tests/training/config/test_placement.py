@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from training.config import resources
+from training.config import memory
 from training.config.flags import Config
+from training.config.memory import Disk, learner_need, place_replay
 from training.config.presets import PRESETS
-from training.config.resources import Disk, learner_need, place_replay
 from training.errors import UserError
 from training.ranks import Ranks
 
@@ -29,7 +29,7 @@ def placed(capacity: int, ranks: Ranks, **changes: Any) -> str:
 def test_the_advice_fits_and_only_what_is_free_is_taken(ranks: Ranks, monkeypatch: pytest.MonkeyPatch) -> None:
     part: Config = PRESETS["push"]
     beside = ranks.count * learner_need(part, ranks.count)
-    monkeypatch.setattr(resources, "available_bytes", lambda device: beside + 4321 * EACH)
+    monkeypatch.setattr(memory, "available_bytes", lambda device: beside + 4321 * EACH)
     said = placed(1000, ranks)
     fits = int(re.findall(r"(\d+) would fit", said)[0])
     assert fits == 3456  # 80% of 4321, which two ranks can share

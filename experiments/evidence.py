@@ -69,6 +69,15 @@ def check_finished(run: Path, config: Config) -> None:
         raise UserError(f"{run} lacks {', '.join(missing)}: run it again.")
 
 
+def lost_replay(run: Path) -> bool:
+    """Whether `run` was once resumed with an empty replay."""
+    try:
+        resumes = json.loads((run / run_folder.VERSIONS).read_text()).get("resumed", [])
+        return any(resume.get("without_replay", False) for resume in resumes)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def is_interrupted(run: Path) -> bool:
     return (run / checkpoint.RESUME).is_file()
 

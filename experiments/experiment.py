@@ -16,6 +16,7 @@ class Experiment:
     preset: str
     flags: str
     shows: str
+    replay_lost_at: int | None = None  # step at which the run stops, to go on with an empty replay
 
     def arguments(self, extra: Sequence[str] = ()) -> list[str]:
         """Arguments for train.py; of two values for the same flag, the later one holds."""

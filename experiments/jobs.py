@@ -27,10 +27,25 @@ class Job:
     run: Path
     arguments: tuple[str, ...]  # train.py's, for a fresh start
     config: Config
+    replay_lost_at: int | None = None  # the experiment's
 
-    def to_do(self) -> list[str]:
-        """train.py's arguments for what is left to do."""
-        return ["--resume", str(self.run)] if evidence.is_interrupted(self.run) else list(self.arguments)
+    def to_do(self) -> list[list[str]]:
+        """train.py's arguments for what is left to do, for one call after another."""
+        go_on, begun = ["--resume", str(self.run)], evidence.is_interrupted(self.run)
+        if self.replay_lost_at is None:
+            return [go_on if begun else list(self.arguments)]
+        first = [*self.arguments, "--total-steps", str(self.replay_lost_at)]
+        second = [*go_on, "--total-steps", str(self.config.total_steps), "--resume-without-replay"]
+        if not begun:
+            return [first, second]
+        saved = run_folder.saved_config(self.run)
+        if saved.total_steps > self.replay_lost_at:
+            return [go_on]
+        return [second] if evidence.is_finished(self.run, saved) else [go_on, second]
+
+    def half_done(self) -> bool:
+        """Whether the run has come to where its replay is lost, and has not gone on."""
+        return evidence.is_interrupted(self.run) and "--resume-without-replay" in self.to_do()[0]
 
     @property
     def log(self) -> Path:
@@ -88,8 +103,10 @@ class Jobs:
         if evidence.is_finished(job.run, job.config):
             self._say(job, "was finished already")
             return self._copy(job)
-        arguments = job.to_do()
-        if "--resume" in arguments:
+        arguments = job.to_do()[0]
+        if "--resume-without-replay" in arguments:
+            self._say(job, "goes on with an empty replay")
+        elif "--resume" in arguments:
             self._say(job, "goes on where it was interrupted")
         else:
             set_aside(job.run)
@@ -117,6 +134,8 @@ class Jobs:
             raise RunFailed(f"train.py ended with exit code {process.returncode}{self._reason(job)}")
         if finished:
             self._copy(job)
+        elif job.half_done():
+            self.waiting.insert(0, job)
         elif not self.stopping:
             raise RunFailed(f"train.py ended well, but {job.run} is not finished.")
 

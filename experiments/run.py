@@ -87,18 +87,21 @@ def expected(name: str, extra: Sequence[str]) -> Config:
 
 def plan(given: Arguments, extra: Sequence[str], config: Config) -> list[Job]:
     """Jobs, one per seed. Raises UserError if a run's folder is in the way."""
-    arguments = named(given.name).arguments(extra)
-    jobs = []
+    experiment, jobs = named(given.name), []
+    arguments = experiment.arguments(extra)
     for seed in given.seeds:
         run = given.runs / given.name / f"seed-{seed}"
         if (run / run_folder.CONFIG).exists():
             saved = run_folder.saved_config(run)
-            if different := evidence.differences(saved, dataclasses.replace(config, seed=seed)):
+            if saved.total_steps == experiment.replay_lost_at:
+                saved = dataclasses.replace(saved, total_steps=config.total_steps)
+            if different := evidence.differences(saved, config):
                 raise UserError(
                     f"{run} is a run of another configuration ({'; '.join(different)}): move it away, or name "
                     "other --runs."
                 )
-        jobs.append(Job(seed, run, (*arguments, "--seed", str(seed), "--run-dir", str(run)), config))
+        whole = (*arguments, "--seed", str(seed), "--run-dir", str(run))
+        jobs.append(Job(seed, run, whole, config, experiment.replay_lost_at))
     return jobs
 
 
@@ -112,6 +115,8 @@ def collect(given: Arguments, config: Config) -> None:
         if saved.seed in seeds:
             raise UserError(f"{run} and {seeds[saved.seed]} are both of seed {saved.seed}: leave one out.")
         evidence.check_finished(run, saved)
+        if named(given.name).replay_lost_at and not evidence.lost_replay(run):
+            raise UserError(f"{run} is not a run of {given.name} (it kept its replay): leave it out.")
         seeds[saved.seed] = run
         if not given.overwrite:
             evidence.check_free(run, given.results, given.name, saved.seed)
@@ -149,7 +154,7 @@ def run(arguments: Sequence[str]) -> int:
             if not evidence.is_interrupted(job.run) and job.run.is_dir() and any(job.run.iterdir()):
                 raise UserError(f"{job.run} was killed before its first checkpoint: move it away.")
         for job in left:
-            print(shlex.join(["python", "train.py", *job.to_do()]))
+            print(" && ".join(shlex.join(["python", "train.py", *arguments]) for arguments in job.to_do()))
         return 0
     if not given.overwrite:
         for job in jobs:

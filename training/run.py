@@ -56,10 +56,11 @@ class Run:
         self.signalled_at = 0.0
 
     def __enter__(self) -> Run:
-        """Let signals stop the run between two steps from here on. A new run is saved, so that it can be resumed."""
+        """Let signals stop the run between two steps from here on. A new run is saved, so that it can be resumed, and
+        so is one that goes on with an empty replay."""
         heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores some
         self.handlers = {number: signal.signal(number, self._stop) for number in heeded}
-        if not self.state.step:
+        if not self.state.step or self.trainer.config.resume_without_replay:  # else the lost replay would come back
             self.save()
         return self
 

@@ -209,9 +209,9 @@ QUESTIONS = (
     Question(
         "sidebars", "Sidebars",
         "The chapter also varied LayerNorm and Tanh after the pooling, four stacked images, proprioception, CoordConv, "
-        "rendering at 480, the goal's marker and larger shifts.",
+        "rendering at 480, the goal's marker and larger shifts; and its run was resumed with an empty replay.",
         ("step-2", "no-feature-norm", "stack-4", "no-proprio", "no-proprio-twice", "proprio-minimal", "coord-conv",
-         "render-480", "goal-marker", "pad-8"),
+         "render-480", "goal-marker", "pad-8", "lost-replay"),
         "Each changes step 2 by a flag or two: `python -m experiments.chapter` lists them.",
         unmatched="no-proprio-twice has twice the steps.",
         verdict="one seed each, beside 92, 90, 87% of step 2. Without proprioception 3%: the images would have to "

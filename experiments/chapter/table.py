@@ -100,6 +100,13 @@ _TWICE = {
     ),
 }
 
+# The chapter's winning run was stopped at 2M of its 4.2M steps, and went on with an empty replay.
+_RESUMED = {
+    "lost-replay": Experiment(
+        "chapter", "", "Step 2, stopped half-way and resumed with an empty replay.", replay_lost_at=24_000
+    )
+}
+
 # Step 2 without its images: all else as in the preset `chapter`.
 _TWIN = "--batch-size 64 --updates-per-step 0.25 --total-steps 48000 --buffer-size 50000"
 _TWINS = {
@@ -129,6 +136,7 @@ CHAPTER: dict[str, Experiment] = {
         )
         for name in HONEST
     },
+    **_RESUMED,
     **_TWINS,
     **_BOOK,
 }

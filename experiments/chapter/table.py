@@ -65,25 +65,25 @@ _PROBES = {
 }
 
 # The factorial where success needs the images: only the hand's position matters, and no number tells it.
-_REACH = (
+REACH = (
     "--env-id FetchReach-v4 --obs pixels-only --total-steps 16000 --eval-every 1000 --goals-per-image 4 "
     "--updates-per-encoding 4"
 )
 _SEEING = {
-    "reach-cell-a": (_REACH, "Cell A on Reach from images alone: SpatialSoftmax, no shifts."),
-    "reach-cell-b": (f"{_REACH} --pooling flat", "Cell B on Reach from images alone: flat, no shifts."),
-    "reach-cell-c": (f"{_REACH} --pooling flat --shift-pad 4", "Cell C on Reach from images alone: flat, shifts of 4."),
-    "reach-cell-d": (f"{_REACH} --shift-pad 4", "Cell D on Reach from images alone: SpatialSoftmax, shifts of 4."),
+    "reach-cell-a": (REACH, "Cell A on Reach from images alone: SpatialSoftmax, no shifts."),
+    "reach-cell-b": (f"{REACH} --pooling flat", "Cell B on Reach from images alone: flat, no shifts."),
+    "reach-cell-c": (f"{REACH} --pooling flat --shift-pad 4", "Cell C on Reach from images alone: flat, shifts of 4."),
+    "reach-cell-d": (f"{REACH} --shift-pad 4", "Cell D on Reach from images alone: SpatialSoftmax, shifts of 4."),
     "reach-temperature-0.1": (
-        f"{_REACH} --softmax-temperature 0.1",
+        f"{REACH} --softmax-temperature 0.1",
         "Cell A on Reach, from a SpatialSoftmax that starts at temperature 0.1.",
     ),
-    "reach-nature": (f"{_REACH} --encoder nature", "Cell A on Reach, with NatureCNN's convolutions."),
-    "reach-actor": (f"{_REACH} --routing actor", "Cell A on Reach, the encoder trained by the actor alone."),
-    "reach-separate": (f"{_REACH} --routing separate", "Cell A on Reach, with an encoder each, as SB3 has it."),
-    "reach-both": (f"{_REACH} --routing both", "Cell A on Reach, the encoder trained by both losses."),
+    "reach-nature": (f"{REACH} --encoder nature", "Cell A on Reach, with NatureCNN's convolutions."),
+    "reach-actor": (f"{REACH} --routing actor", "Cell A on Reach, the encoder trained by the actor alone."),
+    "reach-separate": (f"{REACH} --routing separate", "Cell A on Reach, with an encoder each, as SB3 has it."),
+    "reach-both": (f"{REACH} --routing both", "Cell A on Reach, the encoder trained by both losses."),
     **{
-        f"reach-{name}": (f"{_REACH} {_SIDEBARS[name][0]}", f"Cell A on Reach. {_SIDEBARS[name][1]}")
+        f"reach-{name}": (f"{REACH} {_SIDEBARS[name][0]}", f"Cell A on Reach. {_SIDEBARS[name][1]}")
         for name in ("no-feature-norm", "stack-4", "coord-conv", "render-480", "goal-marker", "pad-8")
     },
 }

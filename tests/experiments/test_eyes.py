@@ -22,10 +22,27 @@ MAY_DIFFER = {
     # Without the critic's gradient, features that nothing else trains would be no input: the estimate is.
     "eyes-goal-alone": {"goal_loss", "routing", "goal_input", "goal_motion", "encoder_learning_rate"},
 }
+# On Reach, from cell A of the chapter. What a frozen network was trained on decides how it reads pixels.
+FROZEN = {"encoder", "freeze", "weights", "weights_side", "pooling", "pixel_scale"}
+REACH_MAY_DIFFER = {
+    "reach-critic": set(),
+    "reach-shift": {"shift_pad"},
+    "reach-curl": {"auxiliary"},
+    "reach-spr": {"auxiliary"},
+    "reach-autoencoder": {"auxiliary"},
+    "reach-goal": {"goal_loss"},
+    "reach-asymmetric": {"critic_obs", "routing", "target_encoder"},
+    "reach-latent": {"goals", "goal_noise", "goal_tries", "her_ratio"},
+    "reach-dreamer": {"encoder"},
+    "reach-tdmpc2": {"encoder"},
+    "reach-frozen-random": FROZEN,
+    "reach-frozen-mobilenet": FROZEN,
+}
 
 
 def test_the_table_has_all_rows() -> None:
-    assert {*EYES, "eyes-goal-alone"} == set(MAY_DIFFER) and set(EYES) <= set(EXPERIMENTS)
+    rows = {*MAY_DIFFER, *REACH_MAY_DIFFER}
+    assert {*EYES, "eyes-goal-alone", "reach-critic", "reach-shift"} == rows and set(EYES) <= set(EXPERIMENTS)
     assert canonical("eyes-goal-alone") == "push-pixels"
 
 
@@ -35,6 +52,14 @@ def test_a_row_can_be_run_and_is_matched_in_all_but_what_it_asks(name: str) -> N
     assert problems(config) == []
     assert differing(name, "eyes-critic") == MAY_DIFFER[name]
     assert (config.obs, config.total_steps) == ("honest", 48_000)
+
+
+@pytest.mark.parametrize("name", REACH_MAY_DIFFER)
+def test_so_is_one_on_reach(name: str) -> None:
+    config = named(name).config()
+    assert problems(config) == []
+    assert differing(name, "reach-cell-a") == REACH_MAY_DIFFER[name]
+    assert (config.obs, config.total_steps) == ("pixels-only", 16_000)
 
 
 @pytest.mark.parametrize("steps", [2, 3, 5])

@@ -55,7 +55,7 @@ def show(given: Listing) -> None:
         before = question
     console.print(table)
     for one in QUESTIONS:
-        console.print(f"{one.name}: {one.verdict}", soft_wrap=True)
+        console.print(f"{one.name}: {report.filled(one.verdict, given.results)}", soft_wrap=True)
 
 
 def write(given: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ from analysis.curves import thousands
 from experiments import evidence, summary, validation
 from experiments.chapter import shifts
 from experiments.chapter.book import BookCurve
-from experiments.chapter.claims import QUESTIONS, Question
+from experiments.chapter.claims import QUESTIONS
+from experiments.chapter.question import Question
 from experiments.evidence import Result
 from experiments.plot import labelled
 from experiments.table import canonical, named
@@ -58,6 +60,19 @@ def exploring(result: Result) -> float:
     return next((row["success_rolling"] for row in reversed(result.rows) if "success_rolling" in row), math.nan)
 
 
+def filled(text: str, results: Path) -> str:
+    """`text` with each {NAME} replaced by that experiment's evaluated success in percent, seed by seed."""
+
+    def success(match: re.Match[str]) -> str:
+        name = canonical(match[1])
+        if not evidence.seed_folders(results, name):
+            return "(not run)"
+        each = [result.final["success_rate"] for result in evidence.read(results, name)]
+        return f"{', '.join(f'{100 * one:.0f}' for one in each)}%"
+
+    return re.sub(r"\{([\w.-]+)\}", success, text)
+
+
 def row_of(name: str, results: Sequence[Result]) -> str:
     """A line of a question's table."""
     numbers = summary.over_seeds(results)
@@ -97,7 +112,7 @@ def section(question: Question, results: Path, pictures: str) -> str:
     lines = [f"## {question.title}", "", f"**{question.whose}:** {question.claim}", ""]
     if question.unmatched:
         lines += [f"**Not matched:** {question.unmatched}", ""]
-    lines += [f"**Verdict:** {question.verdict}", ""]
+    lines += [f"**Verdict:** {filled(question.verdict, results)}", ""]
     if there:
         lines += [
             "| experiment | seeds | steps | evaluated success, each seed | while exploring | to 50% | to 90% "

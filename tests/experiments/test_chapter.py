@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from experiments import evidence
 from experiments.chapter import __main__ as chapter
 from experiments.chapter import report, shifts
-from experiments.chapter.claims import OPEN, QUESTIONS, Question
+from experiments.chapter.claims import QUESTIONS
+from experiments.chapter.question import OPEN, Question
 from experiments.chapter.table import ALIASES, CHAPTER, HONEST
 from experiments.table import EXPERIMENTS, canonical, named
 from tests.experiments.test_experiments import NEVER, SLOW, make_result
@@ -125,6 +127,14 @@ def test_the_page_has_each_seed_beside_the_mean_and_says_what_is_missing(tmp_pat
     assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_figures_in_a_verdict_are_those_of_the_runs(tmp_path: Path) -> None:
+    make_result(tmp_path, 0, SLOW, success=0.994)
+    make_result(tmp_path, 3, NEVER, success=0.41)
+    assert report.filled("ends at {reach-state}, not {step-3}.", tmp_path) == "ends at 99, 41%, not (not run)."
+    placed = [name for question in QUESTIONS for name in re.findall(r"\{(.*?)\}", question.verdict)]
+    assert placed and all(canonical(name) in EXPERIMENTS for name in placed)
+
+
 def test_step_4_has_the_measured_shifts(tmp_path: Path) -> None:
     named_columns = ",".join(("cell", "encoder", "part", *shifts.DISTANCES))
     (tmp_path / shifts.FILE).write_text(f"{named_columns}\ncell-a,untrained,SpatialSoftmax,0.5,0.25,0\n")
@@ -143,7 +153,8 @@ def test_without_results_the_page_is_all_questions_and_no_image(tmp_path: Path) 
 def test_the_list_names_each_experiment_once_a_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert chapter.main(["--results", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert all(said.splitlines().count(f"{question.name}: {question.verdict}") == 1 for question in QUESTIONS)
+    verdicts = [f"{question.name}: {report.filled(question.verdict, tmp_path)}" for question in QUESTIONS]
+    assert all(said.splitlines().count(verdict) == 1 for verdict in verdicts)
     rows = report.listing(tmp_path)
     assert [(question, name.split(" = ")[0]) for question, name, _, _ in rows] == [
         (question.name, name) for question in QUESTIONS for name in question.experiments

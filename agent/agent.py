@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from agent.networks import Actor, TwinCritic
+from agent.networks import Actor, NetworkConfig, TwinCritic, tiled
 from agent.privileged import Privileged
 from auxiliary import Auxiliary, GoalInput, GoalRegression
 from encoders import Encoder
@@ -20,21 +19,6 @@ from replay.batch import Batch, Observation
 # Factor of the motion input: per step, an estimate moves by only a small fraction of the standard deviation of object
 # positions. 10 was chosen once and not tuned.
 MOTION = 10.0
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Input and output sizes of actor and critics, and their architecture."""
-
-    vector_size: int  # V
-    goal_size: int  # G
-    action_size: int  # A
-    width: int = 256  # units in a hidden layer
-    depth: int = 2  # hidden layers
-    layer_norm: bool = True  # after each hidden layer of the critics
-    normalize: bool = True  # the inputs, by running mean and standard deviation
-    normalize_goal: bool = True  # goals too
-    state_size: int = 0  # S: the critic reads the observation "state" instead of the encoder's features; 0: it does not
 
 
 class Acted(NamedTuple):
@@ -277,8 +261,3 @@ def _acts(name: str) -> bool:
     part, _, rest = name.partition(".")
     learns = ("critic", "privileged", "target_critic", "target_encoder", "target_regression")
     return part not in learns and (part != "auxiliaries" or rest.startswith("goal_regression."))
-
-
-def tiled(rows: Tensor, count: int) -> Tensor:
-    """Repeat rows (P, X) to (count, X): output row b is input row b mod P."""
-    return rows if len(rows) == count else rows.repeat(count // len(rows), 1)

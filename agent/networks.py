@@ -1,4 +1,4 @@
-"""The actor, the twin critic, and bounds on Q."""
+"""The sizes of the networks, the actor, the twin critic, and bounds on Q."""
 
 from __future__ import annotations
 
@@ -12,6 +12,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LOG_STD_RANGE = (-20.0, 2.0)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Input and output sizes of actor and critics, and their architecture."""
+
+    vector_size: int  # V
+    goal_size: int  # G
+    action_size: int  # A
+    width: int = 256  # units in a hidden layer
+    depth: int = 2  # hidden layers
+    layer_norm: bool = True  # after each hidden layer of the critics
+    normalize: bool = True  # the inputs, by running mean and standard deviation
+    normalize_goal: bool = True  # goals too
+    state_size: int = 0  # S: the critic reads the observation "state" instead of the encoder's features; 0: it does not
 
 
 class MLP(nn.Module):
@@ -116,3 +131,8 @@ def frozen(parameters: Sequence[Tensor]) -> Iterator[None]:
     finally:
         for one in parameters:
             one.requires_grad_(True)
+
+
+def tiled(rows: Tensor, count: int) -> Tensor:
+    """Repeat rows (P, X) to (count, X): output row b is input row b mod P."""
+    return rows if len(rows) == count else rows.repeat(count // len(rows), 1)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import gymnasium as gym
@@ -20,8 +18,9 @@ from goals import GoalSpace
 from replay import Ring, RingSpec
 from replay.hindsight import Imagined
 from replay.ring import UNSEEN
+from training import replay_file
 from training.config.flags import Config
-from training.config.memory import Disk, observation_bytes, place_replay
+from training.config.memory import observation_bytes, place_replay
 from training.config.pretrained import embedding_size
 from training.errors import UserError
 from training.evaluator import Evaluator, make_vec
@@ -33,8 +32,6 @@ from training.rollout.collector import Collector
 from training.rollout.exploration import Explorer
 from training.seeds import independent_seeds
 from training.updates import Updates
-
-REPLAY = "replay.pixels"  # in the run's folder
 
 
 class Trainer:
@@ -126,7 +123,7 @@ class Trainer:
                 networks.goal_size,
                 networks.action_size,
                 device=self.replay_device,
-                file=self._replay_file(),
+                file=replay_file.opened(self.config, self.ranks.rank),
             ),
             goal_space=self.evaluator.goal_space,
             strategy=config.her_strategy,
@@ -141,41 +138,17 @@ class Trainer:
             seed=self.seeds["replay"],
         )
 
-    def _replay_path(self) -> Path | None:
-        if not self.config.replay_on_disk:
-            return None
-        folder = self.config.resume or self.config.run_dir
-        assert folder is not None
-        return Path(folder) / (f"rank-{self.ranks.rank}-{REPLAY}" if self.ranks.rank else REPLAY)
-
-    def _replay_file(self) -> Path | None:
-        file = self._replay_path()
-        if file is None:
-            return None
-        if self.config.resume and not self.config.resume_without_replay and not file.exists():
-            raise ValueError(f"{file} is missing")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return file
-
     def _place_replay(self) -> tuple[torch.device, str]:
         """Device of the replay, and a sentence on its size. Raises UserError if the replay fits nowhere."""
         networks = self.agent.config
         vector_size = networks.vector_size + networks.state_size
         one = observation_bytes(self.local_config, vector_size, networks.goal_size, networks.action_size)
         try:
-            images = self._images_on_disk()
+            images = replay_file.disk_needed(self.config, self.ranks.rank)
             return place_replay(self.config, self.local_config, self.ranks, self.device, one, images)
         except UserError:
             self.close()
             raise
-
-    def _images_on_disk(self) -> Disk | None:
-        """Disk space for images, if they are to be stored in a file that does not exist yet; else None."""
-        file = self._replay_path()
-        if file is None or (self.config.resume and (file.exists() or not self.config.resume_without_replay)):
-            return None
-        assert self.config.view is not None
-        return Disk.of(file.parent, math.prod(self.config.view.shape) + 8)  # and the image's number
 
     def _grasps(self) -> bool:
         """Whether this is a Fetch task whose fingers move."""

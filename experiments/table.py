@@ -124,9 +124,11 @@ EXPERIMENTS: dict[str, Experiment] = {
     **THIRD_PARTIES,
     **{
         f"push-n-step-{steps}": Experiment(
-            "push", f"--n-step {steps} --final-episodes 400", f"Push from state, {steps} steps before it bootstraps."
+            "push",
+            f"--n-step {steps} --final-episodes 400",
+            f"Push from state, {steps} step{'s' * (steps > 1)} before it bootstraps.",
         )
-        for steps in (2, 3, 5)
+        for steps in (1, 2, 3, 5)
     },
     **EYES_PRETRAINED,
     **CHAPTER,

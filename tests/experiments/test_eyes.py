@@ -62,8 +62,8 @@ def test_so_is_one_on_reach(name: str) -> None:
     assert (config.obs, config.total_steps) == ("pixels-only", 16_000)
 
 
-@pytest.mark.parametrize("steps", [2, 3, 5])
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
 def test_several_steps_are_the_only_difference_from_push(steps: int) -> None:
     assert problems(named(f"push-n-step-{steps}").config()) == []
     assert named(f"push-n-step-{steps}").config().n_step == steps
-    assert differing(f"push-n-step-{steps}", "push-state") == {"n_step"}
+    assert differing(f"push-n-step-{steps}", "push-state") == ({"n_step"} if steps > 1 else set())

@@ -1,10 +1,27 @@
-"""Experiments in environments that others wrote: `pip install panda-gym highway-env` (group third-parties)."""
+"""Experiments in environments that others wrote.
+
+`panda-*` and `parking` need `pip install panda-gym highway-env` (group third-parties). `arm` and `arm-pixels` are of the
+environment of docs/extending.md, saved as arm.py in a folder on the PYTHONPATH.
+"""
 
 from __future__ import annotations
 
 from experiments.experiment import Experiment
 
 THIRD_PARTIES: dict[str, Experiment] = {
+    "arm": Experiment("reach", "--env-id arm:Arm-v0 --total-steps 4000", "An arm of two joints, made up for the docs."),
+    "arm-pixels": Experiment(
+        "reach-pixels",
+        "--env-id arm:Arm-v0 --obs pixels+goal --cameras above --hide target",
+        "The same from images and the goal alone.",
+    ),
+    # From above, the whole maze in the image, without the marker of the goal. An evaluation is 50 episodes of 300 steps.
+    "pointmaze-pixels": Experiment(
+        "reach-pixels",
+        "--env-id PointMaze_UMaze-v3 --obs pixels+goal --cameras 6.2,90,-90,0,0,0 --hide target --gamma 0.98 "
+        "--total-steps 40000 --buffer-size 45000 --eval-every 10000",
+        "A ball that is to roll round a wall, from images and the goal alone.",
+    ),
     "panda-reach": Experiment(
         "reach",
         "--env-id panda_gym:PandaReach-v3 --total-steps 3000",

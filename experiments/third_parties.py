@@ -1,6 +1,6 @@
 """Experiments in environments that others wrote.
 
-`panda-*` and `parking` need `pip install panda-gym highway-env` (group third-parties). `arm` and `arm-pixels` are of the
+`panda-*` and `parking` need `pip install panda-gym highway-env` (group third-parties). `arm` and `arm-pixels` need the
 environment of docs/extending.md, saved as arm.py in a folder on the PYTHONPATH.
 """
 
@@ -15,7 +15,7 @@ THIRD_PARTIES: dict[str, Experiment] = {
         "--env-id arm:Arm-v0 --obs pixels+goal --cameras above --hide target",
         "The same from images and the goal alone.",
     ),
-    # From above, the whole maze in the image, without the marker of the goal. An evaluation is 50 episodes of 300 steps.
+    # From above, with the whole maze in the image. An evaluation is 50 episodes of 300 steps.
     "pointmaze-pixels": Experiment(
         "reach-pixels",
         "--env-id PointMaze_UMaze-v3 --obs pixels+goal --cameras 6.2,90,-90,0,0,0 --hide target --gamma 0.98 "

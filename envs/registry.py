@@ -85,7 +85,9 @@ def find_spec(env_id: str) -> EnvSpec:
     except gym.error.Error:
         raise ValueError(f"There is no environment '{env_id}': {suggestion(name)}.") from None
     except ImportError as error:
-        raise ValueError(f"'{env_id}' names a module that cannot be imported ({error}): check its spelling.") from None
+        raise ValueError(
+            f"'{env_id}' names a module that cannot be imported ({error}): install its package, or check its spelling."
+        ) from None
     except Exception as error:  # whatever the module's own code raises
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"'{env_id}' names a module that fails when it is imported ({reason}).") from None

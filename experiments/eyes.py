@@ -41,10 +41,6 @@ _REACH_ROWS = {
         "--critic-obs state --routing actor --no-target-encoder",
         "The actor's loss alone, by a critic that reads the whole state.",
     ),
-    "reach-latent": (
-        "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9",
-        "The critic's loss, with goals that are images (RIG).",
-    ),
     "reach-dreamer": ("--encoder dreamer", "The critic's loss, in Dreamer's convolutions."),
     "reach-tdmpc2": ("--encoder tdmpc2", "The critic's loss, in TD-MPC2's convolutions."),
     "reach-frozen-random": (

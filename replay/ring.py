@@ -165,7 +165,7 @@ class Ring:
         )
         ended = relabelled & (reward >= self.storage.success_reward)  # (B,)
         for step in range(1, self.n_step):
-            later = self._reward_after(step, env_index, time, goal, relabelled)
+            later = self._reward_after((steps - 1).clamp(max=step), env_index, time, goal, relabelled)
             goes_on = (step < steps).repeat(tiles) & ~ended
             reward = reward + self.gamma**step * torch.where(goes_on, later, 0)
             ended = ended | (goes_on & relabelled & (later >= self.storage.success_reward))
@@ -184,8 +184,8 @@ class Ring:
             achieved_goal=achieved.to(torch.float32),
         )
 
-    def _reward_after(self, steps: int, env_index: Tensor, time: Tensor, goal: Tensor, relabelled: Tensor) -> Tensor:
-        """Reward (B,) for `goal` (B, G) of the transition `steps` after `time` (P,); arbitrary after the episode."""
+    def _reward_after(self, steps: Tensor, env_index: Tensor, time: Tensor, goal: Tensor, relabelled: Tensor) -> Tensor:
+        """Reward (B,) for `goal` (B, G) of the transition `steps` (P,) after `time` (P,), within its episode."""
         tiles = len(goal) // len(time)
         achieved = self.storage.read("achieved_goal", env_index, time + steps + 1).repeat(tiles, 1)
         reward = self.storage.read("reward", env_index, time + steps).repeat(tiles)

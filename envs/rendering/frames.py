@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium as gym
+import mujoco
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
@@ -18,6 +19,11 @@ from envs.rendering.simulation import hide as hide_part
 from envs.rendering.watchdog import WATCHDOG, creating
 
 PLAYED = 5  # steps in which rendering must change nothing
+RESETS = 3  # after which the model must be as it was
+FIXED = (
+    "body_pos", "body_quat", "geom_pos", "geom_quat", "geom_size", "geom_rgba", "site_size", "site_rgba", "mat_rgba",
+    "cam_pos", "cam_quat", "light_pos", "light_dir", "tendon_rgba", "tendon_width",
+)  # fmt: skip
 
 
 def make_seen(env: str | EnvSpec, view: CameraConfig | None, **options: Any) -> gym.Env[Any, Any]:
@@ -57,13 +63,16 @@ def check_view(spec: EnvSpec, view: CameraConfig) -> None:
     """Raise ValueError, a sentence, unless an environment can be rendered as `view` says, with unchanged behaviour."""
     env, env_id = make_env(spec), spec.id
     found = simulation(env)
-    env.close()
     if found is not None:
         for name in view.cameras:
             find_camera(name, found[0], isinstance(env, FetchEnv))
+        if not isinstance(env, FetchEnv):
+            _check_model_stays(env_id, env, found[0])
         for name in view.hide:
             hide_part(found[0], name)
+        env.close()
         return
+    env.close()
     own = f"'{env_id}' is no MuJoCo environment, so its own render() makes the images, "
     if view.cameras != ("default",):
         raise ValueError(f"{own}from one place alone: say --cameras default.")
@@ -78,6 +87,24 @@ def check_view(spec: EnvSpec, view: CameraConfig) -> None:
         raise ValueError(f"{error} Without images begin with a preset from state, such as push.") from None
     except TypeError as error:
         raise ValueError(f"'{env_id}' cannot be built with render_mode=rgb_array ({reason(error)}).") from None
+
+
+def _check_model_stays(env_id: str, env: gym.Env[Any, Any], model: mujoco.MjModel) -> None:
+    """Raise ValueError if resets and steps change what our renderer shows as it was at first."""
+    space: Any = env.action_space
+    rng = np.random.default_rng(0)
+    before: dict[str, np.ndarray] = {}
+    for played in range(RESETS):
+        env.reset(seed=played)
+        env.step(rng.uniform(space.low, space.high).astype(space.dtype))
+        now = {name: getattr(model, name).copy() for name in FIXED}
+        for name, values in before.items():
+            if not np.array_equal(values, now[name]):
+                raise ValueError(
+                    f"'{env_id}' changes its model's {name} from one episode to the next, which our images would not "
+                    "show: have it move joints, mocap bodies or sites instead, or train it from state."
+                )
+        before = now
 
 
 def _check_unchanged(env_id: str, plain: gym.Env[Any, Any], seen: gym.Env[Any, Any]) -> None:

@@ -113,6 +113,10 @@ class Renderer:
             model.site_pos[:] = pose[rest:].reshape(-1, 3)
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
+        if model.nflex:
+            mujoco.mj_flex(model, data)
+        if model.ntendon:
+            mujoco.mj_tendon(model, data)
         mujoco.mj_camlight(model, data)
         if self._target is not None:
             data.site_xpos[self._target] = pose[rest:]

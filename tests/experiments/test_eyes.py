@@ -32,7 +32,6 @@ REACH_MAY_DIFFER = {
     "reach-autoencoder": {"auxiliary"},
     "reach-goal": {"goal_loss"},
     "reach-asymmetric": {"critic_obs", "routing", "target_encoder"},
-    "reach-latent": {"goals", "goal_noise", "goal_tries", "her_ratio"},
     "reach-dreamer": {"encoder"},
     "reach-tdmpc2": {"encoder"},
     "reach-frozen-random": FROZEN,

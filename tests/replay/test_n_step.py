@@ -53,6 +53,22 @@ def test_every_row_is_what_a_loop_over_its_episode_says(
         assert batch.action[row].item() == here.action and batch.achieved_goal[row % 200, 0].item() == here.number
 
 
+def test_the_reward_function_is_given_only_goals_that_were_achieved() -> None:
+    """An environment's own may have no answer for what lies past an episode's end, or was never written."""
+    ring = new_ring(50, lanes=3, n_step=5, her_ratio=1.0)
+    a_story_with_wrapping(ring, steps=12)
+    stored = {one.achieved_goal for lane in a_story_with_wrapping(new_ring(50, lanes=3), 12).lanes for one in lane}
+    asked: list[Any] = []
+
+    def reward(achieved: torch.Tensor, desired: torch.Tensor) -> torch.Tensor:
+        asked.extend(map(tuple, achieved.tolist()))
+        return reward_of(achieved, desired)
+
+    ring.goal_space = EnvironmentGoals(2, reward)
+    ring.sample(500)
+    assert len(asked) >= 5 * 500 and set(asked) <= stored
+
+
 def test_relative_goals_are_seen_from_where_the_steps_lead() -> None:
     ring = new_ring(20, lanes=3, n_step=3, subtract_achieved=True)
     a_story_with_wrapping(ring)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
@@ -52,10 +53,7 @@ class Latent:
 def problems(config: Config) -> list[str]:
     """Problems with flags of latent goals and with flags that conflict with them, a sentence each."""
     if config.goals != "latent":
-        given = [one.name for one in fields(Latent) if getattr(config, one.name) != one.default]
-        flags = ", ".join("--" + name.replace("_", "-") for name in given)
-        verb = "belong" if len(given) > 1 else "belongs"
-        return [f"{flags} {verb} to --goals latent: say that too, or leave it out."] if given else []
+        return _idle(config, [one.name for one in fields(Latent)], "--goals latent")
     found = []
     if config.obs not in HONEST:
         found.append(f"--goals latent hides where the object is, which --obs {config.obs} shows: say --obs honest.")
@@ -75,8 +73,21 @@ def problems(config: Config) -> list[str]:
         found.append("--goals latent encodes stored images anew, and --freeze stores none: leave it out.")
     if config.show_goal_marker:
         found.append("--show-goal-marker shows the VAE a goal in every image: leave it out with --goals latent.")
+    if config.goal_sampling != "skewed":
+        found += _idle(config, ("latent_every", "latent_updates_again"), "--goal-sampling skewed")
+    if config.latent_reward != "sparse":
+        found += _idle(config, ("latent_threshold",), "--latent-reward sparse")
     if config.prior_ratio > config.her_ratio:
         found.append(
             f"--prior-ratio {config.prior_ratio} is part of --her-ratio, which is {config.her_ratio}: lower the first."
         )
     return found
+
+
+def _idle(config: Config, names: Sequence[str], needs: str) -> list[str]:
+    """A sentence on flags that were set and mean nothing without the flag `needs`; none if all have their default."""
+    defaults = {one.name: one.default for one in fields(Latent)}
+    given = [name for name in names if getattr(config, name) != defaults[name]]
+    flags = ", ".join("--" + name.replace("_", "-") for name in given)
+    verb = "belong" if len(given) > 1 else "belongs"
+    return [f"{flags} {verb} to {needs}: say that too, or leave it out."] if given else []

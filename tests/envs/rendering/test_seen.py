@@ -52,6 +52,35 @@ class Painter(Tidy):
         return image
 
 
+TENDON = """<mujoco><worldbody><light pos="0 0 3"/><geom type="plane" size="1 1 .1" rgba=".3 .3 .3 1"/>
+  <camera name="above" pos="0 0 1.5"/><site name="from" pos="-.4 0 .2"/>
+  <body name="box" pos=".3 0 .2"><joint name="slide" type="slide" axis="0 1 0"/>
+    <geom name="block" type="box" size=".08 .08 .08" rgba="1 .5 0 1"/><site name="to"/></body></worldbody>
+  <tendon><spatial width=".05" rgba="0 1 0 1"><site site="from"/><site site="to"/></spatial></tendon></mujoco>"""
+
+
+class Tied(Tidy):
+    """A block that slides, tied to a site by a tendon. On request, it has another size or place in each episode."""
+
+    def __init__(self, varies: str | None = None) -> None:
+        super().__init__()
+        self.model = mujoco.MjModel.from_xml_string(TENDON)
+        self.data, self.varies = mujoco.MjData(self.model), varies
+
+    def reset(self, **options: Any) -> Any:
+        told = super().reset(**options)
+        self.data.qpos[:] = self.np_random.uniform(-0.4, 0.4)
+        if self.varies == "size":
+            self.model.geom("block").size[:] = self.np_random.uniform(0.05, 0.1)
+        if self.varies == "place":
+            self.model.body("box").pos[0] = self.np_random.uniform(-0.3, 0.3)
+        mujoco.mj_forward(self.model, self.data)
+        return told
+
+
+gym.register("Tied-v0", f"{__name__}:Tied", max_episode_steps=6)
+gym.register("Resized-v0", f"{__name__}:Tied", max_episode_steps=6, kwargs={"varies": "size"})
+gym.register("Displaced-v0", f"{__name__}:Tied", max_episode_steps=6, kwargs={"varies": "place"})
 gym.register("Painter-v0", f"{__name__}:Painter", max_episode_steps=6)
 gym.register("Dark-v0", f"{__name__}:Painter", max_episode_steps=6, kwargs={"light": 0})
 gym.register("Moving-v0", f"{__name__}:Painter", max_episode_steps=6, kwargs={"moves": True})
@@ -90,12 +119,15 @@ def test_rendering_changes_nothing(env_id: str) -> None:
         vec.close()
 
 
-@pytest.mark.parametrize("camera", ["above", ABOVE, "default"])
-def test_cameras_are_those_of_gymnasiums_renderer(camera: str) -> None:
-    """Bit for bit, without smooth edges and shadows."""
-    env = envs.make_env("Arm-v0")
-    env.reset(seed=3)
+@pytest.mark.parametrize(
+    ("env_id", "camera"), [("Arm-v0", "above"), ("Arm-v0", ABOVE), ("Arm-v0", "default"), ("Tied-v0", "above")]
+)
+def test_images_are_those_of_gymnasiums_renderer(env_id: str, camera: str) -> None:
+    """Bit for bit, without smooth edges and shadows; the pose is not the one that the renderer was made in."""
+    env = envs.make_env(env_id)
+    env.reset(seed=1)
     artist = EnvRenderer(env, envs.CameraConfig((camera,)))
+    env.reset(seed=3)
     ours = artist.render(env)
     artist.close()
     model, data = env.unwrapped.model, env.unwrapped.data  # type: ignore[attr-defined]
@@ -137,6 +169,8 @@ def test_an_environment_s_own_image_is_resized() -> None:
         ("Arm-v0", {"cameras": ("close",)}, "no camera 'close': choose among default, above, or give the six numbers"),
         ("Arm-v0", {"cameras": ("1,2,3",)}, "a free one has six numbers"),
         ("Arm-v0", {"cameras": ("0,0,0,0,0,0",)}, "its distance above 0"),
+        ("Resized-v0", {"cameras": ("above",)}, "changes its model's geom_size from one episode to the next"),
+        ("Displaced-v0", {"cameras": ("above",)}, "changes its model's body_pos from one episode to the next"),
         ("Arm-v0", {"hide": ("targets",)}, "no site, geom or body 'targets' to hide; the sites are target, tip"),
         ("Painter-v0", {"cameras": ("above",)}, "own render.* say --cameras default"),
         ("Painter-v0", {"hide": ("target",)}, "own render.* leave out --hide"),

@@ -207,6 +207,8 @@ def test_flags_replace_the_presets_values_and_nothing_else() -> None:
         (["push", "--goals", "latent"], "hides where the object is, which --obs state shows: say --obs honest"),
         (["push-pixels", "--goals", "latent"], "say --goal-loss 0 with --goals latent"),
         ([*LATENT, "--goal-noise", "1"], "as they were reached or sampled: say --goal-noise 0"),
+        ([*LATENT, "--latent-every", "100"], "--latent-every belongs to --goal-sampling skewed: say that too"),
+        ([*LATENT, "--latent-threshold", "2"], "--latent-threshold belongs to --latent-reward sparse: say that too"),
         ([*LATENT, "--goal-tries", "8"], "the arm moves latents too: say --goal-tries 1"),
         ([*LATENT, "--her-strategy", "none"], "--her-strategy none lends no goals"),
         ([*LATENT, "--obs", "chapter"], "hides where the object is, which --obs chapter shows: say --obs honest"),

@@ -28,6 +28,8 @@ class Script:
         [(4, True), (3, False), (1, False)],
     )
 
+    restorable = True  # a Fetch task, whose numbers are known to be metres
+
     def reset(self, *, seed: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         self.seed, self.left = seed, [list(episodes) for episodes in self.EPISODES]
         self.time = np.zeros(3, int)
@@ -152,3 +154,8 @@ def test_steps_to_90_are_those_of_the_first_of_two(curve: list[float], step: int
     rows = [row for i, rate in enumerate(curve, 1) for row in ({"step": i, "eval_success": rate}, {"step": i + 0.5})]
     first = first_of_two(rows, 0.9)
     assert (first and first["step"]) == step
+
+
+def test_numbers_of_another_task_are_no_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Script, "restorable", False)
+    assert len(evaluated(6).distances) == 0 and not evaluated(6).fallen.any()

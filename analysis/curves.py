@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from training.errors import RunFailed
 from training.logger import Row
+from training.whole import replacing
 
 # Okabe and Ito's colours: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -144,10 +144,9 @@ def tell_episodes(axes: Axes, episodes: Iterable[int]) -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Save a figure, whole or not at all; the same input gives the same image. Raises RunFailed if that fails."""
-    temporary = path.with_name(path.name + ".tmp")
     try:
-        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": ""})
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=120, metadata={"Software": ""})
     except OSError as error:
         raise RunFailed(f"{path} could not be written ({error.strerror}): name another --out.") from error
     finally:

@@ -42,7 +42,11 @@ def chosen(frames: NDArray[np.uint8], images: int) -> NDArray[np.int64]:
     way = np.concatenate([[0], np.cumsum(steps.sum((1, 2)))])  # changed pixels from the first frame to each
     if not way[-1]:
         return np.linspace(0, len(frames) - 1, images).astype(np.int64)
-    return np.searchsorted(way, np.linspace(0, way[-1], images)).astype(np.int64)
+    found = np.searchsorted(way, np.linspace(0, way[-1], images)).astype(np.int64)
+    # A jump would be taken several times: no index comes twice where there are enough frames.
+    number = np.arange(images)
+    found = np.maximum.accumulate(found - number) + number
+    return np.maximum(0, np.minimum(found, len(frames) - images + number))
 
 
 def strip(arguments: Arguments) -> None:

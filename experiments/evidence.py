@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from training import checkpoint, finish, logger, run_folder
 from training.config.flags import Config
-from training.errors import RunFailed, UserError
+from training.errors import RunFailed, UserError, python
 from training.logger import Row
 
 FILES = (run_folder.CONFIG, run_folder.VERSIONS, logger.CSV, finish.EVAL)
@@ -64,7 +63,7 @@ def is_finished(run: Path, config: Config) -> bool:
 def check_finished(run: Path, config: Config) -> None:
     """Raise UserError unless `run` is finished and has all its files."""
     if not is_finished(run, config):
-        raise UserError(f"{run} is not finished: python train.py --resume {shlex.quote(str(run))}")
+        raise UserError(f"{run} is not finished: {python('train.py', '--resume', str(run))}")
     if missing := [file for file in FILES if not (run / file).is_file()]:
         raise UserError(f"{run} lacks {', '.join(missing)}: run it again.")
 
@@ -162,7 +161,7 @@ def read(results: Path, name: str) -> list[Result]:
     """Results of an experiment, by seed. Raises UserError if there are none, or if one is not whole."""
     found = [_read_one(folder) for folder in seed_folders(results, name)]
     if not found:
-        raise UserError(f"there are no results in {results / name}: python -m experiments.run {name}")
+        raise UserError(f"there are no results in {results / name}: {python('-m', 'experiments.run', name)}")
     check_alike(results, name, found[0].config)
     return found
 

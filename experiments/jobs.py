@@ -65,7 +65,9 @@ class Jobs:
 
     def run(self) -> int:
         """Run all jobs. Returns the exit code: 0, 1 if any failed, or 128 + the signal that stopped them."""
-        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        heeded = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+        before = {number: signal.signal(number, self._stop) for number in heeded}
         try:
             while self.running or (self.waiting and not self.stopping):
                 while self.waiting and len(self.running) < self.at_once and not self.stopping:

@@ -20,7 +20,6 @@ import csv
 import io
 import itertools
 import math
-import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +32,7 @@ from training.finish import first_of_two
 from training.logger import Row
 from training.progress import duration
 from training.rollout.evaluate import wilson_interval
+from training.whole import replacing
 
 LEVELS = (50, 90, 95)  # percent
 BUCKETS = 10
@@ -203,9 +203,8 @@ def step_label(tenth: int, results: Sequence[Result]) -> str:
 def write(folder: Path, files: dict[str, str]) -> None:
     """Write files, each whole or not at all. Raises RunFailed if one cannot be written."""
     for name, text in files.items():
-        temporary = folder / f"{name}.tmp"
         try:
-            temporary.write_text(text)
-            os.replace(temporary, folder / name)
+            with replacing(folder / name) as temporary:
+                temporary.write_text(text)
         except OSError as error:
             raise RunFailed(f"{folder / name} could not be written ({error.strerror}): free some space.") from error

@@ -45,7 +45,7 @@ class Ring:
         seed: seed of the sampling.
 
     Raises:
-        ValueError: for an unknown strategy.
+        ValueError: for an unknown strategy, or a number out of its range.
 
     Attributes:
         storage: the storage to write to.
@@ -71,6 +71,10 @@ class Ring:
         self.device = self.storage.device
         if strategy not in get_args(Strategy):
             raise ValueError(f"there is no strategy {strategy!r}: it is one of {', '.join(get_args(Strategy))}")
+        if not 0 <= her_ratio <= 1 or not 0 <= gamma <= 1 or min(goal_tries, n_step, frame_stack) < 1:
+            raise ValueError(
+                "her_ratio and gamma lie between 0 and 1, goal_tries, n_step and frame_stack are at least 1"
+            )
         self.goal_space, self.strategy = goal_space, strategy
         self.her_ratio = 0.0 if strategy == "none" else her_ratio
         self.goal_tries, self.goal_noise = goal_tries if self.her_ratio else 1, goal_noise

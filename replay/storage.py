@@ -108,7 +108,7 @@ class Storage:
             env_indices: the environments (N,); None for all of them.
         """
         env_indices = self.all_envs if env_indices is None else env_indices
-        self._check_rows(len(env_indices), achieved_goal, desired_goal, *obs.values())
+        self._check(len(env_indices), obs, achieved_goal=achieved_goal, desired_goal=desired_goal)
         for env_index in env_indices.tolist():
             end = int(self.cursors["newest"][env_index])
             start = max(int(self.cursors["start"][env_index]), end - self.slots + 1)
@@ -133,7 +133,8 @@ class Storage:
             obs, achieved_goal, desired_goal: the next observation, as for `start`; where the episode ended, its last
                 observation (`final_obs`), to be followed by `start`.
         """
-        self._check_rows(self.num_envs, action, reward, terminated, achieved_goal, desired_goal, *obs.values())
+        goals = {"achieved_goal": achieved_goal, "desired_goal": desired_goal}
+        self._check(self.num_envs, obs, action=action, reward=reward, terminated=terminated, **goals)
         added, newest = self.cursors["added"], self.cursors["newest"]
         if not self.has_begun:
             if newest.min() < 0:
@@ -147,11 +148,14 @@ class Storage:
         added += 1
         self._push(self.all_envs, obs, achieved_goal, desired_goal, opens_episode=False)
 
-    @staticmethod
-    def _check_rows(rows: int, *parts: Tensor) -> None:
-        """Raise ValueError unless all parts have `rows` rows: a single row would be broadcast to all."""
-        if wrong := [tuple(part.shape) for part in parts if len(part) != rows]:
-            raise ValueError(f"{rows} environments need {rows} rows of each part, and one has the shape {wrong[0]}")
+    def _check(self, rows: int, obs: Observation, **parts: Tensor) -> None:
+        """Raise ValueError unless all parts are there, with `rows` rows of what is stored: other shapes would be
+        broadcast."""
+        if set(obs) != set(self.observations):
+            raise ValueError(f"the ring stores {', '.join(self.observations)}, and was given {', '.join(obs)}")
+        for name, part in (obs | parts).items():
+            if part.shape != (shape := (rows, *self.tables[name].shape[1:])):
+                raise ValueError(f"{name} has the shape {tuple(part.shape)}, and needs {shape}: {rows} environments")
 
     @property
     def written(self) -> int:

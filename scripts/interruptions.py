@@ -81,6 +81,8 @@ def interrupt(run: Path, arguments: tuple[str, ...], way: str, after: float) -> 
 
 
 def main(out: Path, times: int, arguments: tuple[str, ...]) -> int:
+    if out.exists():
+        sys.exit(f"{out} is there already: move it away, or name another file.")
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and every child would inherit that
     moments, wrong, resumed, most = random.Random(out.name), 0, 0, 0.0
     with tempfile.TemporaryDirectory() as name, out.open("w", newline="") as file:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from training.errors import RunFailed, UserError, ran_out_of_memory
+from training.whole import replacing
 
 MODEL, BEST, RESUME = "model.pt", "best.pt", "resume/state.pt"
 MODEL_FORMAT = "pixel-push-4"
@@ -26,16 +27,13 @@ def save(state: dict[str, Any], path: Path) -> None:
 
     Raises RunFailed if the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
+        with replacing(path) as temporary, open(temporary, "wb") as file:
             torch.save({"format": _format(path), **_plain(state)}, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
     except (OSError, RuntimeError, MemoryError) as error:
-        temporary.unlink(missing_ok=True)
         if ran_out_of_memory(error):
             raise
         reason = error if isinstance(error, OSError) else error.__context__ or error  # torch hides what the system said

@@ -1,14 +1,41 @@
-"""Ctrl-C while modules are imported, which takes seconds: it ends a command without a traceback."""
+"""Signals that end a command outside of training's loop: without a traceback, or with a sentence of ours."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+
+class Interrupted(BaseException):
+    """A signal that asked the process to end, raised wherever it arrived."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = signal.Signals(number)
+
+
+@contextlib.contextmanager
+def raising(numbers: Sequence[int]) -> Iterator[None]:
+    """Have these signals raise Interrupted, except those that are ignored, as under nohup."""
+
+    def leave(number: int, _: Any) -> None:
+        raise Interrupted(number)
+
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, leave) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def end_quietly() -> None:
-    """End at once on Ctrl-C, until `training.errors.guarded` takes over."""
+    """End at once on Ctrl-C while modules are imported, until `training.errors.guarded` takes over."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
 

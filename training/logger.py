@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from auxiliary import AUXILIARIES
 from training.errors import RunFailed, UserError
+from training.whole import replacing
 
 CSV = "metrics.csv"
 OF_LOSSES = tuple(f"encoder_grad_norm_{loss}" for loss in ("critic", "goal_regression", *AUXILIARIES))
@@ -71,6 +71,14 @@ def read_rows(folder: Path) -> list[Row]:
     return rows
 
 
+def rows_to_continue(folder: Path) -> list[Row]:
+    """Rows written so far, as `read_rows`, by a run of this version. Raises UserError for columns that it has not."""
+    rows = read_rows(folder)
+    if unknown := sorted({name for row in rows for name in row} - set(COLUMNS)):
+        raise UserError(f"{folder / CSV} is damaged in its first line (there is no column {unknown[0]!r}): mend it.")
+    return rows
+
+
 class Logger:
     """Appends to a run's metrics.
 
@@ -82,13 +90,12 @@ class Logger:
 
     def __init__(self, folder: Path, resume_step: int, hyperparameters: dict[str, Any]) -> None:
         self.path = folder / CSV
-        kept = [row for row in read_rows(folder) if row["step"] <= resume_step]
+        kept = [row for row in rows_to_continue(folder) if row["step"] <= resume_step]
         text = io.StringIO()
         self._writer(text).writeheader()
         self._writer(text).writerows([{k: _cell(v) for k, v in row.items()} for row in kept])
-        temporary = self.path.with_name(CSV + ".tmp")
-        temporary.write_text(text.getvalue())
-        os.replace(temporary, self.path)
+        with replacing(self.path) as temporary:
+            temporary.write_text(text.getvalue())
         self.file = open(self.path, "a", newline="")  # noqa: SIM115 - open until close()
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=resume_step + 1)
         self._describe({"run": folder.resolve().name} | hyperparameters)

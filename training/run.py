@@ -18,7 +18,7 @@ from rich.console import Console
 import envs
 from agent.routing import gradient_norm
 from encoders.pixels import softmax_temperature
-from training import checkpoint, logger, run_folder
+from training import checkpoint, interrupt, logger, run_folder
 from training.diagnosis import diagnose
 from training.errors import LOWER, RunFailed, environment_failed, ran_out_of_memory
 from training.finish import finish
@@ -222,11 +222,15 @@ class Run:
         goals = self.trainer.latent
         return model if goals is None else model | {"goals": goals.policy_state()}
 
+    def _go_on(self) -> str:
+        """Command that goes on with the run, to be copied."""
+        script = sys.argv[0] if Path(sys.argv[0]).name == "train.py" else "train.py"
+        return f"{self.trainer.ranks.launcher} {shlex.quote(script)} --resume {shlex.quote(str(self.folder))}"
+
     def conclude(self, console: Console) -> int:
         """Conclude after the loop: print how to resume, or do the final evaluation. Returns the exit code."""
         if self.stopping:
-            script = sys.argv[0] if Path(sys.argv[0]).name == "train.py" else "train.py"
-            command = f"{self.trainer.ranks.launcher} {shlex.quote(script)} --resume {shlex.quote(str(self.folder))}"
+            command = self._go_on()
             by_rule = self.stopping == BY_RULE
             said = (" by --stop-rule", f": {self.why}", " --no-stop-rule") if by_rule else ("", "", "")
             message = f"stopped{said[0]} at step {self.state.step}{said[1]}; continue with: {command}{said[2]}"
@@ -237,8 +241,12 @@ class Run:
             return 0 if by_rule else 128 + self.stopping
         if self.logger is not None:
             try:
-                finish(self.trainer, self.state, self.folder, console)
+                with interrupt.raising(STOPPING):
+                    finish(self.trainer, self.state, self.folder, console)
                 self.logger.close()
+            except interrupt.Interrupted as stop:
+                console.print(f"stopped after training; evaluate and film with: {self._go_on()}", soft_wrap=True)
+                return 128 + stop.number
             except Exception as error:
                 if isinstance(error, OSError):
                     self.place.check()

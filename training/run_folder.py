@@ -14,6 +14,7 @@ from training.checkpoint import MODEL, RESUME, kept, load
 from training.config.flags import Config
 from training.config.saved import from_json
 from training.errors import RunFailed, UserError
+from training.whole import replacing
 
 CONFIG, VERSIONS = "config.json", "versions.json"
 LOCK = ".lock"
@@ -124,9 +125,8 @@ def saved_config(folder: Path) -> Config:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def commit() -> dict[str, Any]:

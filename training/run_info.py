@@ -20,7 +20,7 @@ from training.config import busy
 from training.config.flags import Config
 from training.errors import UserError
 from training.gpu_updates import CudaGraphUpdates
-from training.logger import Logger, read_rows
+from training.logger import Logger, rows_to_continue
 from training.trainer import Trainer
 
 PACKAGES = ("torch", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
@@ -28,7 +28,7 @@ PACKAGES = ("torch", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
 
 def log_run_info(trainer: Trainer, folder: Path, step: int, console: Console) -> Logger:
     """Describe the run on the console, in its folder and in TensorBoard; return the logger of its rows."""
-    read_rows(folder)  # what is damaged is found before anything is written
+    rows_to_continue(folder)  # what is damaged is found before anything is written
     config = dataclasses.replace(trainer.config, run_dir=str(folder), resume=None, resume_without_replay=False)
     console.print(trainer.memory_report, soft_wrap=True)
     if trainer.ranks.count == 1 and (sentence := busy.notice(config, trainer.device)) is not None:

@@ -16,3 +16,13 @@ def test_images_differ_though_the_film_stands_still_for_most_of_its_time() -> No
         frame[10:15, 10 + at : 15 + at] += 100
     assert chosen(frames, 5).tolist() == [0, 3, 5, 8, 10]
     assert chosen(frames[20:], 3).tolist() == [0, 15, 30]  # nothing moves: evenly
+
+
+def test_no_image_comes_twice_where_everything_changes_at_once() -> None:
+    frames = np.zeros((41, 8, 8, 3), np.uint8)
+    frames[3:] = 255
+    assert chosen(frames, 5).tolist() == [0, 3, 4, 5, 6]
+    frames = np.zeros((6, 8, 8, 3), np.uint8)
+    frames[5:] = 255
+    assert chosen(frames, 5).tolist() == [0, 2, 3, 4, 5]
+    assert len(chosen(frames[:3], 5)) == 5  # more than there are

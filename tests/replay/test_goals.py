@@ -150,10 +150,18 @@ def test_mistakes_are_said_and_not_stored() -> None:
     ring.storage.start(obs, goal, goal)
     with pytest.raises(ValueError, match="is empty"):
         ring.sample(4)
-    with pytest.raises(ValueError, match=r"2 rows of each part, and one has the shape \(1, 1\)"):
+    with pytest.raises(ValueError, match=r"action has the shape \(1, 1\), and needs \(2, 1\)"):
         ring.storage.add(torch.zeros(1, 1), *step[1:], obs, goal, goal)
-    with pytest.raises(ValueError, match="1 rows of each part"):
+    with pytest.raises(ValueError, match=r"reward has the shape \(2, 1\), and needs \(2,\)"):
+        ring.storage.add(step[0], step[1][:, None], step[2], obs, goal, goal)
+    with pytest.raises(ValueError, match=r"vector has the shape \(2, 1\), and needs \(1, 1\)"):
         ring.storage.start(obs, goal, goal, torch.tensor([1]))
+    for parts in ({}, obs | {"pixels": goal}):
+        with pytest.raises(ValueError, match="the ring stores vector, and was given"):
+            ring.storage.add(*step, parts, goal, goal)
+    for wrong in ({"her_ratio": 1.5}, {"goal_tries": 0}, {"n_step": 0}, {"gamma": 95}, {"frame_stack": 0}):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            a_resting_object(**wrong)
     assert len(ring) == 0 and ring.storage.cursors["newest"].tolist() == [0, 0]
     ring.storage.add(*step, obs, goal, goal)
     assert len(ring.sample(4).reward) == 4

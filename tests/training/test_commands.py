@@ -257,6 +257,21 @@ def test_a_second_signal_does_not_wait_for_an_evaluation() -> None:
     assert process.wait(timeout=20) == 130
 
 
+def test_a_signal_in_the_final_evaluation_says_how_to_repeat_it() -> None:
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
+    for number, code in codes.items():
+        flags = ("--total-steps", "160", "--final-episodes", "100000", "--run-dir", number.name)
+        process = start("train.py", "reach", *TINY, *flags)
+        assert process.stdout is not None
+        while "evaluating 100000" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(number)
+        out, error = process.communicate(timeout=120)
+        assert (process.returncode, error) == (code, "")
+        assert out.endswith(f"stopped after training; evaluate and film with: {AGAIN} {number.name}\n")
+        assert saved_state(Path(number.name))["training_state"]["step"] == 160
+
+
 def test_a_signal_that_comes_twice_is_one_and_nohup_is_heeded() -> None:
     """A terminal sends Ctrl-C to a whole group, and experiments.run passes it on."""
     line = 'trap \'\' HUP; exec "$0" "$@"'  # what nohup does

@@ -107,3 +107,13 @@ def test_a_damaged_file_is_named_with_its_row(damage: str, tmp_path: Path) -> No
     with pytest.raises(UserError):
         Logger(tmp_path, 800, {})
     assert (tmp_path / CSV).read_bytes() == before
+
+
+def test_a_damaged_name_of_a_column_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    """One flipped bit. (An older version's names can be read, but not gone on with.)"""
+    logged(tmp_path, 0, {"step": 400, "q": 1.25, "critic_loss": 2.0})
+    damaged = (tmp_path / CSV).read_text().replace("critic_loss", "britic_loss", 1)
+    (tmp_path / CSV).write_text(damaged)
+    with pytest.raises(UserError, match=r"metrics.csv is damaged in its first line .*'britic_loss'"):
+        Logger(tmp_path, 400, {})
+    assert (tmp_path / CSV).read_text() == damaged and read_rows(tmp_path)[0]["britic_loss"] == 2

@@ -157,6 +157,7 @@ def test_a_checkpoint_that_does_not_fit_its_run_is_refused(
         ("versions.json", '{"torch": '),
         ("versions.json", "[1, 2]"),
         ("metrics.csv", "step,updates\n80,x\n"),
+        ("metrics.csv", "step,uqdates\n80,1\n"),
         ("config.json", {"env_id": 5}),
         ("config.json", {"hidden_width": 256.5}),
         ("config.json", {"gamma": 0.9}),  # which is valid, and not what the run had

@@ -28,9 +28,10 @@ def notice(config: Config, device: torch.device) -> str | None:
     busy, cores = busy_cores(before, ticks()), envs.cores()
     if busy < cores - config.threads + 0.5:
         return None
+    left = min(config.threads - 1, max(1, int(cores - busy + 0.5)))
     return (
-        f"Other processes keep {busy:.1f} of {cores} cores busy: {config.threads} threads will mostly wait for one "
-        "another, and --threads 1 is likely faster, now or with --resume (it changes the last bits of the numbers)."
+        f"Other processes keep {busy:.1f} of {cores} cores busy: {config.threads} threads will wait for one another, "
+        f"and --threads {left} is likely faster, now or with --resume (it changes the last bits of the numbers)."
     )
 
 

@@ -42,17 +42,20 @@ def test_busy_cores_are_counted_by_hand(
         (1.0, 2, CPU, True),
         (0.1, 2, CPU, False),
         (1.0, 1, CPU, False),
+        (6.0, 8, CPU, True),
         (1.0, 2, torch.device("cuda"), False),
     ],
-    ids=["a busy process", "none", "one thread", "a GPU learns"],
+    ids=["a busy process", "none", "one thread", "two of eight cores left", "a GPU learns"],
 )
 def test_it_is_said_where_threads_outnumber_the_cores_that_are_left(
     others: float, threads: int, device: torch.device, said: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(busy, "WINDOW", 0.0)
     monkeypatch.setattr(busy, "busy_cores", lambda *_: others)
-    monkeypatch.setattr(envs, "cores", lambda: 2)
+    cores = max(2, threads)
+    monkeypatch.setattr(envs, "cores", lambda: cores)
     sentence = busy.notice(dataclasses.replace(PRESETS["push-pixels"], threads=threads), device)
     assert (sentence is not None) == said
     if sentence is not None:
-        assert "1.0 of 2 cores" in sentence and "--threads 1" in sentence
+        left = round(cores - others)
+        assert f"{others} of {cores} cores" in sentence and f"--threads {left} " in sentence

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from experiments import eyes_table
+from experiments.evidence import Result
 from experiments.eyes import EYES
 from experiments.table import EXPERIMENTS, canonical, named
 from tests.experiments.test_chapter import differing
@@ -66,3 +70,24 @@ def test_several_steps_are_the_only_difference_from_push(steps: int) -> None:
     assert problems(named(f"push-n-step-{steps}").config()) == []
     assert named(f"push-n-step-{steps}").config().n_step == steps
     assert differing(f"push-n-step-{steps}", "push-state") == ({"n_step"} if steps > 1 else set())
+
+
+def test_a_line_of_the_table_counted_by_hand() -> None:
+    config = named("reach-critic").config()
+    # Half of the time in updates, of which there are 10 and 5 a second: 50 and 100 ms each. One row is from before.
+    rows = [
+        {"step": 100.0, "updates": 0.0, "updates_per_second": 0.0, "time_frac_update": 0.0, "steps_per_second": 9.0},
+        {"step": 200.0, "updates_per_second": 10.0, "time_frac_update": 0.5, "readout_cm": 9.0, "eval_success": 0.6},
+        {"step": 300.0, "updates_per_second": 5.0, "time_frac_update": 0.5, "readout_cm": 3.0, "eval_success": 0.6},
+    ]
+    rows = [row | {"seconds": row["step"], "updates": 1.0, "steps_per_second": 9.0} for row in rows]
+    final = {"success_rate": 0.6, "ever_success_rate": 0.7, "episodes": 10, "updates": 2, "wall_seconds": 3.0}
+    cells = eyes_table.row_of("reach-critic", [Result(config, rows, final, 1, 1)]).split(" | ")
+    pixels, rest = 84 * 84 * 3, 4 * (4 + 2) + 8 * (2 * 3 + 3)  # action, reward, end; two goals and three times
+    assert cells[2:] == ["60%", "70%", "0.2k", "not reached", "3.0 cm", "75", f"{pixels + rest} |"]
+
+
+def test_the_page_says_what_has_not_run(tmp_path: Path) -> None:
+    assert eyes_table.main(["--results", str(tmp_path), "--out", str(tmp_path / "page.md")]) == 0
+    text = (tmp_path / "page.md").read_text()
+    assert all(f"`{name}`" in text for names in eyes_table.GROUPS.values() for name in names) and "![" not in text

@@ -121,18 +121,23 @@ def observation_bytes(config: Config, vector_size: int, goal_size: int, action_s
     return replay_bytes(1, vector_size + config.keeps_estimates * goal_size, goal_size, action_size, pixels)
 
 
-def run_needs(config: Config, device: torch.device) -> dict[torch.device, int]:
-    """Bytes of a whole run, about, by device: a GPU's own memory, or the machine's.
-
-    A replay on "auto" is counted on the GPU, where it goes if it fits.
-    """
+def step_bytes(config: Config) -> int:
+    """Bytes of one stored observation, in memory, of the configuration's environment."""
     example = envs.make_vec(config.env_id, 1, workers=0)
     space = example.single_observation_space
     goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
     action_size = int(np.prod(example.single_action_space.shape))  # type: ignore[arg-type]
     example.close()
     vector_size = envs.vector_size(space, config.layout) + config.state_size(space)
-    one = observation_bytes(config, vector_size, goal_size, action_size)
+    return observation_bytes(config, vector_size, goal_size, action_size)
+
+
+def run_needs(config: Config, device: torch.device) -> dict[torch.device, int]:
+    """Bytes of a whole run, about, by device: a GPU's own memory, or the machine's.
+
+    A replay on "auto" is counted on the GPU, where it goes if it fits.
+    """
+    one = step_bytes(config)
     cpu = torch.device("cpu")
     learner = cpu if shares_memory(device) else device
     in_host = config.replay_device == "cpu" or config.replay_on_disk

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from training import checkpoint, finish, logger, run_folder
+from training.calls import call
 from training.config.flags import Config
-from training.errors import RunFailed, UserError, python
+from training.errors import RunFailed, UserError
 from training.logger import Row
 
 FILES = (run_folder.CONFIG, run_folder.VERSIONS, logger.CSV, finish.EVAL)
@@ -63,18 +64,17 @@ def is_finished(run: Path, config: Config) -> bool:
 def check_finished(run: Path, config: Config) -> None:
     """Raise UserError unless `run` is finished and has all its files."""
     if not is_finished(run, config):
-        raise UserError(f"{run} is not finished: {python('train.py', '--resume', str(run))}")
+        raise UserError(f"{run} is not finished: {call('train.py', '--resume', str(run))}")
     if missing := [file for file in FILES if not (run / file).is_file()]:
         raise UserError(f"{run} lacks {', '.join(missing)}: run it again.")
 
 
-def lost_replay(run: Path) -> bool:
-    """Whether `run` was once resumed with an empty replay."""
+def replay_began(run: Path) -> int:
+    """Step at which the replay of a finished run was last empty: 0, or that of a resume without it."""
     try:
-        resumes = json.loads((run / run_folder.VERSIONS).read_text()).get("resumed", [])
-        return any(resume.get("without_replay", False) for resume in resumes)
+        return int(json.loads((run / finish.EVAL).read_text()).get("replay_began", 0))
     except (OSError, ValueError, AttributeError):
-        return False
+        return 0
 
 
 def is_interrupted(run: Path) -> bool:
@@ -161,7 +161,7 @@ def read(results: Path, name: str) -> list[Result]:
     """Results of an experiment, by seed. Raises UserError if there are none, or if one is not whole."""
     found = [_read_one(folder) for folder in seed_folders(results, name)]
     if not found:
-        raise UserError(f"there are no results in {results / name}: {python('-m', 'experiments.run', name)}")
+        raise UserError(f"there are no results in {results / name}: {call('-m', 'experiments.run', name)}")
     check_alike(results, name, found[0].config)
     return found
 

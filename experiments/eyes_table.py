@@ -28,13 +28,17 @@ GROUPS = {  # title -> experiments, the first of which all others differ from
         *(name for name in EYES if name not in _REACH), *EYES_PRETRAINED, "eyes-goal-alone"
     ],
 }  # fmt: skip
+SHOWS = {  # of rows that have another name and meaning elsewhere
+    "reach-critic": "The critic's loss alone.",
+    "reach-shift": "The critic's loss, and random shifts of 4 pixels (DrQ).",
+    "eyes-goal-alone": "The regression of the block's position alone, whose estimate the networks read.",
+}
 HEAD = """# What teaches the eyes: the table
 
 `python -m experiments.eyes_table` writes this page from `experiments/results/`; [eyes.md](eyes.md) says what each row
 is. *Success*: evaluated, 100 or 200 episodes a seed after training. *Ever*: at any step of an episode. *Readout*: the
-error of a linear map from the features to the achieved goal, hand or block, at the end (mean of the seeds). *ms an
-update*: an update's own time in the run, median; runs shared two cores with others, so that a tenth means nothing.
-*Bytes*: of one stored step.
+error of a linear map from the features to the achieved goal, hand or block, at the end (mean of the seeds). *Bytes*: of
+one stored step. Milliseconds of an update are not here: these runs shared two cores with others.
 """
 
 
@@ -46,12 +50,6 @@ class Arguments:
     """The page; its images go into a folder of its name beside it."""
 
 
-def milliseconds(result: Result) -> float:
-    """Milliseconds of an update, median over the rows with updates."""
-    rows = [row for row in result.rows if row.get("updates_per_second")]
-    return statistics.median(1000 * row["time_frac_update"] / row["updates_per_second"] for row in rows)
-
-
 def last(result: Result, column: str) -> float | None:
     """Value of a column in the last row that has it."""
     return next((row[column] for row in reversed(result.rows) if column in row), None)
@@ -61,11 +59,12 @@ def row_of(name: str, results: Sequence[Result]) -> str:
     """A line of the table."""
     numbers = summary.over_seeds(results)
     readouts = [value for result in results if (value := last(result, "readout_cm")) is not None]
+    each = ", ".join(f"{100 * result.final['success_rate']:.0f}" for result in results)
     cells = [
-        f"`{name}`", named(name).shows, ", ".join(f"{100 * one.final['success_rate']:.0f}" for one in results) + "%",
+        f"`{name}`", SHOWS.get(name, named(name).shows), f"{each}%",
         f"{numbers['ever']:.0%}", *(level_cell(results, level, numbers[f"steps_to_{level}"]) for level in (50, 90)),
         f"{statistics.fmean(readouts):.1f} cm" if readouts else "-",
-        f"{statistics.median(map(milliseconds, results)):.0f}", str(step_bytes(results[0].config)),
+        str(step_bytes(results[0].config)),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
@@ -83,8 +82,8 @@ def write(given: Arguments) -> None:
             images[path] = there
             lines += [
                 "| experiment | what reaches the encoder | success, each seed | ever | to 50% | to 90% | readout "
-                "| ms an update | bytes |",
-                "|---|---|---|---|---|---|---|---|---|",
+                "| bytes |",
+                "|---|---|---|---|---|---|---|---|",
                 *(row_of(name, results) for name, results in there.items()), "",
                 f"![{title}]({folder.name}/{path.name})", "",
             ]  # fmt: skip

@@ -134,6 +134,8 @@ class Jobs:
             evidence.note_conditions(job.run, self.most[job.seed])
         if process.returncode and not self.stopping:
             raise RunFailed(f"train.py ended with exit code {process.returncode}{self._reason(job)}")
+        if finished and job.replay_lost_at not in (None, evidence.replay_began(job.run)):
+            raise RunFailed(f"{job.run} was killed as it lost its replay, and got it back: move it away.")
         if finished:
             self._copy(job)
         elif job.half_done():

@@ -18,7 +18,8 @@ from analysis.command import command
 from experiments import evidence, summary
 from experiments.evidence import Result
 from experiments.table import canonical, named
-from training.errors import UserError, python
+from training.calls import call
+from training.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def run(given: Arguments) -> None:
     """Write tables and an image. Raises UserError, before writing anything, if a name is unknown or has no results."""
     names = list(dict.fromkeys(map(canonical, given.names)))
     if not names:
-        raise UserError(f"no experiment is named: {python('-m', 'experiments.plot', 'push-state')}")
+        raise UserError(f"no experiment is named: {call('-m', 'experiments.plot', 'push-state')}")
     shows = {name: named(name).shows for name in names}
     kind = "losses" if given.losses else "curve"
     out = given.out or given.results / (f"{names[0]}/{kind}.png" if len(names) == 1 else f"{'_vs_'.join(names)}.png")

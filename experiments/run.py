@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from experiments import evidence
 from experiments.jobs import Job, Jobs
 from experiments.table import EXPERIMENTS, canonical, named
 from training import run_folder
+from training.calls import call
 from training.config import memory
 from training.config.cli import check_text
 from training.config.flags import Config
@@ -81,6 +81,8 @@ def expected(name: str, extra: Sequence[str]) -> Config:
     if taken := [flag for flag in extra if ours.match(flag)]:
         raise UserError(f"{taken[0]} is set for each seed by experiments.run: use --seeds and --runs before the --.")
     config = experiment.config(extra)
+    if experiment.replay_lost_at is not None and config.total_steps <= (lost := experiment.replay_lost_at):
+        raise UserError(f"--total-steps is {config.total_steps}: the replay is lost at {lost} only, so ask for more.")
     check(config)
     return config
 
@@ -115,8 +117,9 @@ def collect(given: Arguments, config: Config) -> None:
         if saved.seed in seeds:
             raise UserError(f"{run} and {seeds[saved.seed]} are both of seed {saved.seed}: leave one out.")
         evidence.check_finished(run, saved)
-        if named(given.name).replay_lost_at and not evidence.lost_replay(run):
-            raise UserError(f"{run} is not a run of {given.name} (it kept its replay): leave it out.")
+        began = evidence.replay_began(run)
+        if began != (named(given.name).replay_lost_at or 0):
+            raise UserError(f"{run} is not a run of {given.name} (its replay began at step {began}): leave it out.")
         seeds[saved.seed] = run
         if not given.overwrite:
             evidence.check_free(run, given.results, given.name, saved.seed)
@@ -154,7 +157,7 @@ def run(arguments: Sequence[str]) -> int:
             if not evidence.is_interrupted(job.run) and job.run.is_dir() and any(job.run.iterdir()):
                 raise UserError(f"{job.run} was killed before its first checkpoint: move it away.")
         for job in left:
-            print(" && ".join(shlex.join(["python", "train.py", *arguments]) for arguments in job.to_do()))
+            print(" && ".join(call("train.py", *arguments) for arguments in job.to_do()))
         return 0
     if not given.overwrite:
         for job in jobs:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -20,11 +19,6 @@ class UserError(Exception):
 
 class RunFailed(Exception):
     """A failure of a run under way, which cannot go on (NaN, full disk). Saved files stay; exit code 1."""
-
-
-def python(*arguments: str) -> str:
-    """Command that calls the running interpreter with `arguments`, quoted to be copied."""
-    return shlex.join([sys.executable, *arguments])
 
 
 TRACEBACK = "traceback.txt"  # in a run's folder

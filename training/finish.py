@@ -47,6 +47,8 @@ def finish(trainer: Trainer, training_state: TrainingState, folder: Path, consol
         "steps_to_90": to_90 and int(to_90["step"]),
         "seconds_to_90": to_90 and round(to_90["seconds"], 1),
     }
+    if training_state.replay_began:  # not at the start: the run lost what it had stored before
+        result["replay_began"] = training_state.replay_began
     run_folder.write_json(folder / EVAL, result)
     low, high = result["ci95"]
     seeing = []

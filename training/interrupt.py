@@ -20,18 +20,31 @@ class Interrupted(BaseException):
 
 @contextlib.contextmanager
 def raising(numbers: Sequence[int]) -> Iterator[None]:
-    """Have these signals raise Interrupted, except those that are ignored, as under nohup."""
+    """Have the first of these signals raise Interrupted, except those that are ignored, as under nohup.
+
+    After it they are all ignored for good: the process ends by itself, and a terminal may send one twice.
+    """
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
     def leave(number: int, _: Any) -> None:
+        for one in heeded:
+            signal.signal(one, signal.SIG_IGN)
         raise Interrupted(number)
 
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, leave) for number in heeded}
     try:
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    except Interrupted:
+        raise
+    except BaseException:
+        _restore(before)
+        raise
+    _restore(before)
+
+
+def _restore(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def end_quietly() -> None:

@@ -75,7 +75,10 @@ def rows_to_continue(folder: Path) -> list[Row]:
     """Rows written so far, as `read_rows`, by a run of this version. Raises UserError for columns that it has not."""
     rows = read_rows(folder)
     if unknown := sorted({name for row in rows for name in row} - set(COLUMNS)):
-        raise UserError(f"{folder / CSV} is damaged in its first line (there is no column {unknown[0]!r}): mend it.")
+        raise UserError(
+            f"{folder / CSV} has a column {unknown[0]!r}, which this version does not know: its first line is damaged, "
+            "or it is of another commit."
+        )
     return rows
 
 

@@ -9,9 +9,7 @@ step of the environments. Rank 0 evaluates and logs.
 from __future__ import annotations
 
 import os
-import shlex
 import signal
-import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +21,7 @@ from torch import Tensor
 
 from agent import SAC, Agent
 from training import checkpoint
+from training.calls import interpreter
 from training.config.flags import Config
 from training.errors import RunFailed, UserError
 
@@ -56,11 +55,8 @@ class Ranks:
     @property
     def launcher(self) -> str:
         """First words of a command that starts as many ranks on this machine, with the running interpreter."""
-        python = Path(sys.executable)
-        if python.is_relative_to(Path.cwd()):
-            python = python.relative_to(Path.cwd())
         start = f" -m torch.distributed.run --nproc-per-node {self.local_count}" if self.count > 1 else ""
-        return shlex.quote(str(python)) + start
+        return interpreter() + start
 
     def leave(self) -> None:
         if dist.is_initialized():

@@ -57,7 +57,6 @@ def write_run_info(folder: Path, config: Config, trainer: Trainer) -> dict[str, 
         "gl_renderer": trainer.gl_renderer,
         "device": device_name(trainer.device),
         "replay_device": str(trainer.replay_device),  # what --replay-device auto came to
-        "without_replay": trainer.config.resume_without_replay,
     }
     earlier = folder / run_folder.VERSIONS
     before = _read_versions(earlier) if earlier.exists() else None

@@ -38,8 +38,9 @@ def smoke(config: Config, console: Console) -> Iterator[Config]:
         log_every=max(1, each // 2),
     )
     if config.goals == "latent":
-        first = replace(first, latent_frames=min(config.latent_frames, 200), latent_updates=30, latent_updates_again=5,
-                        latent_every=each)  # fmt: skip
+        first = replace(first, latent_frames=min(config.latent_frames, 200), latent_updates=30)
+        if config.goal_sampling == "skewed":
+            first = replace(first, latent_updates_again=5, latent_every=each)
     folder = Path(config.run_dir) if config.run_dir else Path(f"{first.default_run_dir()}-smoke")
     if folder.exists():
         raise UserError(f"{folder} is there already: remove it, or name another --run-dir.")

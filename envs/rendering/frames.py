@@ -20,9 +20,11 @@ from envs.rendering.watchdog import WATCHDOG, creating
 
 PLAYED = 5  # steps in which rendering must change nothing
 RESETS = 3  # after which the model must be as it was
-FIXED = (
-    "body_pos", "body_quat", "geom_pos", "geom_quat", "geom_size", "geom_rgba", "site_size", "site_rgba", "mat_rgba",
-    "cam_pos", "cam_quat", "light_pos", "light_dir", "tendon_rgba", "tendon_width",
+FIXED = (  # what is visible, but for the places of sites, which are part of a pose
+    "body_pos", "body_quat", "geom_pos", "geom_quat", "geom_size", "geom_rgba", "geom_matid", "site_size", "site_quat",
+    "site_rgba", "site_matid", "mat_rgba", "mat_texid", "mat_emission", "mat_specular", "mat_shininess",
+    "mat_reflectance", "tex_data", "hfield_data", "cam_pos", "cam_quat", "cam_fovy", "light_pos", "light_dir",
+    "light_ambient", "light_diffuse", "light_specular", "tendon_rgba", "tendon_width",
 )  # fmt: skip
 
 
@@ -63,16 +65,17 @@ def check_view(spec: EnvSpec, view: CameraConfig) -> None:
     """Raise ValueError, a sentence, unless an environment can be rendered as `view` says, with unchanged behaviour."""
     env, env_id = make_env(spec), spec.id
     found = simulation(env)
-    if found is not None:
-        for name in view.cameras:
-            find_camera(name, found[0], isinstance(env, FetchEnv))
-        if not isinstance(env, FetchEnv):
-            _check_model_stays(env_id, env, found[0])
-        for name in view.hide:
-            hide_part(found[0], name)
+    try:
+        if found is not None:
+            for name in view.cameras:
+                find_camera(name, found[0], isinstance(env, FetchEnv))
+            if not isinstance(env, FetchEnv):
+                _check_model_stays(env_id, env, found[0])
+            for name in view.hide:
+                hide_part(found[0], name)
+            return
+    finally:
         env.close()
-        return
-    env.close()
     own = f"'{env_id}' is no MuJoCo environment, so its own render() makes the images, "
     if view.cameras != ("default",):
         raise ValueError(f"{own}from one place alone: say --cameras default.")
@@ -97,12 +100,12 @@ def _check_model_stays(env_id: str, env: gym.Env[Any, Any], model: mujoco.MjMode
     for played in range(RESETS):
         env.reset(seed=played)
         env.step(rng.uniform(space.low, space.high).astype(space.dtype))
-        now = {name: getattr(model, name).copy() for name in FIXED}
+        now = {name: np.array(getattr(model, name)) for name in FIXED if hasattr(model, name)}
         for name, values in before.items():
             if not np.array_equal(values, now[name]):
                 raise ValueError(
                     f"'{env_id}' changes its model's {name} from one episode to the next, which our images would not "
-                    "show: have it move joints, mocap bodies or sites instead, or train it from state."
+                    "show: have it move joints, mocap bodies or the places of sites instead, or train it from state."
                 )
         before = now
 

@@ -17,7 +17,7 @@ QUESTIONS = (
         verdict="confirmed that about 2M steps suffice, one seed each. With the book's settings SB3 stays flat for a "
         "million steps, comes to 50% of 50 episodes after 1240K and to 90% after 1520K, and has 98 and 88% "
         "in its last two evaluations; ours stays flat some 200K longer, comes to 50% after 1440K and to 90% "
-        "after 1760K, and ends at {book-state} of 100 episodes. While exploring SB3 rises some 300K steps "
+        "after 1760K, and ends at {book-state:1} of 100 episodes. While exploring SB3 rises some 300K steps "
         "earlier than in the chapter (70% at 1.28M, chapter 14%), and ours follows the chapter to 1.64M (16% "
         "at 1.28M, 52% at 1.52M, 75% at 1.64M). One seed each cannot tell the two learners apart. With the "
         "preset `push` ours comes to 90% after 20K to 24K. Weakness: our curve is of an earlier version "
@@ -33,10 +33,10 @@ QUESTIONS = (
         "step 2's.",
         (book.NATURE,),
         verdict="the number is not reproduced on our learner: NatureCNN with SB3's pooling and routing ends at "
-        "{step-0}, as well as step 2. The cause stays open: these networks are told the block's position, "
+        "{step-0:3}, as well as step 2. The cause stays open: these networks are told the block's position, "
         "and do as well on another episode's images, so they cannot say whether the first layer destroys the "
         "block. They do say that a network that sees nothing need not stay at 5 to 8%. Where the images are "
-        "needed, on Reach, NatureCNN's convolutions learn to see ({reach-nature}, one seed). Weakness: our "
+        "needed, on Reach, NatureCNN's convolutions learn to see ({reach-nature:1}, one seed). Weakness: our "
         "learner, 48K steps; the chapter's own, to 8M, has not run.",
         unmatched="step-0 is NatureCNN as SB3 has it: its pooling, no LayerNorm and SB3's routing, too.",
     ),
@@ -47,7 +47,7 @@ QUESTIONS = (
         ("step-1", "step-0", "step-2"),
         "`--routing`: `separate` is SB3's default, `critic` is step 2.",
         (book.EYES,),
-        verdict="the number is not reproduced on our learner: {step-1} with SB3's routing. The cause stays open: "
+        verdict="the number is not reproduced on our learner: {step-1:3} with SB3's routing. The cause stays open: "
         "these networks are told the block's position, and do as well on another episode's images, so they "
         "cannot say whether the right eyes are necessary or sufficient. Weakness: our fast convolutions in "
         "the place of the chapter's, which `encoder-manipulation` has.",
@@ -59,12 +59,12 @@ QUESTIONS = (
         ("step-2", "step-1", "routing-actor", "routing-both"),
         "`python -m benchmarks.routing` prints which optimizer moves how much of the encoder, ours and SB3's.",
         (book.FLOW,),
-        verdict="on Push the cause stays open: the critic's routing ends at {step-2}, SB3's (step 1) at {step-1}, "
+        verdict="on Push the cause stays open: the critic's routing ends at {step-2:3}, SB3's (step 1) at {step-1:3}, "
         "and both do as well on another episode's images, so neither says what routing does for seeing. On "
         "Reach from images, three seeds each, half of the claim shows: an encoder that the actor's loss "
-        "alone trains sees next to nothing after 16K steps ({reach-actor}; twice the steps have not run). "
-        "But three seeds do not tell step 2's routing ({reach-cell-a}) from SB3's ({reach-separate}) or from "
-        "both losses ({reach-both}). See the factorial where the images are needed. Weakness: on Push the "
+        "alone trains sees next to nothing after 16K steps ({reach-actor:3}; twice the steps have not run). "
+        "But three seeds do not tell step 2's routing ({reach-cell-a:3}) from SB3's ({reach-separate:3}) or from "
+        "both losses ({reach-both:3}). See the factorial where the images are needed. Weakness: on Push the "
         "other two routings have not run.",
     ),
     Question(
@@ -76,8 +76,8 @@ QUESTIONS = (
         "`twin-blind` sees the same numbers as step 2 without its images: the difference is what the images cost.",
         (book.STATE, book.FLOW),
         verdict="the price of seeing is untested on our learner, because step 2 does not use its images: it ends at "
-        "{step-2} and comes to 50% after 24K to 28K steps; its twins without images end at {twin-blind} (the "
-        "same vectors) and {twin-state} (all numbers of the state). But shown another episode's images it "
+        "{step-2:3} and comes to 50% after 24K to 28K steps; its twins without images end at {twin-blind:3} (the "
+        "same vectors) and {twin-state:3} (all numbers of the state). But shown another episode's images it "
         "does as well. Where the chapter's network did not look either, its late rise has another reason "
         "than the price of seeing. The rule of thumb holds in one direction: while success was flat, no run "
         "that learned had a falling critic loss, but many that failed had a rising one (first table below). "
@@ -100,16 +100,16 @@ QUESTIONS = (
         "beside how far scenes differ.",
         (book.SHIFTED,),
         verdict="the number is not reproduced on our learner where the networks are told the block's position: "
-        "{step-4} with shifts, {step-2} without. They do as well on another episode's images there, so the "
+        "{step-4:3} with shifts, {step-2:3} without. They do as well on another episode's images there, so the "
         "cause stays open on Push. Where the images are needed, on Reach, the number is as the chapter says: "
-        "{reach-cell-d} with shifts, {reach-cell-a} without (three seeds each; the factorial where the "
-        "images are needed). But shifts cost flat pooling, too: {reach-cell-c} in the place of "
-        "{reach-cell-b}, most of it in one seed. Moving coordinates are therefore not the whole explanation. "
+        "{reach-cell-d:3} with shifts, {reach-cell-a:3} without (three seeds each; the factorial where the "
+        "images are needed). But shifts cost flat pooling, too: {reach-cell-c:3} in the place of "
+        "{reach-cell-b:3}, most of it in one seed. Moving coordinates are therefore not the whole explanation. "
         "The size that the chapter gives, 0.10, is not ours: at temperature 1 an untrained SpatialSoftmax is "
         "all but uniform, and a shift of 4 pixels moves its features by 0.0002. What may matter is the "
         "ratio: a shift moves them 3.1 times as far as two scenes differ, flat pooling 2.0 times (table "
         "below, measured on Push, one seed, not on Reach). And D is slow rather than dead: with twice the "
-        "budget it comes to {reach-cell-d-twice} on Reach (one seed). The chapter stopped its run early.",
+        "budget it comes to {reach-cell-d-twice:1} on Reach (one seed). The chapter stopped its run early.",
     ),
     Question(
         "factorial", "The factorial: shifts and pooling",
@@ -119,8 +119,8 @@ QUESTIONS = (
         "C far above D, with A, B and D alike: SpatialSoftmax is. All flat: it is something else.",
         ("cell-a", "cell-b", "cell-c", "cell-d"),
         "`--shift-pad 0` or `4`, `--pooling spatial-softmax` or `flat`.",
-        verdict="none of the five patterns: A {step-2}, B {cell-b}, C {cell-c}, D {step-4}, three seeds each. All "
-        "are alike, and all learn. The last column gives the reason: all four do as well on another "
+        verdict="none of the five patterns: A {step-2:3}, B {cell-b:3}, C {cell-c:3}, D {step-4:3}, three seeds each. "
+        "All are alike, and all learn. The last column gives the reason: all four do as well on another "
         "episode's images. On the chapter's observations, where the block's position is among the inputs, "
         "this factorial cannot tell shifts from pooling; the next question asks it where the images are "
         "needed.",
@@ -137,17 +137,17 @@ QUESTIONS = (
         "each encoded minibatch.",
         whose="Our question",
         unmatched="What ends in -twice has twice the steps.",
-        verdict="flat pooling without shifts is best: B {reach-cell-b}, C (flat, shifts) {reach-cell-c}, A "
-        "(SpatialSoftmax) {reach-cell-a}, D (SpatialSoftmax, shifts) {reach-cell-d}, three seeds each. That "
+        verdict="flat pooling without shifts is best: B {reach-cell-b:3}, C (flat, shifts) {reach-cell-c:3}, A "
+        "(SpatialSoftmax) {reach-cell-a:3}, D (SpatialSoftmax, shifts) {reach-cell-d:3}, three seeds each. That "
         "is nearest to the chapter's second pattern (B far above D), but A and C are not like D: either of "
         "the two changes costs much, and both together nearly all. B comes to 50% after 5K to 9K steps; of "
         "the other cells only two seeds of C do within the 16K. From a temperature of 0.1 A comes to "
-        "{reach-temperature-0.1} (two seeds), with NatureCNN's convolutions to {reach-nature} (one seed). "
+        "{reach-temperature-0.1:2} (two seeds), with NatureCNN's convolutions to {reach-nature:1} (one seed). "
         "Here no policy does anything without its own images. A, and C's third seed, do not keep what they "
         "reach: the hand is at the goal at some step in 86 to 100% of episodes, at the end in 11 to 43%. D "
-        "is slow rather than flat: with twice the budget it comes to {reach-cell-d-twice} (one seed). "
-        "Routing, with cell A's eyes: the critic alone {reach-cell-a}, an encoder each as in SB3 "
-        "{reach-separate}, both losses {reach-both}, the actor alone {reach-actor}. After 16K steps the "
+        "is slow rather than flat: with twice the budget it comes to {reach-cell-d-twice:1} (one seed). "
+        "Routing, with cell A's eyes: the critic alone {reach-cell-a:3}, an encoder each as in SB3 "
+        "{reach-separate:3}, both losses {reach-both:3}, the actor alone {reach-actor:3}. After 16K steps the "
         "actor's loss alone has taught its encoder next to nothing; `reach-actor-twice`, which has not run, "
         "would tell whether it fails or is slow. Three seeds do not tell the other three apart. Weakness: "
         "Reach, not Push, and our learner.",
@@ -161,7 +161,7 @@ QUESTIONS = (
         "`--softmax-temperature`.",
         whose="Our question",
         verdict="open on Push, where only temperature 1 has run and the images are not used. On Reach, where they "
-        "are needed, a start at 0.1 ends at {reach-temperature-0.1} (two seeds) beside {reach-cell-a} from 1 "
+        "are needed, a start at 0.1 ends at {reach-temperature-0.1:2} (two seeds) beside {reach-cell-a:3} from 1 "
         "(three).",
     ),
     Question(
@@ -170,7 +170,7 @@ QUESTIONS = (
         ("encoder-manipulation", "encoder-nature", "encoder-fast"),
         "`--encoder`.",
         verdict="open: no run of it on Push is finished yet. On Reach from images NatureCNN's convolutions do better "
-        "than our fast ones under the same SpatialSoftmax: {reach-nature} (one seed) against {reach-cell-a}. "
+        "than our fast ones under the same SpatialSoftmax: {reach-nature:1} (one seed) against {reach-cell-a:3}. "
         "But a hand is larger than a block.",
     ),
     Question(
@@ -180,10 +180,10 @@ QUESTIONS = (
         ("book-blind", "push-blind", "push-no-her", "push-dense"),
         "`--obs blind` on `push` and on `book-state`; `--her-strategy none`; `--env-id FetchPushDense-v4`.",
         (book.BLIND,),
-        verdict="half contradicted: the 16 numbers are enough. With our recipe push-blind ends at {push-blind} after "
+        verdict="half contradicted: the 16 numbers are enough. With our recipe push-blind ends at {push-blind:3} after "
         "42K steps (100 episodes each). Whether they are with the book's settings, at 2M steps, is open: "
-        "book-blind has not run. Without hindsight little is learned: from the full state {push-no-her} (two "
-        "seeds; 98.5 to 99.8% with it), and on dense rewards {push-dense}.",
+        "book-blind has not run. Without hindsight little is learned: from the full state {push-no-her:2} (two "
+        "seeds; 98.5 to 99.8% with it), and on dense rewards {push-dense:3}.",
         unmatched="book-blind has the book's settings and 2M steps, the others our recipe and 42K. "
         "push-no-her and push-dense see the full state; push-dense has a lower temperature, because dense "
         "rewards are smaller.",
@@ -196,10 +196,10 @@ QUESTIONS = (
          "render-480", "goal-marker", "pad-8", "lost-replay"),
         "Each changes step 2 by a flag or two: `python -m experiments.chapter` lists them.",
         unmatched="no-proprio-twice has twice the steps.",
-        verdict="one seed each, beside {step-2} of step 2. Without proprioception {no-proprio}: the images would "
+        verdict="one seed each, beside {step-2:3} of step 2. Without proprioception {no-proprio:1}: the images would "
         "have to say where the gripper is, and after 48K steps step 2's eyes do not; whether they fail or "
         "are slow, `no-proprio-twice`, which has not run, would tell. With the gripper's and fingers' "
-        "positions but not their velocities {proprio-minimal}. The other sidebars change eyes that are not "
+        "positions but not their velocities {proprio-minimal:1}. The other sidebars change eyes that are not "
         "used, and are asked on Reach instead (next question).",
     ),
     Question(
@@ -212,11 +212,11 @@ QUESTIONS = (
         "Each changes `reach-cell-a` by a flag or two.",
         unmatched="What ends in -twice has twice the steps.",
         whose="Our question",
-        verdict="one seed each, beside {reach-cell-a} of three seeds of `reach-cell-a`. Below all three: without "
-        "LayerNorm and Tanh {reach-no-feature-norm}, with CoordConv {reach-coord-conv}, rendered at 480 with "
-        "multisampling {reach-render-480}, with shifts of 8 pixels {reach-pad-8} (shifts of 4: "
-        "{reach-cell-d}). Among the three: four stacked images {reach-stack-4}, the marker of the original "
-        "goal {reach-goal-marker}. Weakness: one seed against a spread of 32 points, and our learner on "
+        verdict="one seed each, beside {reach-cell-a:3} of three seeds of `reach-cell-a`. Below all three: without "
+        "LayerNorm and Tanh {reach-no-feature-norm:1}, with CoordConv {reach-coord-conv:1}, rendered at 480 with "
+        "multisampling {reach-render-480:1}, with shifts of 8 pixels {reach-pad-8:1} (shifts of 4: "
+        "{reach-cell-d:3}). Among the three: four stacked images {reach-stack-4:1}, the marker of the original "
+        "goal {reach-goal-marker:1}. Weakness: one seed against a spread of 32 points, and our learner on "
         "Reach.",
     ),
     Question(
@@ -225,10 +225,10 @@ QUESTIONS = (
         "first three together.",
         ("step-2", "probe-lr", "probe-updates", "probe-k", "probe-envs", "probe-gamma", "probe-alpha", "probe-three"),
         "Each changes one setting of step 2, the last one three of them.",
-        verdict="one seed each, beside {step-2} of step 2: three times the learning rates {probe-lr}, k = 8 "
-        "{probe-k}, twice the environments {probe-envs}, a discount of 0.98 {probe-gamma}, twice the "
-        "temperature {probe-alpha}, twice the updates {probe-updates}, learning rates, updates and k "
-        "together {probe-three}. In the end no probe helps or harms by more than one seed can by chance; "
+        verdict="one seed each, beside {step-2:3} of step 2: three times the learning rates {probe-lr:1}, k = 8 "
+        "{probe-k:1}, twice the environments {probe-envs:1}, a discount of 0.98 {probe-gamma:1}, twice the "
+        "temperature {probe-alpha:1}, twice the updates {probe-updates:1}, learning rates, updates and k "
+        "together {probe-three:1}. In the end no probe helps or harms by more than one seed can by chance; "
         "both runs with twice the updates are ahead early (32% alone and 30% with the others after 12K "
         "steps; step 2 has 6 to 10%), so that lead may be the updates'.",
     ),

@@ -19,7 +19,8 @@ class Question:
     experiments: tuple[str, ...]  # that are compared; the first is what the claim is about
     change: str  # what to try to see for oneself
     book: tuple[BookCurve, ...] = ()
-    # Confirmed, contradicted or open, with the reason and its weakness; {NAME} stands for that experiment's success.
+    # Confirmed, contradicted or open, with the reason and its weakness; {NAME:2} stands for that experiment's
+    # success, in words that were chosen for two seeds.
     verdict: str = OPEN
     whose: str = "The chapter"  # claim
     unmatched: str = ""  # in what else the runs differ

@@ -44,6 +44,7 @@ level, median over seeds; where half of the seeds never get there, how many do. 
 evaluated success of the same policy shown black images, or those of another episode. A policy that does as well on
 another episode's images does not use what they show. Black images are unlike any in training, and may harm it even so.
 """
+PLACE = re.compile(r"\{([\w.-]+):(\d+)\}")  # of an experiment's success in a verdict, and how many seeds it speaks of
 SB3S_CURVE = "sb3-book-state/learning.png"  # among the results, drawn by benchmarks.learning
 BLINDFOLDED = ("blindfold_success_rate", "another_image_success_rate")
 COLUMNS = ("success_rolling", "eval_success", "critic_loss", "actor_loss")
@@ -61,7 +62,7 @@ def exploring(result: Result) -> float:
 
 
 def filled(text: str, results: Path) -> str:
-    """`text` with each {NAME} replaced by that experiment's evaluated success in percent, seed by seed."""
+    """`text` with each {NAME:SEEDS} replaced by that experiment's evaluated success in percent, seed by seed."""
 
     def success(match: re.Match[str]) -> str:
         name = canonical(match[1])
@@ -70,7 +71,7 @@ def filled(text: str, results: Path) -> str:
         each = [result.final["success_rate"] for result in evidence.read(results, name)]
         return f"{', '.join(f'{100 * one:.0f}' for one in each)}%"
 
-    return re.sub(r"\{([\w.-]+)\}", success, text)
+    return PLACE.sub(success, text)
 
 
 def row_of(name: str, results: Sequence[Result]) -> str:

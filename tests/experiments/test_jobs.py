@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from experiments.jobs import Job, Jobs, set_aside
 from experiments.table import EXPERIMENTS
 from tests.experiments.test_experiments import SLOW, TINY, make_result
 from tests.training.runs import saved_state
+from training.calls import interpreter
 from training.run_folder import Lock
 
 
@@ -54,10 +56,10 @@ def test_commands_are_printed_for_what_is_left_to_do(tmp_path: Path, capsys: pyt
     assert run.main(["reach-state", "--seeds", "0", "1", "2", "--print-commands", *where, "--", "--gamma", "0.9"]) == 2
     capsys.readouterr()
     assert run.main(["reach-state", "--seeds", "0", "1", "2", "--print-commands", *where]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines, python = capsys.readouterr().out.splitlines(), shlex.split(interpreter())
     assert [shlex.split(line) for line in lines] == [
-        ["python", "train.py", "--resume", str(stopped)],
-        ["python", "train.py", "reach", "--seed", "2", "--run-dir", str(runs / "reach-state" / "seed-2")],
+        [*python, "train.py", "--resume", str(stopped)],
+        [*python, "train.py", "reach", "--seed", "2", "--run-dir", str(runs / "reach-state" / "seed-2")],
     ]
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -77,12 +79,28 @@ def test_a_lost_replay_is_one_run_in_two_parts(tmp_path: Path) -> None:
             self.waiting.clear()
 
     assert OneOnly([job], 2, "reach-state", results).run() == 0
-    assert job.half_done() and job.to_do() == [second] and not evidence.lost_replay(folder)
+    assert job.half_done() and job.to_do() == [second] and evidence.replay_began(folder) == 0
     updates = saved_state(folder)["training_state"]["updates"]
     assert Jobs([job], 2, "reach-state", results).run() == 0
-    assert evidence.is_finished(folder, config) and evidence.lost_replay(results / "reach-state" / "seed-0")
+    assert evidence.is_finished(folder, config) and evidence.replay_began(results / "reach-state" / "seed-0") == 160
     state = saved_state(folder)
     assert state["trainer"]["ring"]["cursors"]["added"].sum() == 80  # of 240 steps
     # The replay was empty for the 80 steps in which the run does not learn.
     assert state["training_state"]["updates"] == updates
     assert job.to_do() == [["--resume", str(folder)]]
+
+
+def test_a_run_that_kept_its_replay_is_no_lost_replay_nor_the_other_way_round(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for began, name in ((0, "lost-replay"), (24_000, "step-2"), (12_000, "lost-replay")):
+        folder = tmp_path / f"{name}-{began}"
+        folder.mkdir()
+        for file in evidence.FILES:
+            (folder / file).write_text("{}")
+        (folder / "config.json").write_text(EXPERIMENTS["step-2"].config().to_json())
+        (folder / "eval.json").write_text(json.dumps({"env_steps": 48_000, "replay_began": began}))
+        assert run.main([name, "--results", str(tmp_path / "results"), "--collect", str(folder)]) == 2
+        assert f"its replay began at step {began}" in capsys.readouterr().err
+    assert run.main(["lost-replay", "--runs", str(tmp_path / "runs"), "--", "--total-steps", "12000"]) == 2
+    assert "the replay is lost at 24000 only" in capsys.readouterr().err

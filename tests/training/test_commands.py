@@ -103,31 +103,6 @@ def test_reach_learns_and_is_evaluated_and_filmed() -> None:
             assert cast(Any, reader).count_frames() == finish.FILMED * 51
 
 
-def test_signals_stop_with_a_checkpoint() -> None:
-    """While worker processes step, for Ctrl-C, SIGTERM and a terminal that is closed; then one of them goes on."""
-    codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
-    seldom = ("--save-every", "1000000", "--eval-every", "1000000")  # what a signal would wait for, and say so
-    flags = ("reach", *TINY, "--total-steps", "1000000", *seldom, "--workers", "1", "--run-dir")
-    ignored = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup, which a child would inherit
-    processes = {number: start("train.py", *flags, number.name) for number in codes}
-    signal.signal(signal.SIGHUP, ignored)
-    deadline = time.monotonic() + 120
-    for number, process in processes.items():
-        while not Path(number.name, logger.CSV).exists() or len(metrics(Path(number.name))) < 3:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
-        process.send_signal(number)
-    for number, process in processes.items():
-        out, error = process.communicate(timeout=120)
-        step = saved_state(Path(number.name))["training_state"]["step"]
-        assert (process.returncode, error) == (codes[number], "")
-        assert out.endswith(f"stopped at step {step}; continue with: {AGAIN} {number.name}\n")
-        assert step >= int(metrics(Path(number.name))[-1]["step"]) > 0
-        assert checkpoint.load(Path(number.name, checkpoint.MODEL), "cpu")["step"] == step  # can be evaluated as it is
-    code, _, error = call("train.py", "--resume", "SIGHUP", "--total-steps", str(step + 80))
-    assert (code, error) == (0, "") and saved_state(Path("SIGHUP"))["training_state"]["step"] == step + 80
-
-
 @pytest.mark.parametrize(
     ("script", "module"),
     [("train.py", "torch"), ("eval.py", "tyro"), ("experiments.run", "tyro"), ("analysis.filmstrip", "torch")],
@@ -242,48 +217,3 @@ def test_a_run_that_is_killed_before_its_first_save_is_due_can_be_resumed() -> N
     assert call("train.py", "--resume", "run")[0] == 0
     assert call("train.py", "reach", *TINY, "--total-steps", "480", "--run-dir", "whole")[0] == 0
     assert metrics(Path("run")) == metrics(Path("whole"))
-
-
-def test_a_second_signal_does_not_wait_for_an_evaluation() -> None:
-    flags = ("--total-steps", "1000000", "--eval-every", "400", "--eval-episodes", "100000", "--run-dir", "run")
-    process = start("train.py", "reach", *TINY, *flags)
-    assert process.stderr is not None
-    wait_for_rows(process, 4)  # the next one has the evaluation, which takes minutes
-    time.sleep(5)
-    process.send_signal(signal.SIGINT)
-    assert process.stderr.readline() == "stopping after the evaluation; once more to stop at once\n"
-    time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 130
-
-
-def test_a_signal_in_the_final_evaluation_says_how_to_repeat_it() -> None:
-    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
-    for number, code in codes.items():
-        flags = ("--total-steps", "160", "--final-episodes", "100000", "--run-dir", number.name)
-        process = start("train.py", "reach", *TINY, *flags)
-        assert process.stdout is not None
-        while "evaluating 100000" not in process.stdout.readline():
-            assert process.poll() is None
-        process.send_signal(number)
-        out, error = process.communicate(timeout=120)
-        assert (process.returncode, error) == (code, "")
-        assert out.endswith(f"stopped after training; evaluate and film with: {AGAIN} {number.name}\n")
-        assert saved_state(Path(number.name))["training_state"]["step"] == 160
-
-
-def test_a_signal_that_comes_twice_is_one_and_nohup_is_heeded() -> None:
-    """A terminal sends Ctrl-C to a whole group, and experiments.run passes it on."""
-    line = 'trap \'\' HUP; exec "$0" "$@"'  # what nohup does
-    flags = ("--total-steps", "1000000", "--save-every", "1000000", "--run-dir", "run")
-    command = ["sh", "-c", line, sys.executable, str(ROOT / "train.py"), "reach", *TINY, *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for_rows(process, 3)
-    process.send_signal(signal.SIGHUP)
-    wait_for_rows(process, len(metrics(Path("run"))) + 2)
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.002)
-    process.communicate()
-    step = saved_state(Path("run"))["training_state"]["step"]
-    assert process.returncode == 130 and step >= int(metrics(Path("run"))[-1]["step"]) > 0

@@ -114,6 +114,6 @@ def test_a_damaged_name_of_a_column_is_said_before_anything_is_written(tmp_path:
     logged(tmp_path, 0, {"step": 400, "q": 1.25, "critic_loss": 2.0})
     damaged = (tmp_path / CSV).read_text().replace("critic_loss", "britic_loss", 1)
     (tmp_path / CSV).write_text(damaged)
-    with pytest.raises(UserError, match=r"metrics.csv is damaged in its first line .*'britic_loss'"):
+    with pytest.raises(UserError, match=r"metrics.csv has a column 'britic_loss', which this version does not know"):
         Logger(tmp_path, 400, {})
     assert (tmp_path / CSV).read_text() == damaged and read_rows(tmp_path)[0]["britic_loss"] == 2

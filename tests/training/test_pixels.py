@@ -19,6 +19,7 @@ from training import finish, run_folder
 from training.config import cli
 from training.config.flags import Config
 from training.config.presets import PRESETS
+from training.config.validation import problems
 from training.rollout.collector import Collector
 from training.smoke import smoke
 from training.trainer import Trainer
@@ -205,6 +206,14 @@ def test_smoke_has_updates_an_evaluation_a_checkpoint_a_resume_and_a_film(preset
         assert config.eval_episodes and config.video and config.final_episodes
     assert second.resume == first.run_dir and second.total_steps > first.total_steps
     assert isinstance(first, Config) and first.preset == preset
+
+
+@pytest.mark.parametrize("sampling", ["prior", "skewed"])
+def test_smoke_makes_no_flags_that_are_refused(sampling: str) -> None:
+    critic = "--routing critic --goal-loss 0 --goal-input off --no-goal-motion --goal-noise 0 --goal-tries 1"
+    config = cli.parse(f"push-pixels {critic} --goals latent --goal-sampling {sampling}".split())
+    for part in smoke(config, Console(file=io.StringIO())):
+        assert problems(part) == []
 
 
 def test_smoke_runs_both_parts_and_ends_with_a_verdict(

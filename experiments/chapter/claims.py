@@ -59,13 +59,15 @@ QUESTIONS = (
         ("step-2", "step-1", "routing-actor", "routing-both"),
         "`python -m benchmarks.routing` prints which optimizer moves how much of the encoder, ours and SB3's.",
         (book.FLOW,),
-        verdict="on Push the cause stays open: the critic's routing ends at {step-2:3}, SB3's (step 1) at {step-1:3}, "
-        "and both do as well on another episode's images, so neither says what routing does for seeing. On "
-        "Reach from images, three seeds each, half of the claim shows: an encoder that the actor's loss "
-        "alone trains sees next to nothing after 16K steps ({reach-actor:3}; twice the steps have not run). "
-        "But three seeds do not tell step 2's routing ({reach-cell-a:3}) from SB3's ({reach-separate:3}) or from "
-        "both losses ({reach-both:3}). See the factorial where the images are needed. Weakness: on Push the "
-        "other two routings have not run.",
+        verdict="on Push the cause stays open: the critic's routing ends at {step-2:3}, SB3's (step 1) at "
+        "{step-1:3}, and both do as well on another episode's images, so neither says what routing does for "
+        "seeing. On Reach from images, three seeds each, half of the claim shows: an encoder that the "
+        "actor's loss alone trains sees next to nothing after 16K steps ({reach-actor:3}; twice the steps "
+        "have not run). That is not for want of the critic's gradient alone: where the critic reads the "
+        "state, the same routing comes to {reach-asymmetric:1} (one seed). But three seeds do not tell step "
+        "2's routing ({reach-cell-a:3}) from SB3's ({reach-separate:3}) or from both losses "
+        "({reach-both:3}). See the factorial where the images are needed. Weakness: on Push the other two "
+        "routings have not run.",
     ),
     Question(
         "step-3", "Step 3: the patience tax",
@@ -199,8 +201,10 @@ QUESTIONS = (
         verdict="one seed each, beside {step-2:3} of step 2. Without proprioception {no-proprio:1}: the images would "
         "have to say where the gripper is, and after 48K steps step 2's eyes do not; whether they fail or "
         "are slow, `no-proprio-twice`, which has not run, would tell. With the gripper's and fingers' "
-        "positions but not their velocities {proprio-minimal:1}. The other sidebars change eyes that are not "
-        "used, and are asked on Reach instead (next question).",
+        "positions but not their velocities {proprio-minimal:1}. Stopped half-way and resumed with an empty "
+        "replay it ends at {lost-replay:1}: the lead that it had was kept (22% before, 32% at the next "
+        "evaluation), and the rest came later. The other sidebars change eyes that are not used, and are "
+        "asked on Reach instead (next question).",
     ),
     Question(
         "seeing-sidebars", "Sidebars where the images are needed",

@@ -18,7 +18,7 @@ from training import diagnosis, logger
 from training.trainer import Trainer
 
 MEASURES = ("td_loss_original", "td_loss_relabelled", "explained_variance", "action_gap", "goal_gap", "dormant_units")
-REACH = ("--env-id", "FetchReach-v4", "--total-steps", "400")
+REACH = ("--env-id", "FetchReach-v4", "--total-steps", "240")
 PIXELS = ("--obs", "pixels-only", "--buffer-size", "800", "--goal-loss", "1", "--goal-input", "replace",
           "--routing", "goal", "--updates-per-encoding", "2", "--pooling", "flat")  # fmt: skip
 

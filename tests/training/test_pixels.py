@@ -74,10 +74,10 @@ def test_the_learner_shifts_as_the_flags_say() -> None:
 def test_a_stopped_run_goes_on_bit_for_bit(on_disk: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where workers give way, and updates behind the encoder have fewer threads; by any number of workers."""
     where = ["--replay-on-disk", "--threads", "2"] if on_disk else []
-    assert learned("whole", "--total-steps", "320", *where, *(["--workers", "1"] if on_disk else [])) == 0
+    assert learned("whole", "--total-steps", "240", *where, *(["--workers", "1"] if on_disk else [])) == 0
     with monkeypatch.context() as patch:
-        at_step(patch, 210, stop)
-        assert learned("run", "--total-steps", "320", *where) == 128 + 15
+        at_step(patch, 190, stop)
+        assert learned("run", "--total-steps", "240", *where) == 128 + 15
     assert Path("run/replay.pixels").exists() == on_disk
     assert run("--resume", "run") == 0
     assert metrics(Path("run")) == metrics(Path("whole"))

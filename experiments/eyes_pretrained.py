@@ -6,11 +6,10 @@ All else is as in `eyes-critic`, where the critic's loss trains an encoder for b
 from __future__ import annotations
 
 from experiments.experiment import Experiment
-from experiments.eyes import WEIGHTS
+from experiments.eyes import FROZEN, WEIGHTS
 
 _MATCHED = "--goal-loss 0 --goal-input off --no-goal-motion --encoder-learning-rate 2e-4 --final-episodes 200"
-# 112 pixels cost a quarter of 224.
-_FROZEN = f"--routing critic {_MATCHED} --encoder pretrained --freeze --weights-side 112"
+_FROZEN = f"--routing critic {_MATCHED} {FROZEN}"
 
 EYES_PRETRAINED: dict[str, Experiment] = {
     "eyes-asymmetric": Experiment(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from analysis import curves
 from analysis.command import command
@@ -21,6 +23,7 @@ from training.config.memory import step_bytes
 from training.errors import RunFailed
 
 NAME = "experiments.eyes_table"
+UPDATES = "benchmarks/updates-eyes.json"  # in the folder of results
 _REACH = ["reach-critic", "reach-shift", *(name for name in EYES if name.startswith("reach-"))]
 GROUPS = {  # title -> experiments, the first of which all others differ from
     "Reach from images and the goal alone, 16K steps": _REACH,
@@ -38,7 +41,8 @@ HEAD = """# What teaches the eyes: the table
 `python -m experiments.eyes_table` writes this page from `experiments/results/`; [eyes.md](eyes.md) says what each row
 is. *Success*: evaluated, 100 or 200 episodes a seed after training. *Ever*: at any step of an episode. *Readout*: the
 error of a linear map from the features to the achieved goal, hand or block, at the end (mean of the seeds). *Bytes*: of
-one stored step. Milliseconds of an update are not here: these runs shared two cores with others.
+one stored step. *Update*: milliseconds of sampling and encoding a minibatch and stepping on it, with one thread and
+nothing else running (`python -m benchmarks.updates`); `4x`: four updates of actor and critics share that encoding.
 """
 
 
@@ -55,7 +59,13 @@ def last(result: Result, column: str) -> float | None:
     return next((row[column] for row in reversed(result.rows) if column in row), None)
 
 
-def row_of(name: str, results: Sequence[Result]) -> str:
+def measured_updates(results: Path) -> dict[str, Any]:
+    """Experiment -> milliseconds of its update, as `benchmarks.updates` measured them; empty where it has not run."""
+    file = results / UPDATES
+    return json.loads(file.read_text())["updates"] if file.exists() else {}
+
+
+def row_of(name: str, results: Sequence[Result], update: dict[str, float] | None = None) -> str:
     """A line of the table."""
     numbers = summary.over_seeds(results)
     readouts = [value for result in results if (value := last(result, "readout_cm")) is not None]
@@ -65,6 +75,7 @@ def row_of(name: str, results: Sequence[Result]) -> str:
         f"{numbers['ever']:.0%}", *(level_cell(results, level, numbers[f"steps_to_{level}"]) for level in (50, 90)),
         f"{statistics.fmean(readouts):.1f} cm" if readouts else "-",
         str(step_bytes(results[0].config)),
+        f"{update['milliseconds']:.0f} ms, {update['updates_per_encoding']}x" if update else "-",
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
@@ -73,6 +84,7 @@ def write(given: Arguments) -> None:
     """Write the page and its images. Raises UserError for results that cannot be read, RunFailed if writing fails."""
     lines, folder = [HEAD], given.out.parent / given.out.stem
     images: dict[Path, dict[str, list[Result]]] = {}
+    updates = measured_updates(given.results)
     for title, names in GROUPS.items():
         with_results = [name for name in names if evidence.seed_folders(given.results, canonical(name))]
         there = {name: evidence.read(given.results, canonical(name)) for name in with_results}
@@ -82,9 +94,9 @@ def write(given: Arguments) -> None:
             images[path] = there
             lines += [
                 "| experiment | what reaches the encoder | success, each seed | ever | to 50% | to 90% | readout "
-                "| bytes |",
-                "|---|---|---|---|---|---|---|---|",
-                *(row_of(name, results) for name, results in there.items()), "",
+                "| bytes | update |",
+                "|---|---|---|---|---|---|---|---|---|",
+                *(row_of(name, results, updates.get(canonical(name))) for name, results in there.items()), "",
                 f"![{title}]({folder.name}/{path.name})", "",
             ]  # fmt: skip
         if missing := [name for name in names if name not in there]:

@@ -75,9 +75,10 @@ def test_a_line_of_the_table_counted_by_hand() -> None:
     ]
     rows = [row | {"seconds": row["step"], "updates": 1.0, "steps_per_second": 9.0} for row in rows]
     final = {"success_rate": 0.6, "ever_success_rate": 0.7, "episodes": 10, "updates": 2, "wall_seconds": 3.0}
-    cells = eyes_table.row_of("reach-critic", [Result(config, rows, final, 1, 1)]).split(" | ")
+    update = {"milliseconds": 12.6, "updates_per_encoding": 4}
+    cells = eyes_table.row_of("reach-critic", [Result(config, rows, final, 1, 1)], update).split(" | ")
     pixels, rest = 84 * 84 * 3, 4 * (4 + 2) + 8 * (2 * 3 + 3)  # action, reward, end; two goals and three times
-    assert cells[2:] == ["60%", "70%", "0.2k", "not reached", "3.0 cm", f"{pixels + rest} |"]
+    assert cells[2:] == ["60%", "70%", "0.2k", "not reached", "3.0 cm", f"{pixels + rest}", "13 ms, 4x |"]
 
 
 def test_the_page_says_what_has_not_run(tmp_path: Path) -> None:

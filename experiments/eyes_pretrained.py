@@ -9,7 +9,8 @@ from experiments.experiment import Experiment
 from experiments.eyes import FROZEN, WEIGHTS
 
 _MATCHED = "--goal-loss 0 --goal-input off --no-goal-motion --encoder-learning-rate 2e-4 --final-episodes 200"
-_FROZEN = f"--routing critic {_MATCHED} {FROZEN}"
+# Images as they are: resized to 112, features would cost twice as much and say little more (docs/eyes.md).
+_FROZEN = f"--routing critic {_MATCHED} {FROZEN} --weights-side 84"
 
 EYES_PRETRAINED: dict[str, Experiment] = {
     "eyes-asymmetric": Experiment(

@@ -34,8 +34,8 @@ from torch import Tensor
 import envs
 from analysis.command import command
 from envs.rendering import captions
-from goals.latent import CHUNK, LEARNING_RATE
-from goals.vae import VAE, Losses, fit
+from goals.vae import VAE, Losses
+from goals.vae_training import CHUNK, LEARNING_RATE, fit
 from training import frames
 from training.config.latent import Latent
 from training.errors import UserError

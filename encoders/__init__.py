@@ -1,7 +1,7 @@
 """Encoders: from an observation to the features that actor and critic read."""
 
 from encoders.base import Encoder
-from encoders.convolutions import shapes
+from encoders.families import shapes
 from encoders.pixels import PixelEncoder
 from encoders.pretrained import Backbone, PretrainedEncoder
 from encoders.vector import VectorEncoder

@@ -19,7 +19,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from encoders.convolutions import FAMILIES, shapes
+from encoders.families import FAMILIES, shapes
 from encoders.pixels import PixelEncoder
 
 SIDE = 84  # pixels

@@ -11,29 +11,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from encoders.networks import MobileNetV2, ResNet, VisionTransformer
+from encoders.mobilenet import MobileNetV2, first_names, untrained
+from encoders.resnet import ResNet
+from encoders.transformer import VisionTransformer
 
 Weights = dict[str, Tensor]
 Network = ResNet | MobileNetV2 | VisionTransformer
 RANDOM = "random"  # instead of a file: an untrained MobileNetV2
-SIDE = 224  # pixels per side of the images that all of these networks were trained on
-
-
-class Description(NamedTuple):
-    """Properties of a network that are needed before it is built."""
-
-    size: int  # F, features per image
-    any_side: bool  # whether the network takes images of other sides than 224
-    maps: tuple[tuple[int, ...], ...]  # shapes of its layers' outputs for one image, for counting memory
-    parameters: int  # numbers in its weights, likewise
 
 
 def load(file: str) -> Network:
@@ -43,7 +33,7 @@ def load(file: str) -> Network:
         ValueError: one sentence, if the file does not exist, has none of the formats, or is incomplete.
     """
     if file == RANDOM:
-        return _random().eval()
+        return untrained().eval()
     content = _content(file)
     try:
         network, weights = _network(content)
@@ -55,18 +45,6 @@ def load(file: str) -> Network:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{file} is no whole {type(network).__name__} ({reason})") from None
     return network.eval()
-
-
-@lru_cache
-def describe(file: str, side: int) -> Description:
-    """Describe the network of a file, for images of `side` pixels. Raises ValueError as `load` does."""
-    network, maps = load(file), []
-    any_side = not isinstance(network, VisionTransformer)
-    for module in network.modules():
-        if not list(module.children()):
-            module.register_forward_hook(lambda _module, _inputs, output: maps.append(tuple(output.shape[1:])))
-    network.to("meta")(torch.empty(1, 3, *[side if any_side else SIDE] * 2, device="meta"))
-    return Description(network.size, any_side, tuple(maps), sum(one.numel() for one in network.parameters()))
 
 
 def _content(file: str) -> Mapping[str, Any]:
@@ -98,7 +76,7 @@ def _network(content: Mapping[str, Any]) -> tuple[Network, Weights]:
         weights = _without(content, "fc.")
         return _resnet(weights), weights
     if "features.0.0.weight" in content:
-        return MobileNetV2(), _first_names(_without(content, "classifier."))
+        return MobileNetV2(), first_names(_without(content, "classifier."))
     raise ValueError("no known format")
 
 
@@ -110,32 +88,3 @@ def _resnet(weights: Weights) -> ResNet:
     blocks = [{name.split(".")[1] for name in weights if name.startswith(f"layer{stage}.")} for stage in range(1, 5)]
     outputs = weights["fc.weight"].shape[0] if "fc.weight" in weights else None
     return ResNet(tuple(map(len, blocks)), "layer1.0.conv3.weight" in weights, outputs)
-
-
-def _first_names(weights: Weights) -> Weights:
-    """Rename torchvision's weights of MobileNetV2 ("conv.1.0" in a block) as in the first implementation ("conv.3");
-    leave weights that have the latter names unchanged."""
-    if "features.1.conv.0.0.weight" not in weights:
-        return weights
-
-    def renamed(name: str) -> str:
-        if nested := re.fullmatch(r"(features\.\d+\.conv)\.(\d)\.(\d)\.(.+)", name):
-            block, layer, part, rest = nested.groups()
-            return f"{block}.{3 * int(layer) + int(part)}.{rest}"
-        if flat := re.fullmatch(r"features\.(\d+)\.conv\.(\d)\.(.+)", name):
-            block, layer, rest = flat.groups()
-            return f"features.{block}.conv.{int(layer) + (2 if block == '1' else 4)}.{rest}"
-        return name
-
-    return {renamed(name): value for name, value in weights.items()}
-
-
-def _random() -> MobileNetV2:
-    """Untrained MobileNetV2, always the same. Its BatchNorms have their initial statistics, and so do nothing."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = MobileNetV2()
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)  # by fan-in, so that 50 layers keep the scale
-    return network

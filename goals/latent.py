@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from goals.skew import SkewedGoals, skewed_weights
-from goals.vae import SAMPLES, VAE, fit
+from goals.goal_encoder import GoalEncoder, GoalRenderer
+from goals.skew import POOL, SkewedGoals
+from goals.vae import VAE
+from goals.vae_training import CHUNK, VAETraining
 
 if TYPE_CHECKING:
     from replay import Ring
 
-LEARNING_RATE = 1e-3  # Adam's
-CHUNK = 256  # images per encoder pass
-KNOWN = 256  # goals whose latents are cached
-POOL = 1000  # stored observations from which the skewed distribution is made
 
-
-class GoalRenderer(Protocol):
-    """Goals (N, 3) in metres -> their images (N, H, W, C) uint8."""
-
-    def __call__(self, goals: NDArray[np.float64], /) -> NDArray[np.uint8]: ...
-
-    def close(self) -> None:
-        """Free the renderer's resources. Rendering again afterwards is allowed."""
-        ...
-
-
-class LatentGoals:
+class LatentGoals(GoalEncoder):
     """Achieved goals: latent means of observed images. Desired goals: latent means of rendered images of the goals.
 
-    The environment's own goal positions are used only to render these images.
+    The environment's own goal positions are used only to render these images. Goals have as many numbers G as the VAE
+    has latents.
 
     Args:
         vae: reads the latest image of an observation.
@@ -44,30 +31,15 @@ class LatentGoals:
         threshold: distance in latent space below which a goal is reached.
         skewed: sample imagined goals from stored images, in proportion to p(x)^-1, instead of from N(0, I).
         seed: seed of the VAE's training.
-
-    Attributes:
-        size: G, number of the VAE's latents.
     """
 
     def __init__(
-        self,
-        vae: VAE,
-        render: GoalRenderer,
-        *,
-        sparse: bool,
-        threshold: float,
-        skewed: bool,
-        seed: int,
+        self, vae: VAE, render: GoalRenderer, *, sparse: bool, threshold: float, skewed: bool, seed: int
     ) -> None:
-        self.vae, self.render, self.size = vae, render, vae.latents
-        self.sparse, self.threshold, self.skewed = sparse, threshold, skewed
-        self.device = next(vae.parameters()).device
-        self.optimizer = torch.optim.Adam(vae.parameters(), LEARNING_RATE)
-        self.generator = torch.Generator().manual_seed(seed)
+        super().__init__(vae, render)
+        self.sparse, self.threshold, self.skewed, self.size = sparse, threshold, skewed, vae.latents
+        self.training = VAETraining(vae, seed)
         self.pool: SkewedGoals | None = None
-        self._known: dict[bytes, Tensor] = {}  # latent (1, G) of a goal in metres
-
-    # ------------------------------------------------------------------ the goal space
 
     def goals(self, obs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Achieved and desired goals (N, G), float64, from "pixels" (N, H, W, >= C), the latest image last, and
@@ -93,86 +65,37 @@ class LatentGoals:
         return torch.randn(count, self.size, dtype=torch.float64, device=generator.device, generator=generator)
 
     def refresh(self, ring: Ring) -> None:
-        """Re-encode all stored goals after training the VAE: achieved goals from the stored images, desired goals from
-        rendered images."""
-        self._known.clear()
+        """Encode all stored goals anew: achieved goals from the stored images, desired ones from rendered images."""
+        self.forget()
         storage = ring.storage
         rows = torch.arange(storage.written, device=storage.device)
         for part in rows.split(CHUNK):
-            achieved = self.encode(storage.gather("pixels", part))
-            storage.tables["achieved_goal"][part] = achieved.to(storage.device)
+            storage.tables["achieved_goal"][part] = self.encode(storage.gather("pixels", part)).to(storage.device)
         places, which = storage.gather("goal_position", rows).cpu().unique(dim=0, return_inverse=True)
-        desired = self.desired(places.numpy())
-        storage.tables["desired_goal"][rows] = desired[which].to(storage.device)
-
-    # ------------------------------------------------------------------ the VAE
-
-    @torch.no_grad()
-    def encode(self, pixels: Tensor) -> Tensor:
-        """Latent means (N, G) of images (N, H, W, C) uint8, float64 on the CPU."""
-        return self.vae.posterior(self.vae.cropped(pixels.to(self.device)))[0].double().cpu()
-
-    def desired(self, places: NDArray[np.float64]) -> Tensor:
-        """Latents (N, G) of goals (N, 3) in metres, encoded one at a time so that no latent depends on other goals."""
-        found = []
-        for place in places:
-            key = place.tobytes()
-            if key not in self._known:
-                self._known[key] = self.encode(torch.from_numpy(self.render(place[None])))
-                if len(self._known) > KNOWN:
-                    del self._known[next(iter(self._known))]
-            found.append(self._known[key])
-        return torch.cat(found)
+        storage.tables["desired_goal"][rows] = self.desired(places.numpy())[which].to(storage.device)
 
     def learn(self, pixels: Tensor, updates: int, tell: Callable[[int], object] = int) -> None:
         """Train the VAE on images (N, H, W, C); with skewed goals, from the second call on, more on rare images."""
-        weights = self.weights(pixels) if self.skewed and self.pool is not None else None
-        fit(self.vae, self.optimizer, pixels, updates, self.generator, weights, tell)
-        self._known.clear()
+        weights = self.training.weights(pixels) if self.skewed and self.pool is not None else None
+        self.training.fit(pixels, updates, weights, tell)
+        self.forget()
         if self.skewed:
             encoded = torch.cat([self.encode(part) for part in pixels.split(CHUNK)])
-            self.pool = SkewedGoals(encoded, self.weights(pixels))
+            self.pool = SkewedGoals(encoded, self.training.weights(pixels))
 
     def learn_again(self, ring: Ring, updates: int) -> None:
         """Train the VAE on skewed stored images, and re-encode all stored goals (Skew-Fit, algorithm 1)."""
         storage = ring.storage
-        rows = torch.randint(storage.written, (POOL,), generator=self.generator).to(storage.device)
+        rows = torch.randint(storage.written, (POOL,), generator=self.training.generator).to(storage.device)
         self.learn(storage.gather("pixels", rows), updates)
         self.refresh(ring)
 
-    def weights(self, pixels: Tensor) -> Tensor:
-        """Skewed weights (N,) of images (N, H, W, C), which sum to 1."""
-        parts = []
-        for part in pixels.split(CHUNK):
-            noise = torch.randn(SAMPLES, len(part), self.size, generator=self.generator).to(self.device)
-            parts.append(self.vae.log_likelihood(self.vae.cropped(part.to(self.device)), noise))
-        return skewed_weights(torch.cat(parts).cpu())
-
-    # ------------------------------------------------------------------ saving
-
-    def policy_state(self) -> dict[str, Any]:
-        """State that acting needs."""
-        return self.vae.state_dict()
-
-    def load_policy_state(self, state: dict[str, Any]) -> None:
-        """Load a `policy_state()`. Raises RuntimeError if it belongs to another VAE."""
-        self.vae.load_state_dict(state)
-        self._known.clear()
-
     def state_dict(self) -> dict[str, Any]:
         """State that learning needs, including `policy_state()`."""
-        return {
-            "vae": self.policy_state(),
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
-            "pool": None if self.pool is None else self.pool._asdict(),
-        }
+        pool = None if self.pool is None else self.pool._asdict()
+        return {"vae": self.policy_state(), "pool": pool, **self.training.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.load_policy_state(state["vae"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"])
+        self.training.load_state_dict(state)
         self.pool = None if state["pool"] is None else SkewedGoals(**state["pool"])
-
-    def close(self) -> None:
-        self.render.close()

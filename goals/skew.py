@@ -12,6 +12,7 @@ ALPHA = -1.0  # power of the density, as in the paper: goals become uniform over
 # with the paper's power, one of 200 images had all the weight, and a VAE trained on this image would forget.
 LEAST = 0.1
 HALVINGS = 40
+POOL = 1000  # stored observations that the skewed distribution is made of
 
 
 def skewed_weights(log_likelihood: Tensor) -> Tensor:

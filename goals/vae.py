@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 WIDTHS = (16, 32, 64)  # channels of the convolutions, each of which halves the side
-BATCH = 64  # images per update
-SAMPLES = 10  # latent samples per image for its likelihood (as in Skew-Fit)
 
 
 class Losses(NamedTuple):
@@ -51,6 +48,10 @@ class VAE(nn.Module):
         self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, 2 * latents))
         self.linear = nn.Sequential(nn.Linear(latents, size), nn.ReLU(), nn.Unflatten(1, self.maps))
         self.decoder = nn.Sequential(*mirrored[:-1])  # no ReLU behind the last
+
+    @property
+    def device(self) -> torch.device:
+        return self.linear[0].weight.device  # type: ignore[return-value]
 
     def cropped(self, pixels: Tensor) -> Tensor:
         """Images (N, H, W, C) uint8 -> central crops (N, C, crop, crop), float32 in [0, 1]."""
@@ -94,36 +95,3 @@ class VAE(nn.Module):
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL(N(mean, variance) || N(0, I)) in nats, summed over latents: (N, Z) each -> (N,)."""
     return (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
-
-
-def fit(
-    vae: VAE,
-    optimizer: torch.optim.Optimizer,
-    pixels: Tensor,
-    updates: int,
-    generator: torch.Generator,
-    weights: Tensor | None = None,
-    tell: Callable[[int], object] = int,
-) -> Losses:
-    """Train on minibatches of BATCH images, sampled with replacement. Returns the losses of the last minibatch.
-
-    Args:
-        vae: the VAE to train, on its own device.
-        optimizer: optimizer of the VAE's parameters.
-        pixels: (N, H, W, C) uint8, on any device.
-        updates: number of updates.
-        generator: a CPU generator, for the choice of images and the noise.
-        weights: (N,), proportional to each image's sampling probability; None for uniform sampling.
-        tell: called after each update with the number of updates so far.
-    """
-    device = next(vae.parameters()).device
-    weights = torch.ones(len(pixels)) if weights is None else weights.cpu()
-    for update in range(updates):
-        rows = torch.multinomial(weights, BATCH, replacement=True, generator=generator).to(pixels.device)
-        noise = torch.randn(BATCH, vae.latents, generator=generator).to(device)
-        losses = vae.losses(vae.cropped(pixels[rows].to(device)), noise)
-        optimizer.zero_grad()
-        losses.total.backward()
-        optimizer.step()
-        tell(update + 1)
-    return Losses(*(part.detach() for part in losses))

@@ -11,7 +11,7 @@ import torch
 from auxiliary import Sizes, autoencoder
 from auxiliary.autoencoder import Autoencoder, target
 from encoders import PixelEncoder
-from encoders.convolutions import FAMILIES
+from encoders.families import FAMILIES
 from tests.agent.small import ACTION, VECTOR, random_batch, small_encoder, small_sac
 from tests.auxiliary.small import made
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from encoders import PixelEncoder
 from encoders import __main__ as prices
-from encoders.convolutions import FAMILIES, Convolutions
+from encoders.convolutions import Convolutions
+from encoders.families import FAMILIES
 from encoders.pooling import SpatialSoftmax
 
 

@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from encoders import Backbone, PretrainedEncoder, published
-from encoders.networks import MobileNetV2, ResNet
-from encoders.pretrained import preprocess
+from encoders.mobilenet import MobileNetV2
+from encoders.preprocessing import preprocess
+from encoders.resnet import ResNet
 
 SIDE = 32
 

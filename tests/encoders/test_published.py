@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from encoders import published
-from encoders.networks import MobileNetV2, ResNet, TransformerBlock, VisionTransformer
+from encoders.description import describe
+from encoders.mobilenet import MobileNetV2
+from encoders.resnet import ResNet
+from encoders.transformer import TransformerBlock, VisionTransformer
 
 SIDE = 32
 
@@ -134,7 +137,7 @@ def test_each_format_is_read_whole(format_name: str, tmp_path: Path) -> None:
     if format_name == "torchvision's ResNet":
         wanted = {name: part for name, part in wanted.items() if not name.startswith("fc.")}
     assert wanted.keys() == found.keys() and all(part.equal(found[name]) for name, part in wanted.items())
-    described = published.describe(str(file), SIDE)
+    described = describe(str(file), SIDE)
     assert (described.size, described.any_side) == (size, "VC" not in format_name)
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from encoders import published
+from encoders import description
 from training.config.flags import Config
 from training.errors import UserError
 
 
-def describe(config: Config) -> published.Description:
+def describe(config: Config) -> description.Description:
     """Describe a configuration's pretrained network. Raises UserError if its file cannot be read, or not be used."""
     assert config.weights is not None
     try:
-        found = published.describe(config.weights, config.weights_side)
+        found = description.describe(config.weights, config.weights_side)
     except ValueError as error:
         raise UserError(f"--weights: {error}.") from None
-    if not found.any_side and config.weights_side != published.SIDE:
-        raise UserError(f"--weights-side {config.weights_side}: a vision transformer takes {published.SIDE} alone.")
+    if not found.any_side and config.weights_side != description.SIDE:
+        raise UserError(f"--weights-side {config.weights_side}: a vision transformer takes {description.SIDE} alone.")
     return found
 
 
@@ -27,7 +27,7 @@ def embedding_size(config: Config) -> int:
 def problems(config: Config) -> list[str]:
     """Problems with flags of pretrained networks and with flags that conflict with them, a sentence each."""
     if config.encoder != "pretrained":
-        given = {"--weights": config.weights, "--weights-side": config.weights_side != published.SIDE,
+        given = {"--weights": config.weights, "--weights-side": config.weights_side != description.SIDE,
                  "--freeze": config.freeze}  # fmt: skip
         flags = ", ".join(flag for flag, there in given.items() if there)
         return [f"{flags} is of --encoder pretrained, not of {config.encoder}: leave it out."] if flags else []

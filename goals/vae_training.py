@@ -1,0 +1,82 @@
+"""Training of the VAE whose latents are goals: uniformly, or more on rare images (Skew-Fit, Pong et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from goals.skew import skewed_weights
+from goals.vae import VAE, Losses
+
+LEARNING_RATE = 1e-3  # Adam's
+BATCH = 64  # images per update
+CHUNK = 256  # images per encoder pass
+SAMPLES = 10  # latent samples per image for its likelihood (as in Skew-Fit)
+
+
+def fit(
+    vae: VAE,
+    optimizer: torch.optim.Optimizer,
+    pixels: Tensor,
+    updates: int,
+    generator: torch.Generator,
+    weights: Tensor | None = None,
+    tell: Callable[[int], object] = int,
+) -> Losses:
+    """Train on minibatches of BATCH images, sampled with replacement. Returns the losses of the last minibatch.
+
+    Args:
+        vae: the VAE to train, on its own device.
+        optimizer: optimizer of the VAE's parameters.
+        pixels: (N, H, W, C) uint8, on any device.
+        updates: number of updates.
+        generator: a CPU generator, for the choice of images and the noise.
+        weights: (N,), proportional to each image's sampling probability; None for uniform sampling.
+        tell: called after each update with the number of updates so far.
+    """
+    device = next(vae.parameters()).device
+    weights = torch.ones(len(pixels)) if weights is None else weights.cpu()
+    for update in range(updates):
+        rows = torch.multinomial(weights, BATCH, replacement=True, generator=generator).to(pixels.device)
+        noise = torch.randn(BATCH, vae.latents, generator=generator).to(device)
+        losses = vae.losses(vae.cropped(pixels[rows].to(device)), noise)
+        optimizer.zero_grad()
+        losses.total.backward()
+        optimizer.step()
+        tell(update + 1)
+    return Losses(*(part.detach() for part in losses))
+
+
+class VAETraining:
+    """A VAE's optimizer and random numbers.
+
+    Args:
+        vae: the VAE to train.
+        seed: of the choice of images and of the noise.
+    """
+
+    def __init__(self, vae: VAE, seed: int) -> None:
+        self.vae, self.optimizer = vae, torch.optim.Adam(vae.parameters(), LEARNING_RATE)
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def fit(self, pixels: Tensor, updates: int, weights: Tensor | None, tell: Callable[[int], object]) -> None:
+        """Train on images; the arguments are those of `fit`."""
+        fit(self.vae, self.optimizer, pixels, updates, self.generator, weights, tell)
+
+    def weights(self, pixels: Tensor) -> Tensor:
+        """Skewed weights (N,) of images (N, H, W, C), which sum to 1."""
+        parts = []
+        for part in pixels.split(CHUNK):
+            noise = torch.randn(SAMPLES, len(part), self.vae.latents, generator=self.generator).to(self.vae.device)
+            parts.append(self.vae.log_likelihood(self.vae.cropped(part.to(self.vae.device)), noise))
+        return skewed_weights(torch.cat(parts).cpu())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"optimizer": self.optimizer.state_dict(), "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])

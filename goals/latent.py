@@ -85,9 +85,8 @@ class LatentGoals(GoalEncoder):
 
     def learn_again(self, ring: Ring, updates: int) -> None:
         """Train the VAE on skewed stored images, and re-encode all stored goals (Skew-Fit, algorithm 1)."""
-        storage = ring.storage
-        rows = torch.randint(storage.written, (POOL,), generator=self.training.generator).to(storage.device)
-        self.learn(storage.gather("pixels", rows), updates)
+        rows = torch.randint(ring.storage.written, (POOL,), generator=self.training.generator)
+        self.learn(ring.storage.gather("pixels", rows.to(ring.storage.device)), updates)
         self.refresh(ring)
 
     def state_dict(self) -> dict[str, Any]:

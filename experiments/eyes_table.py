@@ -27,7 +27,7 @@ UPDATES = "benchmarks/updates-eyes.json"  # in the folder of results
 _REACH = ["reach-critic", "reach-shift", *(name for name in EYES if name.startswith("reach-"))]
 GROUPS = {  # title -> experiments, the first of which all others differ from
     "Reach from images and the goal alone, 16K steps": _REACH,
-    "Honest Push, 48K steps (`push-pixels`: 60K)": [
+    "Honest Push, 48K steps": [
         *(name for name in EYES if name not in _REACH), *EYES_PRETRAINED, "eyes-goal-alone"
     ],
 }  # fmt: skip
@@ -69,10 +69,11 @@ def row_of(name: str, results: Sequence[Result], update: dict[str, float] | None
     """A line of the table."""
     numbers = summary.over_seeds(results)
     readouts = [value for result in results if (value := last(result, "readout_cm")) is not None]
-    each = ", ".join(f"{100 * result.final['success_rate']:.0f}" for result in results)
+    each = ", ".join(f"{100 * result.final['success_rate']:.3g}" for result in results)
     cells = [
         f"`{name}`", SHOWS.get(name, named(name).shows), f"{each}%",
-        f"{numbers['ever']:.0%}", *(level_cell(results, level, numbers[f"steps_to_{level}"]) for level in (50, 90)),
+        f"{100 * numbers['ever']:.3g}%",
+        *(level_cell(results, level, numbers[f"steps_to_{level}"]) for level in (50, 90)),
         f"{statistics.fmean(readouts):.1f} cm" if readouts else "-",
         str(step_bytes(results[0].config)),
         f"{update['milliseconds']:.0f} ms, {update['updates_per_encoding']}x" if update else "-",

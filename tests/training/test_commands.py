@@ -188,6 +188,18 @@ def test_without_a_gl_library_a_film_is_refused_before_anything_is_played(
     assert capsys.readouterr().err == "eval.py: Nothing can be rendered: apt-get install libegl1\n"
 
 
+def test_success_is_printed_with_its_interval(trained: Path, capsys: pytest.CaptureFixture) -> None:
+    """Wilson's, from the two bounds that solve (p - q)^2 = z^2 q (1 - q) / n for q."""
+    capsys.readouterr()
+    assert evaluation.main(["run", "--episodes", "3"]) == 0
+    found = re.search(r"success_rate +│ ([\d.]+)% \[([\d.]+)%, ([\d.]+)%\]", capsys.readouterr().out)
+    assert found is not None
+    success, *bounds = (float(number) / 100 for number in found.groups())
+    a, b, c = 1 + 1.959964**2 / 3, -2 * success - 1.959964**2 / 3, success**2
+    solutions = [(-b + sign * (b * b - 4 * a * c) ** 0.5) / (2 * a) for sign in (-1, 1)]
+    assert bounds == pytest.approx(solutions, abs=6e-4)
+
+
 def test_a_run_on_a_gpu_is_evaluated_without_one(trained: Path, capsys: pytest.CaptureFixture) -> None:
     config = json.loads((trained / run_folder.CONFIG).read_text())
     (trained / run_folder.CONFIG).write_text(json.dumps(config | {"device": "cuda:31"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from analysis import curves
 from training.logger import Row
@@ -21,7 +22,7 @@ def test_the_band_reaches_from_the_lowest_seed_to_the_highest_and_is_named() -> 
     corners = {tuple(corner) for corner in np.asarray(axes.collections[0].get_paths()[0].vertices).tolist()}
     assert corners == {(100, 0.1), (100, 0.3), (200, 0.2), (200, 0.6), (300, 0.5), (300, 0.9)}
     (mean,) = [line for line in axes.lines if line.get_label() == "ours"]
-    np.testing.assert_allclose(mean.get_xydata(), [[100, 0.2], [200, 0.4], [300, 0.7]])
+    assert np.asarray(mean.get_xydata()) == pytest.approx(np.array([[100, 0.2], [200, 0.4], [300, 0.7]]))
     assert curves.legend_of(places)[1] == ["ours", "single", BAND]
     curves.plt.close(figure)
 

@@ -27,7 +27,7 @@ class PixelEncoder(Encoder):
     only permutes the columns of the next layer.
 
     Args:
-        family: a key of `convolutions.FAMILIES`.
+        family: a key of `families.FAMILIES`.
         pooling: "spatial-softmax" (2 features per map), "flat" (a Linear to 50), "relu" (a Linear to 256, then ReLU) or
             "simnorm" (all values of the maps, in groups that sum to 1).
         channels: image channels, 3 per camera and stacked frame.

@@ -20,8 +20,8 @@ QUESTIONS = (
         "after 1760K, and ends at {book-state:1} of 100 episodes. While exploring SB3 rises some 300K steps "
         "earlier than in the chapter (70% at 1.28M, chapter 14%), and ours follows the chapter to 1.64M (16% "
         "at 1.28M, 52% at 1.52M, 75% at 1.64M). One seed each cannot tell the two learners apart. With the "
-        "preset `push` ours comes to 90% after 20K to 24K. Weakness: our curve is of an earlier version "
-        "(commit d0c1359).",
+        "preset `push` ours comes to 90% after 20K to 28K (five seeds). Weakness: our curve is of an earlier "
+        "version (commit d0c1359).",
         unmatched="SB3 has its own random streams, so seeds do not pair.",
     ),
     Question(
@@ -82,8 +82,8 @@ QUESTIONS = (
         "(the same vectors) and {twin-state:3} (all numbers of the state). But shown another episode's "
         "images it does as well. Where the chapter's network did not look either, its late rise has another "
         "reason than the price of seeing. The rule of thumb holds in one direction: while success was flat, "
-        "only one run that learned had a falling critic loss (`reach-asymmetric`, at half of its budget), "
-        "but many that failed had a rising one (first table below). What tells them apart is which loss "
+        "only two runs that learned had a falling critic loss (`routing-actor` seed 1 at three eighths of its "
+        "budget, `reach-asymmetric` at half), but many that failed had a rising one (first table below). What tells them apart is which loss "
         "rises: the TD loss of transitions with their original goals. It rose more in a run that learned "
         "than in one that failed for about 9 of 10 pairs; the loss as a whole for about 3 of 4 (second "
         "table). Our signs of failure (training/verdict.py) are built on it: low or not rising TD loss of "

@@ -84,7 +84,7 @@ def test_auto_reaches_the_encoder_too(mode: Any, used: bool, monkeypatch: pytest
 @pytest.mark.parametrize("layer_norm", [True, False])
 @pytest.mark.parametrize("seed", [0])
 def test_q_stays_near_that_of_float32(layer_norm: bool, seed: int) -> None:
-    """DESIGN allows 2e-2 after 100 updates, here of the largest |Q| of a batch, which is about 6."""
+    """Within 2e-2 after 100 updates, of the largest |Q| of a batch, which is about 6."""
     exact = small_sac(width=64, layer_norm=layer_norm, gamma=0.9, reward_range=(-1.0, 0.0), seed=seed, tau=0.1)
     rounded = copy.deepcopy(exact)
     rounded.agent.generator.set_state(exact.agent.generator.get_state())

@@ -17,7 +17,7 @@ GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"
 
 @GPU
 def test_a_graph_learns_what_the_eager_update_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DESIGN allows 1e-5, relative, in float32; the same noise, since both generators stand alike."""
+    """Within 1e-5, relative, in float32; the same noise, since both generators stand alike."""
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     eager = small_sac(device="cuda", alpha="auto")
     other = copy.deepcopy(eager)

@@ -37,7 +37,7 @@ SHOWS = {
     "honest-blind": (False, True, False),
 }
 SIZES = {"state": 28, "chapter": 13, "honest": 10, "pixels-only": 0, "blind": 13, "honest-blind": 10}
-PROPRIOCEPTION = [0, 1, 2, 9, 10, 20, 21, 22, 23, 24]  # of the 25 numbers, as DESIGN has them
+PROPRIOCEPTION = [0, 1, 2, 9, 10, 20, 21, 22, 23, 24]  # of the 25 numbers, none of them the object's
 RECIPES = {"FetchSlide-v4": "slide-pixels", "FetchPickAndPlace-v4": "pick-and-place-pixels"}
 HIDDEN_IN_REACH = ("honest", "honest-blind")
 

@@ -15,8 +15,8 @@ QUESTIONS = (
         "and prints their steps to 50 and 90%.",
         (book.STATE,),
         verdict="confirmed that about 2M steps suffice, one seed each. With the book's settings SB3 stays flat for a "
-        "million steps, comes to 50% of 50 episodes after 1240K and to 90% after 1520K, and has 98 and 88% "
-        "in its last two evaluations; ours stays flat some 200K longer, comes to 50% after 1440K and to 90% "
+        "million steps, comes to 50% of 50 episodes after 1240K and to 90% after 1520K, and has 98 and 88% in "
+        "its last two evaluations; ours stays flat some 200K longer, comes to 50% after 1440K and to 90% "
         "after 1760K, and ends at {book-state:1} of 100 episodes. While exploring SB3 rises some 300K steps "
         "earlier than in the chapter (70% at 1.28M, chapter 14%), and ours follows the chapter to 1.64M (16% "
         "at 1.28M, 52% at 1.52M, 75% at 1.64M). One seed each cannot tell the two learners apart. With the "
@@ -79,20 +79,20 @@ QUESTIONS = (
         (book.STATE, book.FLOW),
         verdict="the price of seeing is untested on our learner, because step 2 does not use its images: it ends at "
         "{step-2:3} and comes to 50% after 24K to 28K steps; its twins without images end at {twin-blind:3} "
-        "(the same vectors) and {twin-state:3} (all numbers of the state). But shown another episode's "
-        "images it does as well. Where the chapter's network did not look either, its late rise has another "
-        "reason than the price of seeing. The rule of thumb holds in one direction: while success was flat, "
-        "only two runs that learned had a falling critic loss (`routing-actor` seed 1 at three eighths of its "
-        "budget, `reach-asymmetric` at half), but many that failed had a rising one (first table below). What tells them apart is which loss "
-        "rises: the TD loss of transitions with their original goals. It rose more in a run that learned "
-        "than in one that failed for about 9 of 10 pairs; the loss as a whole for about 3 of 4 (second "
-        "table). Our signs of failure (training/verdict.py) are built on it: low or not rising TD loss of "
-        "original goals, dormant critic units, and Q above what rewards allow. Of the 10 runs that learned "
-        "and were still flat at half of the budget a stop rule by these signs ends one, `reach-spr`, which "
-        "came to 52%. It is one of three that came after the thresholds were chosen. Of the later runs that "
-        "failed they call one, `no-proprio`, healthy at every moment, and `reach-curl`, which ended at 45%, "
-        "at half of its budget. In all they are wrong more often than the 1 of 20 that we wanted. Weakness: "
-        "our learner; the thresholds were chosen with most of these runs in sight.",
+        "(the same vectors) and {twin-state:3} (all numbers of the state). But shown another episode's images "
+        "it does as well. Where the chapter's network did not look either, its late rise has another reason "
+        "than the price of seeing. The rule of thumb holds in one direction: while success was flat, only two "
+        "runs that learned had a falling critic loss (`routing-actor` seed 1 at three eighths of its budget, "
+        "`reach-asymmetric` at half), but many that failed had a rising one (first table below). What tells "
+        "them apart is which loss rises: the TD loss of transitions with their original goals. It rose more "
+        "in a run that learned than in one that failed for about 9 of 10 pairs; the loss as a whole for about "
+        "3 of 4 (second table). Our signs of failure (training/verdict.py) are built on it: low or not rising "
+        "TD loss of original goals, dormant critic units, and Q above what rewards allow. Of the 10 runs that "
+        "learned and were still flat at half of the budget a stop rule by these signs ends one, `reach-spr`, "
+        "which came to 52%. It is one of three that came after the thresholds were chosen. Of the later runs "
+        "that failed they call one, `no-proprio`, healthy at every moment, and `reach-curl`, which ended at "
+        "45%, at half of its budget. In all they are wrong more often than the 1 of 20 that we wanted. "
+        "Weakness: our learner; the thresholds were chosen with most of these runs in sight.",
     ),
     Question(
         "step-4", "Step 4: the DrQ surprise",

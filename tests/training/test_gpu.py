@@ -51,7 +51,7 @@ def test_a_run_whose_minibatches_are_drawn_outside_stops_and_goes_on(flags: str,
 def test_sampling_and_update_in_a_graph_are_those_of_the_eager_loop(
     preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over 100 updates, within 2% of Q, the tolerance for bfloat16; the same random numbers, since the seeds are alike."""
+    """Over 100 updates, within 2% of Q, the tolerance for bfloat16; by the same random numbers (seeds are alike)."""
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     flags = [preset, *TINY, "--num-envs", "2", "--buffer-size", "400", "--device", "cuda"]
     captured, eager = (Trainer(cli.parse([*flags, "--accelerate", how])) for how in ("max", "auto"))

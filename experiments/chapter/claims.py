@@ -156,6 +156,22 @@ QUESTIONS = (
         "Reach, not Push, and our learner.",
     ),
     Question(
+        "asymmetric", "Phase B: a critic that reads the state",
+        "If every cell of the factorial stays flat, it is something else: then let the critic read the state and the "
+        "actor alone see (asymmetric actor-critic). The chapter names this step and did not take it.",
+        ("eyes-asymmetric", "push-pixels"),
+        "`--critic-obs state --routing actor`, from pixels or not.",
+        verdict="it works where the images are needed: on honest Push the actor's loss alone trains an encoder whose "
+        "policy ends at {eyes-asymmetric:3} after 48K steps (three seeds) and does next to nothing with "
+        "another episode's images. Our own way, the regression of the block's position, ends at "
+        "{push-pixels:5} (five seeds), some 8K steps sooner. On Reach the same routing sees next to nothing "
+        "with a critic that has to see ({reach-actor:3}) and comes to {reach-asymmetric:1} (one seed) with "
+        "one that reads the state. So there the actor's gradient was no poison; it wanted a critic that "
+        "knows. Weakness: our learner, our two close cameras and flat pooling, and the same routing with a "
+        "critic that has to see has not run on honest Push.",
+        unmatched="push-pixels differs in what reaches the encoder, and its networks read the estimate and its motion.",
+    ),
+    Question(
         "temperature", "Where SpatialSoftmax starts",
         "The chapter's SpatialSoftmax starts at temperature 1. The weights over a map of an untrained encoder are then "
         "all but uniform, and a shift moves the features much farther than scenes differ: 3 times as far with our "

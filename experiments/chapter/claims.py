@@ -59,15 +59,16 @@ QUESTIONS = (
         ("step-2", "step-1", "routing-actor", "routing-both"),
         "`python -m benchmarks.routing` prints which optimizer moves how much of the encoder, ours and SB3's.",
         (book.FLOW,),
-        verdict="on Push the cause stays open: the critic's routing ends at {step-2:3}, SB3's (step 1) at "
-        "{step-1:3}, and both do as well on another episode's images, so neither says what routing does for "
-        "seeing. On Reach from images, three seeds each, half of the claim shows: an encoder that the "
-        "actor's loss alone trains sees next to nothing after 16K steps ({reach-actor:3}; twice the steps "
-        "have not run). That is not for want of the critic's gradient alone: where the critic reads the "
-        "state, the same routing comes to {reach-asymmetric:1} (one seed). But three seeds do not tell step "
-        "2's routing ({reach-cell-a:3}) from SB3's ({reach-separate:3}) or from both losses "
-        "({reach-both:3}). See the factorial where the images are needed. Weakness: on Push the other two "
-        "routings have not run.",
+        verdict="on Push the cause stays open: the critic's routing ends at {step-2:3}, SB3's (step 1) at {step-1:3}, "
+        "the actor's loss alone at {routing-actor:3}, both losses at {routing-both:3}, three seeds each. All "
+        "four do as well on another episode's images, so none says what routing does for seeing. On Reach "
+        "from images, three seeds each, half of the claim shows: an encoder that the actor's loss alone "
+        "trains sees next to nothing after 16K steps ({reach-actor:3}; twice the steps have not run). That is "
+        "not for want of the critic's gradient alone: where the critic reads the state, the same routing "
+        "comes to {reach-asymmetric:1} (one seed). But three seeds do not tell step 2's routing "
+        "({reach-cell-a:3}) from SB3's ({reach-separate:3}) or from both losses ({reach-both:3}). See the "
+        "factorial where the images are needed, and phase B, where the actor's loss alone does see Push. "
+        "Weakness: our learner, which solves the chapter's observations without its images.",
     ),
     Question(
         "step-3", "Step 3: the patience tax",

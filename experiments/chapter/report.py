@@ -69,7 +69,7 @@ def filled(text: str, results: Path) -> str:
         if not evidence.seed_folders(results, name):
             return "(not run)"
         each = [result.final["success_rate"] for result in evidence.read(results, name)]
-        return f"{', '.join(f'{100 * one:.0f}' for one in each)}%"
+        return f"{', '.join(f'{100 * one:.3g}' for one in each)}%"
 
     return PLACE.sub(success, text)
 

@@ -130,7 +130,7 @@ def test_the_page_has_each_seed_beside_the_mean_and_says_what_is_missing(tmp_pat
 def test_figures_in_a_verdict_are_those_of_the_runs(tmp_path: Path) -> None:
     make_result(tmp_path, 0, SLOW, success=0.994)
     make_result(tmp_path, 3, NEVER, success=0.41)
-    assert report.filled("ends at {reach-state:2}, not {step-3:3}.", tmp_path) == "ends at 99, 41%, not (not run)."
+    assert report.filled("ends at {reach-state:2}, not {step-3:3}.", tmp_path) == "ends at 99.4, 41%, not (not run)."
 
 
 def test_a_verdict_is_read_again_when_a_seed_is_added() -> None:

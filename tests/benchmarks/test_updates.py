@@ -16,7 +16,8 @@ def test_each_experiment_has_the_time_of_one_update(tmp_path: Path, capsys: pyte
     assert updates.main([*names, "--rounds", "1", "--seconds", "0.01", "--out", str(out)]) == 0
     report = json.loads(out.read_text())
     assert list(report["updates"]) == names and report["threads"] == 1
-    assert all(row["milliseconds"] > 0 and row["updates_per_encoding"] == 4 for row in report["updates"].values())
+    assert all(row["milliseconds"] > 0 for row in report["updates"].values())
+    assert [row["updates_per_encoding"] for row in report["updates"].values()] == [1, 4]
     assert "reach-cell-a: " in capsys.readouterr().out
 
 

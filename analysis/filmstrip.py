@@ -55,6 +55,8 @@ def strip(arguments: Arguments) -> None:
         frames = iio.imread(arguments.video, plugin="FFMPEG")  # (frames, height, width, 3)
     except (OSError, ValueError) as error:
         raise UserError(f"{arguments.video} is not a film ({error}): name a video.mp4 of a run.") from None
+    if arguments.png.suffix != ".png":
+        raise UserError(f"{arguments.png} would be no image: name a file that ends in .png.")
     if arguments.images < 1 or arguments.steps < 1:
         raise UserError("--images and --steps are at least 1.")
     length = arguments.steps + 1

@@ -20,6 +20,7 @@ from analysis.command import command
 from benchmarks.provenance import provenance
 from experiments.run import expected
 from experiments.summary import write
+from experiments.table import canonical
 from training.errors import UserError
 
 NAME = "benchmarks.updates"
@@ -45,6 +46,8 @@ def report_of(options: Options) -> dict[str, Any]:
 
     if not options.names or options.rounds < 1 or not 0 < options.seconds < 60:
         raise UserError("name an experiment at least; --rounds is at least 1, --seconds above 0 and below 60.")
+    if options.out is not None and (options.out.is_dir() or not options.out.parent.is_dir()):
+        raise UserError(f"--out {options.out} is no file in a folder that is there: name another.")
     configs = [expected(name, ["--threads", str(options.threads), "--workers", "0"]) for name in options.names]
     before, learners = provenance(), [floor.Learner(config) for config in configs]
 
@@ -59,7 +62,7 @@ def report_of(options: Options) -> dict[str, Any]:
         for learner in learners:
             learner.close()
     rows = {
-        name: {"milliseconds": 1e3 * taken, "updates_per_encoding": config.updates_per_encoding}
+        canonical(name): {"milliseconds": 1e3 * taken, "updates_per_encoding": config.updates_per_encoding}
         for name, config, taken in zip(options.names, configs, seconds, strict=True)
     }
     return {**before, "device": str(device), "threads": options.threads, "updates": rows}

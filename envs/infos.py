@@ -23,7 +23,10 @@ def success_of(infos: Mapping[str, Any], num_envs: int) -> np.ndarray:
     flags = np.zeros(num_envs, dtype=np.bool_)
     for name in FLAGS:
         if name in infos:
-            flags |= np.asarray(infos[name]).astype(np.bool_) & np.asarray(infos.get(f"_{name}", True), dtype=np.bool_)
+            values = np.asarray(infos[name])
+            if values.dtype.kind == "f":
+                values = np.nan_to_num(values)  # what is not known yet is no success
+            flags |= values.astype(np.bool_) & np.asarray(infos.get(f"_{name}", True), dtype=np.bool_)
     return flags
 
 

@@ -107,7 +107,10 @@ def _success(env_id: str, info: dict[str, Any]) -> bool:
     if not any(flag in info for flag in FLAGS):
         raise ValueError(f"'{env_id}' never says whether it succeeded: put {' or '.join(FLAGS)} into its step's info.")
     for flag in FLAGS:
-        if np.shape(info.get(flag, False)) != ():
+        value = info.get(flag)
+        if value is not None and not (
+            np.asarray(value).dtype.kind in "biuf" and np.shape(value) == () and np.isfinite(value)
+        ):
             raise ValueError(f"'{env_id}' has {_short(info[flag])} as {flag} in its step's info: let it be one bool.")
     return bool(success_of(info, 1)[0])
 

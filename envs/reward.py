@@ -105,7 +105,8 @@ def _own_reward(env_id: str, env: Any) -> RewardFn:
     compute = env.get_wrapper_attr("compute_reward")  # keeps env alive
 
     def reward(achieved: Tensor, desired: Tensor) -> Tensor:
-        values = np.asarray(compute(achieved.detach().cpu().numpy(), desired.detach().cpu().numpy(), {}))  # (B,)
+        goals = (goal.detach().cpu().numpy().copy() for goal in (achieved, desired))  # copies, which it may write into
+        values = np.asarray(compute(*goals, {}))  # (B,)
         check_finite(env_id, "for a minibatch", {"compute_reward": values})
         return torch.from_numpy(values.astype(np.float32)).to(achieved.device)
 

@@ -16,13 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import gymnasium
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from analysis.command import command
 from analysis.curves import thousands
-from experiments import summary, validation
+from experiments import evidence, summary, validation
 from experiments.chapter.book import FLOW, STATE, BookCurve
 from training import logger, run_folder
 from training.config.flags import Config
@@ -95,7 +96,12 @@ def show(run: Path, buckets: int | None, console: Console) -> None:
         mark, colour = ("to come", "") if had is None else ("reached", "green") if had >= wanted else ("missed", "red")
         said = "" if had is None else f", {had:.0%} here"
         console.print(f"  {mark} by {thousands(round(step))}: {wanted:.0%} there{said}", style=colour or None)
-    for name, opinion in validation.opinions_of(rows, config.best_return).items():
+    try:
+        best_return = config.best_return
+    except (ImportError, gymnasium.error.Error) as error:
+        console.print(f"signs: say nothing, for {config.env_id} cannot be built here ({error})", soft_wrap=True)
+        return
+    for name, opinion in validation.opinions_of(rows, best_return).items():
         verdict = {None: "says nothing", True: "it learns", False: "it fails"}[opinion.learns]
         console.print(f"{name}: {verdict} ({opinion.why})", soft_wrap=True)
 
@@ -104,6 +110,7 @@ def run(given: Arguments) -> None:
     """Diagnose runs, or validate the rules. Raises UserError if no run is named, or a folder is no run's."""
     console = Console(markup=False)
     if given.validate:
+        evidence.check_folder(given.results)
         print("\n".join(validation.table(given.results)) or f"There is no run in {given.results}.")
         return
     if not given.runs:

@@ -81,6 +81,12 @@ def is_interrupted(run: Path) -> bool:
     return (run / checkpoint.RESUME).is_file()
 
 
+def check_folder(results: Path) -> None:
+    """Raise UserError unless the folder of all results is there: a page would say that nothing has run."""
+    if not results.is_dir():
+        raise UserError(f"there is no folder {results}: name that of all results with --results.")
+
+
 def seed_folders(results: Path, name: str) -> list[Path]:
     """Result folders of an experiment, by seed."""
     found = [p for p in (results / name).glob("seed-*") if p.is_dir() and p.name.removeprefix("seed-").isdecimal()]

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from analysis import curves
 from analysis.command import command
@@ -20,7 +19,7 @@ from experiments.eyes_pretrained import EYES_PRETRAINED
 from experiments.plot import labelled
 from experiments.table import canonical, named
 from training.config.memory import step_bytes
-from training.errors import RunFailed
+from training.errors import RunFailed, UserError
 
 NAME = "experiments.eyes_table"
 UPDATES = "benchmarks/updates-eyes.json"  # in the folder of results
@@ -59,10 +58,16 @@ def last(result: Result, column: str) -> float | None:
     return next((row[column] for row in reversed(result.rows) if column in row), None)
 
 
-def measured_updates(results: Path) -> dict[str, Any]:
+def measured_updates(results: Path) -> dict[str, dict[str, float]]:
     """Experiment -> milliseconds of its update, as `benchmarks.updates` measured them; empty where it has not run."""
     file = results / UPDATES
-    return json.loads(file.read_text())["updates"] if file.exists() else {}
+    if not file.exists():
+        return {}
+    try:
+        rows = json.loads(file.read_text())["updates"]
+        return {name: {key: float(value) for key, value in row.items()} for name, row in rows.items()}
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise UserError(f"{file} is not what benchmarks.updates writes ({error!r}): measure again.") from None
 
 
 def row_of(name: str, results: Sequence[Result], update: dict[str, float] | None = None) -> str:
@@ -76,13 +81,14 @@ def row_of(name: str, results: Sequence[Result], update: dict[str, float] | None
         *(level_cell(results, level, numbers[f"steps_to_{level}"]) for level in (50, 90)),
         f"{statistics.fmean(readouts):.1f} cm" if readouts else "-",
         str(step_bytes(results[0].config)),
-        f"{update['milliseconds']:.0f} ms, {update['updates_per_encoding']}x" if update else "-",
+        f"{update['milliseconds']:.0f} ms, {update['updates_per_encoding']:.0f}x" if update else "-",
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
 
 def write(given: Arguments) -> None:
     """Write the page and its images. Raises UserError for results that cannot be read, RunFailed if writing fails."""
+    evidence.check_folder(given.results)
     lines, folder = [HEAD], given.out.parent / given.out.stem
     images: dict[Path, dict[str, list[Result]]] = {}
     updates = measured_updates(given.results)

@@ -181,6 +181,7 @@ def image(question: Question, there: dict[str, list[Result]], path: Path) -> Non
 
 def write(results: Path, out: Path) -> list[Path]:
     """Write the page `out` and its images beside it; returns what was written. Raises UserError, RunFailed."""
+    evidence.check_folder(results)
     folder = out.parent / out.stem
     text = page(results, folder.name)  # first: what cannot be read stops before anything is written
     try:

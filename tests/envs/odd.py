@@ -107,6 +107,31 @@ class NoBool(Tidy):
         return observation, reward, None, truncated, info
 
 
+class SaidSuccess(Tidy):
+    def step(self, action: np.ndarray) -> Any:
+        *rest, info = super().step(action)
+        return (*rest, {"is_success": "yes" if info["is_success"] else "no"})
+
+
+class NanSuccess(Tidy):
+    def step(self, action: np.ndarray) -> Any:
+        *rest, info = super().step(action)
+        return (*rest, {"is_success": 1.0 if info["is_success"] else math.nan})
+
+
+class InPlace(Tidy):
+    """A `compute_reward` that writes into the goals it is given."""
+
+    def step(self, action: np.ndarray) -> Any:
+        self.at, self.steps = self.at + action, self.steps + 1
+        reward = float(self.compute_reward(self.at.copy(), self._goal.copy(), {}))
+        return self.observe(), reward, False, False, {"is_success": reward == 0}
+
+    def compute_reward(self, achieved: np.ndarray, desired: np.ndarray, info: Any) -> Any:
+        desired -= achieved
+        return -(np.linalg.norm(desired, axis=-1) > 0.5).astype(np.float64)
+
+
 class ListedSuccess(Tidy):
     def step(self, action: np.ndarray) -> Any:
         *rest, info = super().step(action)
@@ -224,7 +249,8 @@ class Subclass(MujocoFetchReachEnv):
 
 TIDY: tuple[Any, ...] = (
     Tidy, OldReset, OldStep, Seedless, SmallSeeds, OneNumber, OneNumberAtReset, NoGoal, Fractions, NotANumber,
-    ListedReward, NoBool, ListedSuccess, WholeBatch, Coordinates, Pairs, Logarithm, NeedsReset, Huge, Fixed, Late, Soon,
+    ListedReward, NoBool, ListedSuccess, SaidSuccess, NanSuccess, InPlace,
+    WholeBatch, Coordinates, Pairs, Logarithm, NeedsReset, Huge, Fixed, Late, Soon,
 )  # fmt: skip
 REACH: dict[str, Any] = {
     "TenTimes-v0": lambda **kwargs: TenTimes(gym.make("FetchReach-v4", **kwargs)),

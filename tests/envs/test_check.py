@@ -107,6 +107,8 @@ def test_good_environments_pass(env_id: str) -> None:
         ("NotANumber-v0", "'observation' with NaN or infinity from reset"),
         ("ListedReward-v0", r"the reward array\(\[-1.\]\): let it be one finite number"),
         ("NoBool-v0", "returns None as terminated from step: let it be True or False"),
+        ("SaidSuccess-v0", "'no' as is_success in its step's info: let it be one bool"),
+        ("NanSuccess-v0", "nan as is_success in its step's info: let it be one bool"),
         ("ListedSuccess-v0", r"array\(\[False\]\) as is_success in its step's info"),
         ("WholeBatch-v0", "the same goals 0 alone and -1 in a batch of 2: let each row's reward depend on that row"),
         ("Coordinates-v0", "no vectorised compute_reward"),

@@ -108,6 +108,13 @@ def test_other_environments_compute_their_own(env_id: str, size: int) -> None:
     assert len(set(expected.tolist())) > 1
 
 
+def test_goals_are_lent_to_compute_reward_as_copies() -> None:
+    achieved, desired = torch.zeros(3, 2).double(), torch.tensor([[0.1, 0.2], [3.0, 0.0], [0.0, 0.5]]).double()
+    before = achieved.clone(), desired.clone()
+    assert envs.reward_fn("InPlace-v0")(achieved, desired).tolist() == [0, -1, 0]
+    assert achieved.equal(before[0]) and desired.equal(before[1])
+
+
 @pytest.mark.parametrize("env_id", ["PlusOne-v0", "Replaced-v0", "Subclass-v0", "Nested-v0", "NeedsReset-v0"])
 def test_rewards_are_those_of_what_is_stepped(env_id: str) -> None:
     """The outermost `compute_reward` counts, stock Fetch inside or not; its range holds every step's reward."""

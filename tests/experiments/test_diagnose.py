@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,8 +77,23 @@ def test_the_validation_is_printed(capsys: pytest.CaptureFixture[str], tmp_path:
     assert diagnose.main(["--validate", "--results", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "| 50.0% |" in said and "`--stop-rule` would have ended" in said and "| `td_loss_original` |" in said
+    assert diagnose.main(["--validate", "--results", str(tmp_path / "none")]) == 2
+    (tmp_path / "none").mkdir()
     assert diagnose.main(["--validate", "--results", str(tmp_path / "none")]) == 0
-    assert "There is no run in" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "there is no folder" in printed.err and "There is no run in" in printed.out
+
+
+def test_a_run_whose_environment_is_not_installed_is_described_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(Path(diagnose.__file__).parent / "results" / "push-state" / "seed-0", run)
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"env_id": "no_such_package:Push-v0"}))
+    assert diagnose.main([str(run)]) == 0
+    said = capsys.readouterr().out
+    assert "inflection: at step" in said and "signs: say nothing, for no_such_package:Push-v0 cannot be built" in said
 
 
 def test_rows_fall_into_the_bucket_that_they_end_in() -> None:

@@ -81,6 +81,19 @@ def test_a_line_of_the_table_counted_by_hand() -> None:
     assert cells[2:] == ["60%", "70%", "0.2k", "not reached", "3.0 cm", f"{pixels + rest}", "13 ms, 4x |"]
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"updates": 5}', '{"updates": {"a": {"milliseconds": "x"}}}'])
+def test_no_page_is_written_from_what_is_damaged_or_not_there(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, file = tmp_path / "page.md", tmp_path / "results" / eyes_table.UPDATES
+    assert eyes_table.main(["--results", str(tmp_path / "results"), "--out", str(out)]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    assert eyes_table.main(["--results", str(tmp_path / "results"), "--out", str(out)]) == 2
+    assert "is not what benchmarks.updates writes" in capsys.readouterr().err and not out.exists()
+
+
 def test_the_page_says_what_has_not_run(tmp_path: Path) -> None:
     assert eyes_table.main(["--results", str(tmp_path), "--out", str(tmp_path / "page.md")]) == 0
     text = (tmp_path / "page.md").read_text()

@@ -109,7 +109,7 @@ def test_other_environments_compute_their_own(env_id: str, size: int) -> None:
 
 
 def test_goals_are_lent_to_compute_reward_as_copies() -> None:
-    achieved, desired = torch.zeros(3, 2).double(), torch.tensor([[0.1, 0.2], [3.0, 0.0], [0.0, 0.5]]).double()
+    achieved, desired = torch.ones(3, 2).double(), torch.tensor([[1.1, 1.2], [4.0, 1.0], [1.0, 1.5]]).double()
     before = achieved.clone(), desired.clone()
     assert envs.reward_fn("InPlace-v0")(achieved, desired).tolist() == [0, -1, 0]
     assert achieved.equal(before[0]) and desired.equal(before[1])

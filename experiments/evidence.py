@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import shutil
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,11 @@ CONDITIONS = "conditions.json"  # {"runs_at_once": N}, where known: runs that sh
 # Flags that may differ between runs of one experiment: those of the same run (Config.MUTABLE), the seed, and those that
 # affect neither learning nor evaluations. The budget (total_steps) is part of an experiment.
 FREE = (set(Config.MUTABLE) - {"total_steps"}) | {"seed", "video", "save_every", "save_minutes", "log_every"}
+
+
+# of a final evaluation: name, least and greatest value
+MEASURED = (("success_rate", 0, 1), ("ever_success_rate", 0, 1), ("episodes", 1, math.inf), ("updates", 0, math.inf),
+            ("wall_seconds", 0, 1e12))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,7 @@ def copy(run: Path, results: Path, name: str, runs_at_once: int | None = None) -
     """
     config = run_folder.saved_config(run)
     check_finished(run, config)
+    _evidence(run)  # what cannot be read replaces nothing
     target = results / name / f"seed-{config.seed}"
     fresh, old = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
     try:
@@ -173,16 +181,34 @@ def read(results: Path, name: str) -> list[Result]:
 
 
 def _read_one(folder: Path) -> Result:
+    result = _evidence(folder)
+    if f"seed-{result.config.seed}" != folder.name:
+        raise UserError(f"{folder} is not the evidence of that seed: remove it and run its seed again.")
+    return result
+
+
+def _evidence(folder: Path) -> Result:
+    """Evidence in a folder of any name. Raises UserError unless all numbers are there and can be true."""
     config = run_folder.saved_config(folder)
     try:
         rows = logger.read_rows(folder)
         final = json.loads((folder / finish.EVAL).read_text())
         versions = json.loads((folder / run_folder.VERSIONS).read_text())
         result = Result(config, rows, final, int(versions["threads"]), read_conditions(folder))
-        evaluated = any("eval_success" in row for row in rows)
-        whole = evaluated and all(key in final for key in ("success_rate", "episodes", "updates", "wall_seconds"))
+        numbers = {"ever_success_rate": 0.0} | final  # the oldest runs have none
+        whole = _can_be_true(rows) and all(
+            isinstance(numbers[key], int | float) and least <= numbers[key] <= most for key, least, most in MEASURED
+        )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{folder} cannot be read ({error!r}): remove it and run its seed again.") from None
-    if not whole or f"seed-{config.seed}" != folder.name:
+    if not whole:
         raise UserError(f"{folder} is not the whole evidence of that seed: remove it and run its seed again.")
     return result
+
+
+def _can_be_true(rows: list[Row]) -> bool:
+    """Whether steps rise in rows with all of their measures, with an evaluation among them."""
+    steps = [row["step"] for row in rows if {"updates", "seconds"} <= row.keys()]
+    success = [row["eval_success"] for row in rows if "eval_success" in row]
+    rising = all(0 <= before < after for before, after in pairwise([*steps, math.inf]))
+    return len(steps) == len(rows) and rising and bool(success) and all(0 <= value <= 1 for value in success)

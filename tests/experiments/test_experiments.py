@@ -18,6 +18,7 @@ from experiments import evidence, plot, run, summary
 from experiments.table import EXPERIMENTS
 from training.config import memory
 from training.config.memory import run_needs
+from training.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--total-steps", "240", "--learning-starts", "80", "--batch-size", "16", "--buffer-size", "1000",
@@ -47,6 +48,37 @@ def make_result(results: Path, seed: int, rows: Rows, success: float) -> Path:
         writer.writerow(["step", "updates", "seconds", "eval_success", "steps_per_second"])
         writer.writerows([("" if value is None else value for value in row) for row in rows])
     return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("eval.json", '"success_rate": 0.9', '"success_rate": "0.9"'),
+        ("eval.json", '"success_rate": 0.9', '"success_rate": NaN'),
+        ("eval.json", '"success_rate": 0.9', '"success_rate": 9.0'),
+        ("eval.json", '"episodes": 10', '"episodes": 0'),
+        ("eval.json", '"wall_seconds": 60.0', '"wall_seconds": null'),
+        ("eval.json", '"updates"', '"updatez"'),
+        ("metrics.csv", "seconds", "sfconds"),
+        ("metrics.csv", "300,150,4,0.9", "300,150,4,93"),
+        ("metrics.csv", "300,150,4", "300,,4"),
+        ("metrics.csv", "500,350", "100,350"),
+        ("metrics.csv", "600,450", "inf,450"),
+    ],
+)
+def test_numbers_that_cannot_be_true_are_refused_and_replace_nothing(
+    file: str, old: str, new: str, tmp_path: Path
+) -> None:
+    good, bad = (make_result(tmp_path / name, 0, SLOW, success=0.9) for name in ("good", "bad"))
+    text = (bad / file).read_text()
+    assert text.count(old) == 1
+    (bad / file).write_text(text.replace(old, new))
+    before = (good / file).read_text()
+    with pytest.raises(UserError, match="run its seed again"):
+        evidence.read(tmp_path / "bad", "reach-state")
+    with pytest.raises(UserError, match="run its seed again"):
+        evidence.copy(bad, tmp_path / "good", "reach-state")
+    assert (good / file).read_text() == before and sorted(path.name for path in good.parent.iterdir()) == ["seed-0"]
 
 
 def test_numbers_of_a_seed_counted_by_hand(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def rendered(env: gym.Env[Any, Any]) -> np.ndarray:
         raise RenderError(f"{name} renders no images: its render() raised {said}.") from error
     image = returned if isinstance(returned, np.ndarray) else np.empty(())
     image = image[..., None] if image.ndim == 2 else image
-    if image.ndim != 3 or image.shape[-1] not in (1, 3, 4) or image.dtype.kind not in "uif":
+    if image.ndim != 3 or image.shape[-1] not in (1, 3, 4) or image.dtype.kind not in "uif" or not image.size:
         what = f"{image.dtype} of shape {image.shape}" if image.ndim else type(returned).__name__
         raise RenderError(f"{name} renders no images: its render() returned {what}, not (height, width, 3) of uint8.")
     image = image[..., :3].repeat(3 if image.shape[-1] == 1 else 1, axis=-1)

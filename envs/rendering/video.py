@@ -85,7 +85,7 @@ def record(
     env = _drawable(env_id, size if fetch else None, max_episode_steps)
     try:
         fps = env.metadata.get("render_fps", 25)
-        env.reset(seed=seed)
+        _reset(env, seed)
         rendered(env)  # a rendering error shows before a file is begun
         with _signals_raise():
             partial.touch()  # the system reports a wrong path better than a codec
@@ -128,6 +128,7 @@ class _Film:
 
     def __init__(self, path: Path, fps: float, most: int) -> None:
         self.writer, self.frames, self.most = imageio.get_writer(path, format="FFMPEG", fps=fps), 0, most
+        self.shape: tuple[int, ...] | None = None  # of the first frame
         self.close = self.writer.close
 
     @property
@@ -136,6 +137,11 @@ class _Film:
 
     def append_data(self, image: np.ndarray) -> None:
         if not self.full:
+            self.shape = self.shape or image.shape
+            if image.shape != self.shape:
+                raise RenderError(
+                    f"a frame has the shape {image.shape}, and the first one {self.shape}: no film of both."
+                )
             self.writer.append_data(image)
             self.frames += 1
 
@@ -209,16 +215,25 @@ class _Shot:
         self.film.append_data(image)
 
 
+def _reset(env: Any, seed: int | None) -> dict[str, Any]:
+    """First observation of an episode. Raises RenderError for what the environment raises."""
+    try:
+        return env.reset(seed=seed)[0]
+    except Exception as error:
+        raise RenderError(f"{env.spec.id} raised {type(error).__name__} in a reset ({reason(error)}).") from error
+
+
 def _play(shot: _Shot, policy: Policy, number: int, seed: int | None) -> bool | None:
     """Film episode `number`. Returns the success of its last step; None if the film is full before that step."""
     env, success = shot.env, False
-    observation, info = env.reset(seed=seed)
+    observation = _reset(env, seed)
+    spaces = env.observation_space.spaces
     opens, ended = np.ones(1, bool), False
     while not ended:
         if shot.film.full:
             return None
         shot.take(number, bool(opens[0]), success)
-        batch = {key: value[None] for key, value in observation.items()}
+        batch = {key: np.asarray(observation[key], spaces[key].dtype)[None] for key in spaces}
         check_finite(env.spec.id, "while it was filmed", {key: batch[key] for key in GOAL_KEYS})
         if shot.artist is not None:
             batch[PIXELS] = shot.artist.render(env)[None]

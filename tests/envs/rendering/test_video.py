@@ -123,7 +123,24 @@ class Screen(Tidy):
         return self.shows
 
 
-for kind in (Screen, Tidy):
+class Growing(Screen):
+    def render(self) -> Any:
+        return np.zeros((32 + 32 * self.steps, 48, 3), np.uint8)
+
+
+class Unready(Screen):
+    def reset(self, **_: Any) -> Any:
+        raise ArithmeticError("not yet")
+
+
+class Listed(Screen):
+    """Returns lists, and more than its space says."""
+
+    def observe(self) -> dict[str, Any]:
+        return {key: value.tolist() for key, value in super().observe().items()} | {"time": self.steps}
+
+
+for kind in (Screen, Tidy, Growing, Unready, Listed):
     gym.register(f"Filmed{kind.__name__}-v0", f"{__name__}:{kind.__name__}", max_episode_steps=3)
 
 RED = np.tile(np.array([200, 0, 40], np.uint8), (32, 48, 1))
@@ -154,6 +171,7 @@ def test_frames_of_all_kinds_are_filmed_as_they_look(
     [
         ("FilmedScreen-v0", ArithmeticError("no paint\nleft"), r"its render\(\) raised ArithmeticError \(no paint\)\."),
         ("FilmedScreen-v0", np.zeros((4, 5, 2)), r"returned float64 of shape \(4, 5, 2\), not \(height, width, 3\)"),
+        ("FilmedScreen-v0", np.zeros((0, 5, 3)), r"returned float64 of shape \(0, 5, 3\), not"),
         ("FilmedScreen-v0", None, r"its render\(\) returned NoneType, not"),
         ("FilmedTidy-v0", None, r"its render\(\) raised NotImplementedError\."),
     ],
@@ -166,6 +184,35 @@ def test_what_is_no_image_is_said_without_advice_on_gl(
         envs.record(env_id, lambda *_: np.zeros((1, 2)), tmp_path / "film.mp4", episodes=1, seed=0)
     assert "\n" not in str(caught.value) and "apt-get" not in str(caught.value)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("env_id", "said"),
+    [
+        ("FilmedGrowing-v0", r"a frame has the shape \(64, 48, 3\), and the first one \(32, 48, 3\)"),
+        ("FilmedUnready-v0", r"FilmedUnready-v0 raised ArithmeticError in a reset \(not yet\)\."),
+    ],
+)
+def test_what_cannot_be_filmed_to_its_end_is_one_sentence(
+    env_id: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Screen, "shows", RED)
+    with pytest.raises(envs.RenderError, match=said):
+        envs.record(env_id, lambda *_: np.zeros((1, 2)), tmp_path / "film.mp4", episodes=1, seed=0)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_policy_is_shown_what_the_space_says_in_its_dtype(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Screen, "shows", RED)
+    seen: list[dict[str, np.ndarray]] = []
+
+    def policy(observation: dict[str, np.ndarray], opens: np.ndarray) -> np.ndarray:
+        seen.append(observation)
+        return np.zeros((1, 2))
+
+    envs.record("FilmedListed-v0", policy, tmp_path / "film.mp4", episodes=1, seed=0)
+    assert len(seen) == 3 and set(seen[0]) == {"observation", "achieved_goal", "desired_goal"}
+    assert all(part.dtype == np.float64 and part.shape == (1, 2) for part in seen[-1].values())
 
 
 def test_a_film_ends_after_so_many_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ The thresholds of the signs were chosen with the runs of FITTED in sight; the ot
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import NamedTuple
 
 from experiments import evidence
 from experiments.table import EXPERIMENTS
-from training import finish, logger, run_folder
 from training.config.flags import Config
 from training.logger import Row
 from training.verdict import PATIENCE, Opinion, chapters_rule, flat_stretch, halves, hopeless, signs_rule
@@ -64,14 +62,15 @@ def committed(results: Path) -> Iterator[Run]:
         with (results / FITTED).open(newline="") as file:
             fitted = {(row["experiment"], row["seed"]) for row in csv.DictReader(file)}
     for name in EXPERIMENTS:
-        for folder in evidence.seed_folders(results, name):
-            config, rows = run_folder.saved_config(folder), logger.read_rows(folder)
+        there = evidence.seed_folders(results, name)
+        for result in evidence.read(results, name) if there else ():
+            config, rows = result.config, result.rows
             if ":" in config.env_id:  # of a package that may not be installed
                 continue
             low, high = config.reward_range
             if high - low == 1:
-                success = json.loads((folder / finish.EVAL).read_text())["success_rate"]
-                yield Run(name, config, rows, success >= LEARNED, (name, str(config.seed)) in fitted)
+                learned = result.final["success_rate"] >= LEARNED
+                yield Run(name, config, rows, learned, (name, str(config.seed)) in fitted)
 
 
 def flat_at(run: Run, moment: float) -> list[Row]:

@@ -51,12 +51,12 @@ def chosen(frames: NDArray[np.uint8], images: int) -> NDArray[np.int64]:
 
 def strip(arguments: Arguments) -> None:
     """Write the row of images. Raises UserError if there is no such film, or no such episode in it."""
+    if arguments.png.suffix != ".png":
+        raise UserError(f"{arguments.png} would be no image: name a file that ends in .png.")
     try:
         frames = iio.imread(arguments.video, plugin="FFMPEG")  # (frames, height, width, 3)
     except (OSError, ValueError) as error:
         raise UserError(f"{arguments.video} is not a film ({error}): name a video.mp4 of a run.") from None
-    if arguments.png.suffix != ".png":
-        raise UserError(f"{arguments.png} would be no image: name a file that ends in .png.")
     if arguments.images < 1 or arguments.steps < 1:
         raise UserError("--images and --steps are at least 1.")
     length = arguments.steps + 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
-from analysis.filmstrip import chosen
+import numpy as np
+import pytest
+
+from analysis.filmstrip import chosen, main
 
 
 def test_images_differ_though_the_film_stands_still_for_most_of_its_time() -> None:
@@ -26,3 +29,10 @@ def test_no_image_comes_twice_where_everything_changes_at_once() -> None:
     frames[5:] = 255
     assert chosen(frames, 5).tolist() == [0, 2, 3, 4, 5]
     assert len(chosen(frames[:3], 5)) == 5  # more than there are
+
+
+def test_a_strip_does_not_replace_the_film(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = tmp_path / "video.mp4"
+    film.write_bytes(b"a film")
+    assert main([str(film), str(film)]) == 2
+    assert "name a file that ends in .png" in capsys.readouterr().err and film.read_bytes() == b"a film"

@@ -12,6 +12,7 @@ import pytest
 from stable_baselines3.common.env_checker import check_env
 
 import envs
+from envs.infos import success_of
 from tests.envs import odd
 from tests.envs.unruly import Unruly
 
@@ -164,3 +165,8 @@ def test_played_steps_show_whether_success_ends_an_episode(env_id: str, ends: bo
     """The goal is put where the task is already, which random actions would not come to."""
     successes = [step for step in envs.played_steps(env_id) if step.success]
     assert successes and all(step.terminated == ends and step.reward == 1 for step in successes)
+
+
+def test_a_success_that_is_not_known_is_none() -> None:
+    found = success_of({"is_success": np.array([np.nan, 1.0, 0.0]), "success": np.array([None, None, True])}, 3)
+    assert found.tolist() == [False, True, True]

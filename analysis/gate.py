@@ -7,7 +7,8 @@ VAE is trained on, and tested on the rest; images with the object fallen off the
 The first setting takes the first value of each list; each other setting changes one of them. All VAEs are trained on
 the same images of random and guided episodes (`training/frames.py`). OUT/gate.csv has a row per setting, OUT/gate.png
 four held-out images per setting and, below, their reconstructions from the latent mean, both in the setting's first
-view alone.
+view alone. Beside R2 stands what a distance between latents tells: that of goals 5 cm apart, and that of one goal with
+the arm elsewhere, which the reward would pay for as well.
 
 The known trap: an object of few pixels weighs little in the error of an image, and a large beta drowns it first. R2 is
 blind to scale, and the means of collapsed latents (a KL near 0) may pass: look at the KL and the images too.
@@ -35,14 +36,16 @@ import envs
 from analysis.command import command
 from envs.rendering import captions
 from goals.vae import VAE, Losses
-from goals.vae_training import CHUNK, LEARNING_RATE, fit
+from goals.vae_training import CHUNK, LEARNING_RATE, Examples, fit
 from training import frames
 from training.config.latent import Latent
 from training.errors import UserError
 from training.frames import Frames
-from training.latent import HELD_OUT, r_squared
+from training.latent import HELD_OUT, TOLD, r_squared
 
 GATE = 0.8
+MOVED = 0.05  # metres; an object so near its goal is a success
+PAIRS = 200
 SHOWN = 4  # images of each setting
 SIDE = 144  # pixels a side to which each image is enlarged
 
@@ -59,6 +62,8 @@ class Arguments:
     """Numbers of the VAE's latents."""
     betas: tuple[float, ...] = (Latent.latent_beta, 0.1, 10.0, 100.0)
     """Weights of the KL divergence, per image."""
+    conditional: bool = False
+    """Tell the decoders the robot's own numbers (--latent-conditional)."""
     updates: int = Latent.latent_updates
     """Updates of each VAE."""
     count: int = Latent.latent_frames
@@ -67,6 +72,24 @@ class Arguments:
     """A Fetch task with an object."""
     seed: int = 0
     """Seed of the episodes and of the VAEs."""
+
+
+class Apart(NamedTuple):
+    """Images (N, 84, 84, 3 C) of goals, and what differs from them in one thing."""
+
+    goals: Tensor
+    moved: Tensor  # the object MOVED away
+    arm: Tensor  # the arm elsewhere
+
+    @staticmethod
+    def of(images: envs.GoalImages, played: Frames, seed: int) -> Apart:
+        """Goals where the object has lain on the table, with arms as they have been."""
+        rng = np.random.default_rng(seed)
+        rows = rng.permutation(np.flatnonzero(played.on_table))[:PAIRS]
+        goals, angle = played.position[rows], rng.uniform(0, 2 * np.pi, len(rows))
+        beside = goals + MOVED * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
+        arms = images.render(images.poses(goals, played.pose[rng.permutation(rows)]))
+        return Apart(*(torch.from_numpy(part) for part in (images(goals), images(beside), arms)))
 
 
 class Setting(NamedTuple):
@@ -87,6 +110,8 @@ class Result:
     kl: float  # nats per image, of the same
     r2: float
     median_cm: float  # distance of the regression's x and y from the true ones, held-out episodes
+    moved: float  # median distance between the latents of goals 5 cm apart
+    arm: float  # the same of images of one goal, the arm elsewhere in the second
 
 
 def settings(arguments: Arguments) -> list[Setting]:
@@ -104,29 +129,38 @@ def channels(pixels: NDArray[np.uint8], cameras: Sequence[str], views: str) -> T
     return torch.from_numpy(pixels[..., wanted])
 
 
-def try_setting(setting: Setting, pixels: Tensor, played: Frames, arguments: Arguments) -> tuple[Result, VAE]:
+def try_setting(
+    setting: Setting, pixels: Tensor, apart: Apart, played: Frames, arguments: Arguments
+) -> tuple[Result, VAE]:
     """Train a VAE on images (N, 84, 84, 3 C), and measure how well its latents tell the object's position."""
     torch.manual_seed(arguments.seed)
-    vae = VAE(setting.latents, pixels.shape[-1], setting.crop, setting.beta)
+    vae = VAE(setting.latents, pixels.shape[-1], setting.crop, setting.beta, TOLD * arguments.conditional)
     generator = torch.Generator().manual_seed(arguments.seed)
     optimizer = torch.optim.Adam(vae.parameters(), LEARNING_RATE)
     fitted, on_table = torch.from_numpy(played.episode % HELD_OUT != 0), torch.from_numpy(played.on_table)
-    losses: Losses = fit(vae, optimizer, pixels[fitted], arguments.updates, generator)
-    with torch.no_grad():
-        latent = torch.cat([vae.posterior(vae.cropped(part))[0] for part in pixels.split(CHUNK)]).double()
+    told = torch.from_numpy(played.proprioception) if arguments.conditional else torch.zeros(len(pixels), 0)
+    vae.normalizer.update(told)
+    losses: Losses = fit(vae, optimizer, Examples(pixels[fitted], told[fitted]), arguments.updates, generator)
+    latent, goals, moved, arm = (_encoded(vae, one) for one in (pixels, *apart))
     position = torch.from_numpy(played.position[:, :2])
     found = r_squared(latent, position, fitted & on_table, ~fitted & on_table)
-    result = Result(
-        *setting, arguments.updates, losses.reconstruction.item(), losses.kl.item(), found.score, 100 * found.median
-    )
-    return result, vae
+    distances = ((one - goals).norm(dim=1).median().item() for one in (moved, arm))
+    lost = losses.reconstruction.item(), losses.kl.item()
+    return Result(*setting, arguments.updates, *lost, found.score, 100 * found.median, *distances), vae
 
 
 @torch.no_grad()
-def strip(result: Result, vae: VAE, pixels: Tensor) -> NDArray[np.uint8]:
+def _encoded(vae: VAE, pixels: Tensor) -> Tensor:
+    """Latent means (N, Z) float64."""
+    return torch.cat([vae.posterior(vae.cropped(part))[0] for part in pixels.split(CHUNK)]).double()
+
+
+@torch.no_grad()
+def strip(result: Result, vae: VAE, pixels: Tensor, told: Tensor) -> NDArray[np.uint8]:
     """Images (SHOWN, 84, 84, 3 C) above their reconstructions, in the first view, with the setting as caption."""
     cropped = vae.cropped(pixels)
-    images = torch.stack([cropped, vae.decode(vae.posterior(cropped)[0]).clamp(0, 1)])[:, :, :3]  # (2, SHOWN, 3, s, s)
+    both = torch.stack([cropped, vae.decode(vae.posterior(cropped)[0], told).clamp(0, 1)])
+    images = both[:, :, :3]  # (2, SHOWN, 3, s, s)
     large = torch.nn.functional.interpolate(images.flatten(0, 1), (SIDE, SIDE)).unflatten(0, (2, SHOWN))
     rows = large.permute(0, 3, 1, 4, 2).reshape(2 * SIDE, SHOWN * SIDE, 3)
     image = (255 * rows).to(torch.uint8).numpy()
@@ -160,6 +194,7 @@ def run(arguments: Arguments) -> None:
         envs.check_view(spec, view)
         images = envs.GoalImages(spec, view)
         played = frames.play(arguments.env_id, images, arguments.count, arguments.seed)
+        apart = Apart.of(images, played, arguments.seed)
     except (ValueError, envs.RenderError) as error:
         raise UserError(str(error)) from None
     images.close()
@@ -170,9 +205,11 @@ def run(arguments: Arguments) -> None:
     strips: list[NDArray[np.uint8]] = []
     for setting in settings(arguments):
         pixels = channels(played.pixels, cameras, setting.views)
-        result, vae = try_setting(setting, pixels, played, arguments)
+        seen = Apart(*(channels(part.numpy(), cameras, setting.views) for part in apart))
+        result, vae = try_setting(setting, pixels, seen, played, arguments)
         results.append(result)
-        strips.append(strip(result, vae, pixels[shown]))
+        told = torch.from_numpy(played.proprioception[shown, : vae.told])
+        strips.append(strip(result, vae, pixels[shown], told))
         save(arguments.out, results, strips)
         console.print(f"{setting}: R2 {result.r2:.3f}")
     table = Table(*(field.name for field in dataclasses.fields(Result)), "gate")

@@ -29,6 +29,11 @@ _ROWS = {
         "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9",
         "The critic's loss, with goals that are images: latents of a VAE and distances between them (RIG).",
     ),
+    "eyes-latent-conditional": (
+        "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --latent-input --latent-conditional "
+        "--latent-updates 1000 --prior-ratio 0",
+        "The same, the latents among the inputs and without the arm (a conditional VAE), and no goals of the prior.",
+    ),
     "eyes-latent-skewed": (
         "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --goal-sampling skewed",
         "The same, with rare images as imagined goals, and a VAE that is trained on (Skew-Fit).",

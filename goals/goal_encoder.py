@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from goals.vae import VAE
+from goals.vae_training import CHUNK
 
 KNOWN = 256  # goals whose latents are cached
 
@@ -39,7 +40,8 @@ class GoalEncoder:
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
         """Latent means (N, G) of images (N, H, W, C) uint8, float64 on the CPU."""
-        return self.vae.posterior(self.vae.cropped(pixels.to(self.vae.device)))[0].double().cpu()
+        parts = (self.vae.cropped(part.to(self.vae.device)) for part in pixels.split(CHUNK))
+        return torch.cat([self.vae.posterior(part)[0].double().cpu() for part in parts])
 
     def desired(self, places: NDArray[np.float64]) -> Tensor:
         """Latents (N, G) of goals (N, 3) in metres, encoded one at a time so that no latent depends on other goals."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from goals.goal_encoder import GoalEncoder, GoalRenderer
 from goals.skew import POOL, SkewedGoals
 from goals.vae import VAE
-from goals.vae_training import CHUNK, VAETraining
+from goals.vae_training import CHUNK, Examples, VAETraining
 
 if TYPE_CHECKING:
     from replay import Ring
@@ -21,23 +21,22 @@ if TYPE_CHECKING:
 class LatentGoals(GoalEncoder):
     """Achieved goals: latent means of observed images. Desired goals: latent means of rendered images of the goals.
 
-    The environment's own goal positions are used only to render these images. Goals have as many numbers G as the VAE
-    has latents.
+    The environment's own goal positions are used only to render these images. G is the number of the VAE's latents.
 
     Args:
-        vae: reads the latest image of an observation.
-        render: renders the goals' images.
+        vae, render: read the latest image of an observation, and render the images of goals.
         sparse: reward -1 until the goal is reached and 0 then, instead of minus the distance in latent space.
         threshold: distance in latent space below which a goal is reached.
         skewed: sample imagined goals from stored images, in proportion to p(x)^-1, instead of from N(0, I).
+        shown: the networks read the achieved goals, too: they are the last numbers of the observation's vector.
         seed: seed of the VAE's training.
     """
 
     def __init__(
-        self, vae: VAE, render: GoalRenderer, *, sparse: bool, threshold: float, skewed: bool, seed: int
+        self, vae: VAE, render: GoalRenderer, *, sparse: bool, threshold: float, skewed: bool, shown: bool, seed: int
     ) -> None:
         super().__init__(vae, render)
-        self.sparse, self.threshold, self.skewed, self.size = sparse, threshold, skewed, vae.latents
+        self.sparse, self.threshold, self.skewed, self.shown, self.size = sparse, threshold, skewed, shown, vae.latents
         self.training = VAETraining(vae, seed)
         self.pool: SkewedGoals | None = None
 
@@ -60,7 +59,6 @@ class LatentGoals(GoalEncoder):
     def imagine(self, count: int, generator: torch.Generator) -> Tensor:
         """Imagined goals (count, G), float64: samples of N(0, I) or, if there is a pool, of the skewed distribution."""
         if self.pool is not None:
-            self.pool = SkewedGoals(*(part.to(generator.device) for part in self.pool))  # moved once
             return self.pool.sample(count, generator)
         return torch.randn(count, self.size, dtype=torch.float64, device=generator.device, generator=generator)
 
@@ -70,29 +68,31 @@ class LatentGoals(GoalEncoder):
         storage = ring.storage
         rows = torch.arange(storage.written, device=storage.device)
         for part in rows.split(CHUNK):
-            storage.tables["achieved_goal"][part] = self.encode(storage.gather("pixels", part)).to(storage.device)
+            achieved = self.encode(storage.gather("pixels", part)).to(storage.device)
+            storage.tables["achieved_goal"][part] = achieved
+            if self.shown:
+                storage.tables["vector"][part, -self.size :] = achieved.float()
         places, which = storage.gather("goal_position", rows).cpu().unique(dim=0, return_inverse=True)
         storage.tables["desired_goal"][rows] = self.desired(places.numpy())[which].to(storage.device)
 
-    def learn(self, pixels: Tensor, updates: int, tell: Callable[[int], object] = int) -> None:
-        """Train the VAE on images (N, H, W, C); with skewed goals, from the second call on, more on rare images."""
-        weights = self.training.weights(pixels) if self.skewed and self.pool is not None else None
-        self.training.fit(pixels, updates, weights, tell)
+    def learn(self, examples: Examples, updates: int, tell: Callable[[int], object] = int) -> None:
+        """Train the VAE on images; with skewed goals, from the second call on, more on rare images."""
+        weights = self.training.weights(examples) if self.skewed and self.pool is not None else None
+        self.training.fit(examples, updates, weights, tell)
         self.forget()
         if self.skewed:
-            encoded = torch.cat([self.encode(part) for part in pixels.split(CHUNK)])
-            self.pool = SkewedGoals(encoded, self.training.weights(pixels))
+            self.pool = SkewedGoals(self.encode(examples.pixels), self.training.weights(examples))
 
     def learn_again(self, ring: Ring, updates: int) -> None:
         """Train the VAE on skewed stored images, and re-encode all stored goals (Skew-Fit, algorithm 1)."""
         rows = torch.randint(ring.storage.written, (POOL,), generator=self.training.generator)
-        self.learn(ring.storage.gather("pixels", rows.to(ring.storage.device)), updates)
+        pixels, vector = (ring.storage.gather(name, rows.to(ring.storage.device)) for name in ("pixels", "vector"))
+        self.learn(Examples(pixels, vector[:, : self.vae.told]), updates)
         self.refresh(ring)
 
     def state_dict(self) -> dict[str, Any]:
         """State that learning needs, including `policy_state()`."""
-        pool = None if self.pool is None else self.pool._asdict()
-        return {"vae": self.policy_state(), "pool": pool, **self.training.state_dict()}
+        return {"vae": self.policy_state(), "pool": self.pool and self.pool._asdict(), **self.training.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.load_policy_state(state["vae"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from goals.vae import VAE
 
 ALPHA = -1.0  # power of the density, as in the paper: goals become uniform over everything reached
 # Lowest effective sample size, as a fraction of the samples. Log-likelihoods of whole images differ by tens of nats:
@@ -13,6 +16,23 @@ ALPHA = -1.0  # power of the density, as in the paper: goals become uniform over
 LEAST = 0.1
 HALVINGS = 40
 POOL = 1000  # stored observations that the skewed distribution is made of
+
+
+@torch.no_grad()
+def log_likelihood(vae: VAE, images: Tensor, told: Tensor, noise: Tensor) -> Tensor:
+    """Estimate of log p(x) of images (N, C, crop, crop), (N,), up to a constant, by importance sampling from q (Burda
+    et al. 2016, eq. 8); `told` (N, V) as in `VAE.decode`.
+
+    log p(x) = log mean_k p(x | z_k) p(z_k) / q(z_k | x), with z_k from standard normal `noise` (K, N, Z).
+    """
+    mean, log_variance = vae.posterior(images)
+    terms = []
+    for one in noise:
+        latent = mean + (log_variance / 2).exp() * one  # (N, Z)
+        error = (vae.decode(latent, told) - images).square().flatten(1).sum(1) / 2
+        log_ratio = (one.square() + log_variance - latent.square()).sum(1) / 2  # log p(z) - log q(z | x)
+        terms.append(log_ratio - error)
+    return torch.stack(terms).logsumexp(0) - math.log(len(noise))
 
 
 def skewed_weights(log_likelihood: Tensor) -> Tensor:
@@ -42,8 +62,9 @@ class SkewedGoals(NamedTuple):
     weights: Tensor  # (M,) float64, which sum to 1
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Sample goals (count, G); the generator must be on the goals' device."""
-        uniform = torch.rand(count, dtype=torch.float64, device=self.goals.device, generator=generator)
-        upto = self.weights.cumsum(0)
+        """Sample goals (count, G), on the generator's device."""
+        goals, weights = (part.to(generator.device) for part in self)
+        uniform = torch.rand(count, dtype=torch.float64, device=goals.device, generator=generator)
+        upto = weights.cumsum(0)
         rows = torch.searchsorted(upto, uniform * upto[-1], right=True).clamp(max=len(upto) - 1)
-        return self.goals[rows]
+        return goals[rows]

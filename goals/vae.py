@@ -8,7 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from encoders.normalizer import Normalizer
+
 WIDTHS = (16, 32, 64)  # channels of the convolutions, each of which halves the side
+HIDDEN = 256  # units that join latents and what the decoder is told
 
 
 class Losses(NamedTuple):
@@ -26,16 +29,20 @@ class VAE(nn.Module):
     channels in [0, 1], plus `beta` times the KL divergence to N(0, I), summed over latents. With beta 1 this is the
     negative ELBO of a decoder of unit variance, up to a constant.
 
+    The decoder can be told V numbers beside the latents, with a hidden layer to join the two (a conditional VAE, Sohn
+    et al. 2015). What these numbers explain, the latents need not hold: where the arm is, if they are the robot's own.
+
     Args:
         latents: Z.
         channels: image channels, 3 per camera.
         crop: pixels per side of the central crop that is read.
         beta: weight of the KL divergence.
+        told: V, numbers that the decoder is told.
     """
 
-    def __init__(self, latents: int, channels: int, crop: int, beta: float) -> None:
+    def __init__(self, latents: int, channels: int, crop: int, beta: float, told: int = 0) -> None:
         super().__init__()
-        self.latents, self.channels, self.crop, self.beta = latents, channels, crop, beta
+        self.latents, self.channels, self.crop, self.beta, self.told = latents, channels, crop, beta, told
         layers: list[nn.Module] = []
         mirrored: list[nn.Module] = []
         side, before = crop, channels
@@ -46,7 +53,10 @@ class VAE(nn.Module):
         self.maps = before, side, side
         size = math.prod(self.maps)
         self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, 2 * latents))
-        self.linear = nn.Sequential(nn.Linear(latents, size), nn.ReLU(), nn.Unflatten(1, self.maps))
+        join = [nn.Linear(latents + told, HIDDEN), nn.ReLU()] if told else []
+        widen = nn.Linear(HIDDEN if told else latents, size)
+        self.linear = nn.Sequential(*join, widen, nn.ReLU(), nn.Unflatten(1, self.maps))
+        self.normalizer = Normalizer(told, enabled=True)
         self.decoder = nn.Sequential(*mirrored[:-1])  # no ReLU behind the last
 
     @property
@@ -64,32 +74,19 @@ class VAE(nn.Module):
         mean, log_variance = self.encoder(images - 0.5).chunk(2, dim=1)
         return mean, log_variance
 
-    def decode(self, latent: Tensor) -> Tensor:
-        """Latents (N, Z) -> images (N, C, crop, crop), about in [0, 1]."""
-        return self.decoder(self.linear(latent))[..., : self.crop, : self.crop]  # odd sides come out a row larger
+    def decode(self, latent: Tensor, told: Tensor) -> Tensor:
+        """Latents (N, Z) and what the decoder is told (N, V) -> images (N, C, crop, crop), about in [0, 1]."""
+        return self.decoder(self.linear(torch.cat([latent, self.normalizer(told)], dim=1)))[
+            ..., : self.crop, : self.crop
+        ]  # odd sides come out a row larger
 
-    def losses(self, images: Tensor, noise: Tensor) -> Losses:
+    def losses(self, images: Tensor, told: Tensor, noise: Tensor) -> Losses:
         """The losses of images (N, C, crop, crop), with standard normal `noise` (N, Z)."""
         mean, log_variance = self.posterior(images)
-        error = self.decode(mean + (log_variance / 2).exp() * noise) - images
+        error = self.decode(mean + (log_variance / 2).exp() * noise, told) - images
         reconstruction = error.square().flatten(1).sum(1).mean() / 2
         kl = kl_divergence(mean, log_variance).mean()
         return Losses(reconstruction + self.beta * kl, reconstruction, kl)
-
-    @torch.no_grad()
-    def log_likelihood(self, images: Tensor, noise: Tensor) -> Tensor:
-        """Estimate of log p(x), (N,), up to a constant, by importance sampling from q (Burda et al. 2016, eq. 8).
-
-        log p(x) = log mean_k p(x | z_k) p(z_k) / q(z_k | x), with z_k from `noise` (K, N, Z).
-        """
-        mean, log_variance = self.posterior(images)
-        terms = []
-        for one in noise:
-            latent = mean + (log_variance / 2).exp() * one  # (N, Z)
-            error = (self.decode(latent) - images).square().flatten(1).sum(1) / 2
-            log_ratio = (one.square() + log_variance - latent.square()).sum(1) / 2  # log p(z) - log q(z | x)
-            terms.append(log_ratio - error)
-        return torch.stack(terms).logsumexp(0) - math.log(len(noise))
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from goals.skew import skewed_weights
+from goals.skew import log_likelihood, skewed_weights
 from goals.vae import VAE, Losses
 
 LEARNING_RATE = 1e-3  # Adam's
@@ -17,10 +17,17 @@ CHUNK = 256  # images per encoder pass
 SAMPLES = 10  # latent samples per image for its likelihood (as in Skew-Fit)
 
 
+class Examples(NamedTuple):
+    """N images, and what the decoder is told beside their latents."""
+
+    pixels: Tensor  # (N, H, W, C) uint8, on any device
+    told: Tensor  # (N, V) float32
+
+
 def fit(
     vae: VAE,
     optimizer: torch.optim.Optimizer,
-    pixels: Tensor,
+    examples: Examples,
     updates: int,
     generator: torch.Generator,
     weights: Tensor | None = None,
@@ -31,18 +38,19 @@ def fit(
     Args:
         vae: the VAE to train, on its own device.
         optimizer: optimizer of the VAE's parameters.
-        pixels: (N, H, W, C) uint8, on any device.
+        examples: what it is trained on.
         updates: number of updates.
         generator: a CPU generator, for the choice of images and the noise.
         weights: (N,), proportional to each image's sampling probability; None for uniform sampling.
         tell: called after each update with the number of updates so far.
     """
     device = next(vae.parameters()).device
+    pixels, told = examples
     weights = torch.ones(len(pixels)) if weights is None else weights.cpu()
     for update in range(updates):
         rows = torch.multinomial(weights, BATCH, replacement=True, generator=generator).to(pixels.device)
         noise = torch.randn(BATCH, vae.latents, generator=generator).to(device)
-        losses = vae.losses(vae.cropped(pixels[rows].to(device)), noise)
+        losses = vae.losses(vae.cropped(pixels[rows].to(device)), told[rows].to(device), noise)
         optimizer.zero_grad()
         losses.total.backward()
         optimizer.step()
@@ -62,16 +70,17 @@ class VAETraining:
         self.vae, self.optimizer = vae, torch.optim.Adam(vae.parameters(), LEARNING_RATE)
         self.generator = torch.Generator().manual_seed(seed)
 
-    def fit(self, pixels: Tensor, updates: int, weights: Tensor | None, tell: Callable[[int], object]) -> None:
+    def fit(self, examples: Examples, updates: int, weights: Tensor | None, tell: Callable[[int], object]) -> None:
         """Train on images; the arguments are those of `fit`."""
-        fit(self.vae, self.optimizer, pixels, updates, self.generator, weights, tell)
+        fit(self.vae, self.optimizer, examples, updates, self.generator, weights, tell)
 
-    def weights(self, pixels: Tensor) -> Tensor:
-        """Skewed weights (N,) of images (N, H, W, C), which sum to 1."""
-        parts = []
-        for part in pixels.split(CHUNK):
-            noise = torch.randn(SAMPLES, len(part), self.vae.latents, generator=self.generator).to(self.vae.device)
-            parts.append(self.vae.log_likelihood(self.vae.cropped(part.to(self.vae.device)), noise))
+    def weights(self, examples: Examples) -> Tensor:
+        """Skewed weights (N,) of images, which sum to 1."""
+        parts, device = [], self.vae.device
+        for pixels, told in zip(examples.pixels.split(CHUNK), examples.told.split(CHUNK), strict=True):
+            noise = torch.randn(SAMPLES, len(pixels), self.vae.latents, generator=self.generator).to(device)
+            images = self.vae.cropped(pixels.to(device))
+            parts.append(log_likelihood(self.vae, images, told.to(device), noise))
         return skewed_weights(torch.cat(parts).cpu())
 
     def state_dict(self) -> dict[str, Any]:

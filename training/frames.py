@@ -25,10 +25,12 @@ GUIDED = 0.5  # fraction of episodes that begin with a guided push; the others m
 
 
 class Frames(NamedTuple):
-    """N images of many short episodes, and labels that the VAE does not see."""
+    """N images of many short episodes, the robot's own numbers, and labels that the VAE does not see."""
 
     pixels: NDArray[np.uint8]  # (N, 84, 84, 3 C)
+    proprioception: NDArray[np.float32]  # (N, 10)
     position: NDArray[np.float64]  # (N, 3) metres, of the object
+    pose: NDArray[np.float64]  # (N, P), as `envs.FetchEnv.pose` returns it
     episode: NDArray[np.int64]  # (N,) number of the episode
     on_table: NDArray[np.bool_]  # (N,) whether the object has not dropped since its episode began
 
@@ -51,9 +53,10 @@ def play(env_id: str, images: GoalImages, count: int, seed: int, tell: Callable[
             begun = obs["achieved_goal"][:, 2].copy()
         if step % EVERY == 0:
             position = obs["achieved_goal"].copy()
-            pixels = images.render(np.stack(vec.call("pose")))
+            pose = np.stack(vec.call("pose"))
             episode = step // LENGTH * ENVS + np.arange(ENVS)
-            found.append(Frames(pixels, position, episode, position[:, 2] > begun - FALL))
+            own = envs.take(obs["observation"], envs.PROPRIOCEPTION).astype(np.float32)
+            found.append(Frames(images.render(pose), own, position, pose, episode, position[:, 2] > begun - FALL))
             tell(len(found) * ENVS)
         to_object = torch.from_numpy(envs.take(obs["observation"], ["object_rel_pos"])).float()
         obs = vec.step(explorer.explore(None, to_object).numpy())[0]  # Fetch episodes end at LENGTH, all together

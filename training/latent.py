@@ -12,10 +12,12 @@ from torch import Tensor
 import envs
 from goals import LatentGoals
 from goals.vae import VAE
+from goals.vae_training import Examples
 from training import frames
 from training.config.flags import Config
 from training.progress import Counted
 
+TOLD = 10  # numbers of proprioception
 HELD_OUT = 5  # one in so many episodes is held out from the VAE, for testing
 
 
@@ -24,13 +26,15 @@ def make_latent_goals(config: Config, device: torch.device, seed: int) -> Latent
     assert config.view is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vae = VAE(config.latent_size, config.view.shape[-1], config.latent_crop, config.latent_beta)
+        told = TOLD if config.latent_conditional else 0
+        vae = VAE(config.latent_size, config.view.shape[-1], config.latent_crop, config.latent_beta, told)
     return LatentGoals(
         vae.to(device),
         envs.GoalImages(envs.find_spec(config.env_id), config.view),
         sparse=config.latent_reward == "sparse",
         threshold=config.latent_threshold,
         skewed=config.goal_sampling == "skewed",
+        shown=config.latent_input,
         seed=seed,
     )
 
@@ -42,8 +46,11 @@ def pretrain(space: LatentGoals, config: Config, seed: int, tell: Callable[[str]
     count, render = config.latent_frames, cast(envs.GoalImages, space.render)
     played = frames.play(config.env_id, render, count, seed, counted("playing for the VAE", count, "images"))
     pixels, fitted = torch.from_numpy(played.pixels), torch.from_numpy(played.episode % HELD_OUT != 0)
-    space.learn(pixels[fitted], config.latent_updates, counted("training the VAE", config.latent_updates, "updates"))
-    latent = torch.cat([space.encode(part) for part in pixels.split(256)])
+    told = torch.from_numpy(played.proprioception)[:, : space.vae.told]
+    space.vae.normalizer.update(told)
+    examples = Examples(pixels[fitted], told[fitted])
+    space.learn(examples, config.latent_updates, counted("training the VAE", config.latent_updates, "updates"))
+    latent = space.encode(pixels)
     position, on_table = torch.from_numpy(played.position[:, :2]), torch.from_numpy(played.on_table)
     found = r_squared(latent, position, fitted & on_table, ~fitted & on_table)
     tell(

@@ -34,7 +34,7 @@ def make_goal_space(config: Config, observations: gym.Space, device: torch.devic
 def network_config(config: Config, observations: gym.Space, actions: gym.Space, goal_size: int) -> NetworkConfig:
     """Sizes of actor and critics, for the spaces of one environment and goals of `goal_size` numbers."""
     return NetworkConfig(
-        vector_size=envs.vector_size(observations, config.layout),
+        vector_size=config.vector_size(observations),
         goal_size=goal_size,
         action_size=int(np.prod(actions.shape)),  # type: ignore[arg-type]
         state_size=config.state_size(observations),

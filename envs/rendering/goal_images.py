@@ -33,9 +33,10 @@ class GoalImages:
         env.close()
         self._renderer: Renderer | None = None  # made with the first image, and again after `close`
 
-    def poses(self, goals: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Poses (N, P) of the object at `goals` (N, 3) metres, upright, and of the hand where a reset leaves it."""
-        poses = np.tile(self._pose, (len(goals), 1))
+    def poses(self, goals: NDArray[np.float64], others: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Poses (N, P) of the object at `goals` (N, 3) metres, upright, and of the hand where a reset leaves it, or as
+        in `others` (N, P)."""
+        poses = np.tile(self._pose, (len(goals), 1)) if others is None else others.copy()
         poses[:, self._object] = np.concatenate([goals, np.tile(UPRIGHT, (len(goals), 1))], axis=1)
         return poses
 

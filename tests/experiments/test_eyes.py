@@ -21,6 +21,16 @@ MAY_DIFFER = {
     "eyes-autoencoder": {"auxiliary"},
     # What lends goals is part of the method: images between two goals are none, and a tenth keeps its own goal.
     "eyes-latent": {"goals", "goal_noise", "goal_tries", "her_ratio"},
+    "eyes-latent-conditional": {
+        "goals",
+        "goal_noise",
+        "goal_tries",
+        "her_ratio",
+        "latent_input",
+        "latent_conditional",
+        "latent_updates",
+        "prior_ratio",
+    },
     "eyes-latent-skewed": {"goals", "goal_noise", "goal_tries", "her_ratio", "goal_sampling"},
     "eyes-goal": {"goal_loss"},
     # Without the critic's gradient, features that nothing else trains would be no input: the estimate is.

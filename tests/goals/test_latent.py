@@ -13,6 +13,7 @@ from torch import Tensor
 
 from goals.latent import LatentGoals
 from goals.vae import VAE
+from goals.vae_training import Examples
 from replay import Ring, RingSpec
 from replay.hindsight import Imagined
 
@@ -37,21 +38,29 @@ class Squares:
 
 def make_space(**changes: Any) -> LatentGoals:
     torch.manual_seed(0)
-    options = {"sparse": False, "threshold": 0.5, "skewed": True, "seed": 0} | changes
+    options = {"sparse": False, "threshold": 0.5, "skewed": True, "shown": False, "seed": 0} | changes
     return LatentGoals(VAE(4, 3, SIDE, 0.1), Squares(), **options)
+
+
+def untold(pixels: Tensor) -> Examples:
+    """Images of which the decoder is told nothing."""
+    return Examples(pixels, torch.zeros(len(pixels), 0))
 
 
 def filled(space: LatentGoals, steps: int) -> Ring:
     """A ring of episodes of 4 steps, with other places and goals in each observation."""
     rng = np.random.default_rng(0)
-    parts = {"pixels": ((SIDE, SIDE, 3), torch.uint8), "goal_position": ((3,), torch.float64)}
+    vector = 2 + space.shown * space.size
+    parts = {"pixels": ((SIDE, SIDE, 3), torch.uint8), "vector": ((vector,), torch.float32),
+             "goal_position": ((3,), torch.float64)}  # fmt: skip
     spec = RingSpec(SLOTS * ENVS, ENVS, parts, space.size, 1)
     ring = Ring(spec, goal_space=space, imagined=Imagined(0.0, space.imagine))
 
     def observed(goals: NDArray[np.float64]) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         pixels = Squares()(rng.uniform(0, SIDE - 3, (ENVS, 3)))
         achieved, desired = space.goals({"pixels": pixels, "desired_goal": goals})
-        stored = {"pixels": torch.from_numpy(pixels), "goal_position": torch.from_numpy(goals)}
+        own = torch.cat([torch.ones(ENVS, 2), torch.from_numpy(achieved).float()[:, : space.shown * space.size]], dim=1)
+        stored = {"pixels": torch.from_numpy(pixels), "vector": own, "goal_position": torch.from_numpy(goals)}
         return stored, torch.from_numpy(achieved), torch.from_numpy(desired)
 
     for step in range(steps):
@@ -62,9 +71,10 @@ def filled(space: LatentGoals, steps: int) -> Ring:
     return ring
 
 
+@pytest.mark.parametrize("shown", [False, True])
 @pytest.mark.parametrize("steps", [3, 30])  # partly filled; overwritten several times
-def test_after_the_vae_has_moved_every_stored_goal_is_a_fresh_encoding(steps: int) -> None:
-    space = make_space()
+def test_after_the_vae_has_moved_every_stored_goal_is_a_fresh_encoding(steps: int, shown: bool) -> None:
+    space = make_space(shown=shown)
     ring = filled(space, steps)
     tables = ring.storage.tables
     before = {name: tables[name].clone() for name in ("achieved_goal", "desired_goal")}
@@ -79,6 +89,8 @@ def test_after_the_vae_has_moved_every_stored_goal_is_a_fresh_encoding(steps: in
             assert torch.allclose(tables[name][row].float(), expected, atol=1e-5)
             assert not torch.allclose(before[name][row].float(), expected, atol=1e-3), "the VAE has moved"
     assert all((tables[name][written:] == 0).all() for name in before)
+    achieved = tables["achieved_goal"][:written].float()
+    assert tables["vector"][:written].equal(torch.cat([torch.ones(written, 2), achieved[:, : 4 * shown]], dim=1))
     assert space.pool is not None and len(space.pool.goals) == len(space.pool.weights)
     place = torch.cdist(space.pool.goals, tables["achieved_goal"][:written]).argmin(1)
     assert torch.allclose(space.pool.goals, tables["achieved_goal"][place], atol=1e-5), "goals that are stored"
@@ -109,7 +121,7 @@ def test_own_imagined_and_later_goals_are_mixed_as_asked_and_all_are_paid_in_lat
     assert (imagined.int() + own.int() + later.int() == 1).all()
     fractions = [part.float().mean().item() for part in (own, imagined, later)]
     assert fractions == pytest.approx([0.1, 0.5, 0.4], abs=0.015)
-    assert set(batch.obs) == {"pixels"}, "where the goal is in metres stays in the storage"
+    assert set(batch.obs) == {"pixels", "vector"}, "where the goal is in metres stays in the storage"
     with torch.no_grad():
         led_to = space.encode(batch.next_obs["pixels"])
     assert torch.allclose(batch.reward, -(led_to - batch.goal).norm(dim=1).float(), atol=1e-4)
@@ -126,10 +138,10 @@ def test_the_prior_is_standard_normal_until_there_are_skewed_goals() -> None:
     sampled = space.imagine(20_000, generator)
     assert sampled.mean(0).abs().max() < 0.03 and (sampled.std(0) - 1).abs().max() < 0.03
     images = torch.from_numpy(Squares()(np.random.default_rng(0).uniform(0, 9, (30, 3))))
-    space.learn(images, 2)
+    space.learn(untold(images), 2)
     assert space.pool is None
     skewed = make_space()
-    skewed.learn(images, 2)
+    skewed.learn(untold(images), 2)
     assert torch.cdist(skewed.imagine(100, generator), skewed.encode(images)).amin(1).max() < 1e-5
 
 
@@ -139,17 +151,17 @@ def test_a_goal_is_rendered_once_and_anew_after_the_vae_has_moved() -> None:
     assert isinstance(squares, Squares)
     first = space.desired(goals)
     assert space.desired(goals[::-1]).equal(first.flip(0)) and squares.rendered == 2
-    space.learn(torch.from_numpy(squares(goals)), 1)
+    space.learn(untold(torch.from_numpy(squares(goals))), 1)
     assert not space.desired(goals).equal(first) and squares.rendered == 6
 
 
 def test_a_saved_space_goes_on_as_if_nothing_had_happened() -> None:
     images = torch.from_numpy(Squares()(np.random.default_rng(0).uniform(0, 9, (30, 3))))
     one, other = make_space(), make_space(seed=5)
-    one.learn(images, 3)
+    one.learn(untold(images), 3)
     other.load_state_dict(copy.deepcopy(one.state_dict()))
     for space in (one, other):
-        space.learn(images, 2)
+        space.learn(untold(images), 2)
     assert one.encode(images).equal(other.encode(images))
     generators = [torch.Generator().manual_seed(0) for _ in range(2)]
     assert one.imagine(50, generators[0]).equal(other.imagine(50, generators[1]))

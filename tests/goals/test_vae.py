@@ -7,25 +7,30 @@ import math
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from goals.skew import SkewedGoals, effective_size, skewed_weights
+from goals.skew import SkewedGoals, effective_size, log_likelihood, skewed_weights
 from goals.vae import VAE, kl_divergence
+from goals.vae_training import Examples, fit
 
 
-@pytest.mark.parametrize("crop", [8, 13])
-def test_losses_are_those_of_an_image_summed_over_its_pixels_and_latents(crop: int) -> None:
+@pytest.mark.parametrize(("crop", "told_size"), [(8, 0), (13, 0), (8, 2)])
+def test_losses_are_those_of_an_image_summed_over_its_pixels_and_latents(crop: int, told_size: int) -> None:
     generator = torch.Generator().manual_seed(0)
-    vae = VAE(latents=3, channels=6, crop=crop, beta=0.7)
+    vae = VAE(latents=3, channels=6, crop=crop, beta=0.7, told=told_size)
+    told = torch.randn(5, told_size, generator=generator)
     pixels = torch.randint(256, (5, 21, 21, 6), dtype=torch.uint8, generator=generator)
     noise = torch.randn(5, 3, generator=generator)
     images, first = vae.cropped(pixels), (21 - crop) // 2
     expected = pixels.numpy()[:, first : first + crop, first : first + crop].transpose(0, 3, 1, 2) / 255
     assert np.allclose(images, expected, atol=1e-7)
     with torch.no_grad():
-        total, reconstruction, kl = (float(part) for part in vae.losses(images, noise))
+        total, reconstruction, kl = (float(part) for part in vae.losses(images, told, noise))
         mean, log_variance = (part.double().numpy() for part in vae.posterior(images))
-        decoded = vae.decode(torch.from_numpy(mean + np.exp(log_variance / 2) * noise.numpy()).float()).numpy()
+        latent = torch.from_numpy(mean + np.exp(log_variance / 2) * noise.numpy()).float()
+        decoded = vae.decode(latent, told).numpy()
+        assert told_size == 0 or not np.allclose(vae.decode(latent, told + 1), decoded, atol=1e-4)
     squares = [np.sum((one - other) ** 2) for one, other in zip(decoded, expected, strict=True)]
     assert reconstruction == pytest.approx(np.mean(squares) / 2, rel=1e-5)
     # KL of Gaussians by its definition, the mean of log q - log p over samples of q:
@@ -34,6 +39,33 @@ def test_losses_are_those_of_an_image_summed_over_its_pixels_and_latents(crop: i
     log_ratio = -((samples - mean) ** 2) / (2 * std**2) - np.log(std) + samples**2 / 2
     assert kl == pytest.approx(log_ratio.sum(2).mean(), abs=0.01)
     assert total == pytest.approx(reconstruction + 0.7 * kl, rel=1e-6)
+
+
+def test_what_the_decoder_is_told_the_latents_do_not_hold() -> None:
+    """A white bar on the left and a grey one on the right, each in any row. If the decoder is told the white one's row,
+    the grey one moves the latents more; if not, the white one does, which weighs more in the images."""
+    rng = np.random.default_rng(0)
+    white, grey, elsewhere = (rng.integers(0, 10, 400) for _ in range(3))
+
+    def drawn(whites: NDArray[np.int64], greys: NDArray[np.int64]) -> Tensor:
+        images = np.zeros((len(whites), 12, 12, 1), np.uint8)
+        for image, left, right in zip(images, whites, greys, strict=True):
+            image[left : left + 3, :6], image[right : right + 3, 6:] = 255, 140
+        return torch.from_numpy(images)
+
+    def moves(told: Tensor) -> list[float]:
+        torch.manual_seed(0)
+        vae = VAE(latents=8, channels=1, crop=12, beta=0.02, told=told.shape[1])
+        vae.normalizer.update(told)
+        optimizer, generator = torch.optim.Adam(vae.parameters(), 3e-3), torch.Generator().manual_seed(0)
+        fit(vae, optimizer, Examples(drawn(white, grey), told), 300, generator)
+        with torch.no_grad():
+            pairs = (white, grey), (elsewhere, grey), (white, elsewhere)
+            here, *others = (vae.posterior(vae.cropped(drawn(*pair)))[0] for pair in pairs)
+        return [(one - here).norm(dim=1).median().item() for one in others]
+
+    told, untold = moves(torch.from_numpy(white[:, None]).float()), moves(torch.zeros(400, 0))
+    assert told[0] < told[1] / 2 and untold[0] > untold[1]
 
 
 def test_the_kl_divergence_of_a_gaussian() -> None:
@@ -55,9 +87,9 @@ def test_the_likelihood_is_that_of_a_linear_model_where_it_is_known(monkeypatch:
         return mean, (1 / precision).log().expand_as(mean)
 
     monkeypatch.setattr(vae, "posterior", posterior)
-    monkeypatch.setattr(vae, "decode", lambda latent: latent[:, :, None, None] * weight + bias)
+    monkeypatch.setattr(vae, "decode", lambda latent, told: latent[:, :, None, None] * weight + bias)
     images = torch.randn(4, 1, 8, 8, generator=generator)
-    found = vae.log_likelihood(images, torch.randn(3, 4, 1, generator=generator))
+    found = log_likelihood(vae, images, torch.zeros(4, 0), torch.randn(3, 4, 1, generator=generator))
     flat = weight.flatten()
     known = torch.distributions.MultivariateNormal(bias.flatten(), torch.outer(flat, flat) + torch.eye(64))
     expected = known.log_prob(images.flatten(1)) + 32 * math.log(2 * math.pi)  # the constant is left out

@@ -31,9 +31,9 @@ FLAGS = ("--goals", "latent", "--obs", "honest", "--goal-noise", "0", "--goal-tr
          "--max-episode-steps", "10", "--cameras", "close", "--pooling", "flat")  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def trainer() -> Iterator[Trainer]:
-    with Trainer(tiny_config(*FLAGS)) as one:
+@pytest.fixture(scope="module", params=[(), ("--latent-input", "--latent-conditional")], ids=["RIG", "conditional"])
+def trainer(request: pytest.FixtureRequest) -> Iterator[Trainer]:
+    with Trainer(tiny_config(*FLAGS, *request.param)) as one:
         one.start()
         for _ in range(24):
             one.collector.begin_step(explore_only=True)
@@ -91,7 +91,12 @@ def test_a_batch_does_not_depend_on_the_environments_goals_and_rewards(trainer: 
     after = ring.sample(64)
     for name in ("goal_position", "reward"):
         ring.storage.tables[name] -= 7
-    assert set(before.obs) == set(before.next_obs) == {"vector", "pixels"} and before.obs["vector"].shape[1] == 10
+    assert set(before.obs) == set(before.next_obs) == {"vector", "pixels"}
+    vector, next_vector = before.obs["vector"], before.next_obs["vector"]
+    assert vector.shape[1] == (14 if trainer.config.latent_input else 10)
+    if trainer.config.latent_input:  # the latent, and goals relative to it
+        assert torch.allclose(vector[:, 10:], before.achieved_goal)
+        assert torch.allclose(before.goal + vector[:, 10:], before.next_goal + next_vector[:, 10:], atol=1e-5)
     assert differences(vars(before), vars(after)) == []
     assert (before.reward <= 0).all() and len(before.reward.unique()) > 30, "distances"
 
@@ -126,8 +131,23 @@ def test_open_episodes_are_shown_the_goals_that_the_vae_makes_of_them_now(traine
     shown = trainer.collector.shown
     assert shown is not None and not shown.goal.equal(before)
     newest = trainer.ring.storage.cursors["newest"] * 2 + torch.arange(2)
-    places = trainer.ring.storage.tables["goal_position"][newest]
-    assert torch.allclose(shown.goal, trainer.latent.desired(places.numpy()).float())
+    places, pixels = (trainer.ring.storage.tables[name][newest] for name in ("goal_position", "pixels"))
+    desired, achieved = trainer.latent.desired(places.numpy()).float(), trainer.latent.encode(pixels).float()
+    if trainer.config.latent_input:
+        desired = desired - achieved
+        assert torch.allclose(shown.obs["vector"][:, 10:], achieved, atol=1e-6)
+    assert torch.allclose(shown.goal, desired, atol=1e-6)
+
+
+def test_a_blindfolded_policy_sees_no_latent_either(trainer: Trainer) -> None:
+    obs = {name: part.copy() for name, part in trainer.train_envs.reset(seed=1)[0].items()}
+    opens, changed = np.ones(2, bool), obs | {envs.PIXELS: 255 - obs[envs.PIXELS]}
+
+    def seen(given: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
+        shown = trainer.policy.observe(given, trainer.policy.new_frames(), opens, "black")
+        return shown.obs | {"goal": shown.goal}
+
+    assert differences(seen(obs), seen(changed)) == []
 
 
 def test_a_stopped_run_goes_on_bit_for_bit_and_its_model_is_enough_to_evaluate(

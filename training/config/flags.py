@@ -180,6 +180,10 @@ class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
         """Name of the routing in `agent.routing.ROUTINGS`."""
         return "asymmetric" if self.critic_obs == "state" else self.routing
 
+    def vector_size(self, observations: gym.Space) -> int:
+        """V, numbers that the networks read beside images and goal, for one environment's observations."""
+        return envs.vector_size(observations, self.layout) + (self.latent_size if self.latent_input else 0)
+
     def state_size(self, observations: gym.Space) -> int:
         """S, size of one environment's full state if the critic reads it; else 0."""
         return envs.vector_size(observations, envs.LAYOUTS["state"]) if self.critic_obs == "state" else 0
@@ -210,8 +214,8 @@ class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
 
     @property
     def goals_from_achieved(self) -> bool:
-        """Whether goals are shown relative to the true achieved goal: only if the layout shows that goal anyway."""
-        return self.relative_goals and self.layout.shows_achieved
+        """Whether goals are shown relative to the true achieved goal: only if the networks see it anyway."""
+        return self.relative_goals and (self.layout.shows_achieved or self.latent_input)
 
     @property
     def goals_from_estimate(self) -> bool:

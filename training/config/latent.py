@@ -30,6 +30,11 @@ class Latent:
     latent_threshold: float = 1.0
     """Distance in latent space below which a latent goal is reached. With the other defaults, images of two goals that
     lie 5 cm apart are 1.1 apart in the median."""
+    latent_input: bool = False
+    """Show actor and critics the latent of the image too, and goals relative to it. RIG's policy sees latents alone."""
+    latent_conditional: bool = False
+    """Tell the VAE's decoder the robot's own numbers (a conditional VAE), so that latents need not hold where the arm
+    is: most of a distance between latents is then the object's. With all of --obs honest's numbers."""
     latent_size: int = 32
     """Number of the VAE's latents."""
     latent_beta: float = 1.0
@@ -73,6 +78,8 @@ def problems(config: Config) -> list[str]:
         found.append("--goals latent encodes stored images anew, and --freeze stores none: leave it out.")
     if config.show_goal_marker:
         found.append("--show-goal-marker shows the VAE a goal in every image: leave it out with --goals latent.")
+    if config.latent_conditional and (config.obs != "honest" or config.proprioception != "full"):
+        found.append("--latent-conditional tells the VAE the robot's ten numbers: say --obs honest, with all of them.")
     if config.goal_sampling != "skewed":
         found += _idle(config, ("latent_every", "latent_updates_again"), "--goal-sampling skewed")
     if config.latent_reward != "sparse":

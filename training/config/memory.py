@@ -128,7 +128,7 @@ def step_bytes(config: Config) -> int:
     goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
     action_size = int(np.prod(example.single_action_space.shape))  # type: ignore[arg-type]
     example.close()
-    vector_size = envs.vector_size(space, config.layout) + config.state_size(space)
+    vector_size = config.vector_size(space) + config.state_size(space)
     return observation_bytes(config, vector_size, goal_size, action_size)
 
 

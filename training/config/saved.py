@@ -20,6 +20,7 @@ RENAMED_GOAL_INPUTS = {"beside": "concat", "instead": "replace"}
 
 LATER = ("pixel_scale", "goal_motion", "softmax_temperature", "hide", "proprio_indices", "auxiliary",
          "weights", "weights_side", "freeze")  # fmt: skip
+OF_LATENTS_LATER = ("latent_input", "latent_conditional")
 _OF_PIXELS = {field.name: field.default for field in dataclasses.fields(Pixels)}
 # Flags added after the first runs, in order, each with the value that stands for earlier behaviour. Append new flags;
 # without an entry here, a saved run that lacks the flag is refused.
@@ -37,7 +38,8 @@ ADDED: tuple[dict[str, Any], ...] = (
     {"stop_rule": False},
     {"exploration_noise": None, "auxiliary": (), "n_step": 1},
     {"critic_obs": "same", "weights": None, "weights_side": 224, "freeze": False},
-    {field.name: field.default for field in dataclasses.fields(Latent)},
+    {field.name: field.default for field in dataclasses.fields(Latent) if field.name not in OF_LATENTS_LATER},
+    {"latent_input": False, "latent_conditional": False},
 )  # fmt: skip
 
 

@@ -156,8 +156,8 @@ class Collector:
         self, obs: RawObservation, shown: PolicyInput, goals: Goals
     ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Observations to store, by name, with single images; achieved and desired goals in float64."""
-        device, layout = self.storage.device, self.policy.layout
-        parts = {"vector": torch.from_numpy(envs.vector_of(obs, layout)).to(device)}
+        device = self.storage.device
+        parts = {"vector": shown.obs["vector"].to(device)}
         if (state := self._state(obs)) is not None:
             parts["state"] = state.to(device)
         if "pixels" in self.storage.observations:
@@ -180,7 +180,11 @@ class Collector:
                 self.storage.read(name, self.storage.all_envs, newest).to(device, torch.float32)
                 for name in ("achieved_goal", "desired_goal")
             )
-            self.shown = self.shown._replace(goal=desired, achieved_goal=achieved)
+            obs = dict(self.shown.obs)
+            if self.policy.latent_input:
+                obs["vector"] = torch.cat([obs["vector"][:, : -achieved.shape[1]], achieved], dim=1)
+            goal = desired - achieved if self.policy.subtract_achieved else desired
+            self.shown = self.shown._replace(obs=obs, goal=goal, achieved_goal=achieved)
 
     def _finish(self, done: np.ndarray, final_info: dict[str, Any]) -> None:
         self.success.extend(envs.success_of(final_info, len(done))[done].tolist())

@@ -88,6 +88,7 @@ class Policy:
         estimates: estimate the achieved goal as soon as an image is observed, for acting and for the replay.
         motion: show the previous estimate beside the new one.
         frozen: makes features of each image; the agent reads these as "embedding" instead of the image.
+        latent_input: append the achieved goal, which is made from the image, to the vector.
     """
 
     def __init__(
@@ -101,9 +102,10 @@ class Policy:
         estimates: bool = False,
         motion: bool = False,
         frozen: Backbone | None = None,
+        latent_input: bool = False,
     ) -> None:
         self.agent, self.layout, self.goal_space, self.estimates = agent, layout, goal_space, estimates
-        self.motion, self.frozen = motion, frozen
+        self.motion, self.frozen, self.latent_input = motion, frozen, latent_input
         self.subtract_achieved, self.frame_stack, self.action_space = subtract_achieved, frame_stack, action_space
         low, high = (bound.astype(np.float64) / 2 for bound in (action_space.low, action_space.high))
         self.middle, self.half_range = high + low, high - low  # of halves: large bounds do not add up to infinity
@@ -122,11 +124,12 @@ class Policy:
     ) -> PolicyInput:
         """Network inputs for `obs`; `opens` (N,) is true where an episode has just begun; `goals` as of
         `without_images`."""
+        if blindfold is not None:  # before latents are made of the images
+            obs = obs | {envs.PIXELS: BLINDFOLDS[blindfold](obs[envs.PIXELS])}
         shown = self.without_images(obs, goals)
         if not self.layout.pixels:
             return shown
-        images = obs[envs.PIXELS] if blindfold is None else BLINDFOLDS[blindfold](obs[envs.PIXELS])
-        return self.with_images(shown, frames.push(self.encoded(images), opens), frames, opens)
+        return self.with_images(shown, frames.push(self.encoded(obs[envs.PIXELS]), opens), frames, opens)
 
     def encoded(self, images: NDArray[np.uint8]) -> Tensor:
         """Images (N, H, W, C) as the agent reads them: as they are, or a frozen network's features (N, E) float16."""
@@ -142,6 +145,8 @@ class Policy:
         """Network inputs without images: the vector and the goals, `goals` if they have been computed already."""
         vector = torch.from_numpy(envs.vector_of(obs, self.layout))
         achieved, desired = goals or self.goals(obs)
+        if self.latent_input:
+            vector = torch.cat([vector, achieved.to(torch.float32)], dim=1)
         goal = desired - achieved if self.subtract_achieved else desired  # in float64, before rounding, as in `Ring`
         device = self.agent.device
         return PolicyInput(

@@ -12,12 +12,14 @@ from training import interrupt
 if __name__ == "__main__":
     interrupt.end_quietly()
 
+import contextlib
 import dataclasses
 import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rich.console import Console
@@ -29,6 +31,7 @@ from training.config.validation import check
 from training.errors import RunFailed, UserError, environment_failed, guarded, ran_out_of_memory
 from training.evaluator import Evaluator
 from training.finish import FILMED
+from training.output import standard_output_to_error
 from training.progress import Counted, closing_table
 from training.rollout.evaluate import evaluate, evaluate_blindfolded, staying
 from training.rollout.keypoints import keypoints
@@ -55,6 +58,22 @@ class Arguments:
 
 def run(arguments: Arguments) -> None:
     """Evaluate, film and print as `arguments` say. Raises UserError for invalid arguments and missing files."""
+    with standard_output_to_error() if arguments.json else contextlib.nullcontext():
+        result = evaluated(arguments)
+    if arguments.json:
+        print(json.dumps(result))
+        return
+    low, high = result.pop("ci95")
+    shown = f"{result['success_rate']:.1%} [{low:.1%}, {high:.1%}]"
+    said = result | {"success_rate": shown, "ever_success_rate": staying(result)}
+    if "chosen_with" in result:
+        count = run_folder.config_of(arguments.run).eval_episodes
+        said["chosen_with"] = f"{result['chosen_with']:.1%} of {count} episodes, the most of its run's evaluations"
+    closing_table(Console(markup=False), [(name, str(value)) for name, value in said.items()])
+
+
+def evaluated(arguments: Arguments) -> dict[str, Any]:
+    """What there is to print, by name. Raises UserError for invalid arguments and missing files."""
     if not 1 <= arguments.episodes <= 1_000_000:
         raise UserError(f"--episodes is {arguments.episodes}: ask for at least 1 and at most 1000000.")
     if arguments.seed is not None and not 0 <= arguments.seed < END:
@@ -94,24 +113,13 @@ def run(arguments: Arguments) -> None:
         if saved.score is not None:
             result["chosen_with"] = saved.score
         films = {"video": arguments.video, "keypoints": arguments.keypoints}
-        result |= {name: str(path) for name, path in films.items() if path is not None}
+        return result | {name: str(path) for name, path in films.items() if path is not None}
     except Exception as error:
         if (failure := evaluator.eval_envs.failure) is None:
             raise
         raise RunFailed(environment_failed(failure, config.env_id, folder) + ".") from error
     finally:
         evaluator.close()
-    if arguments.json:
-        print(json.dumps(result))
-    else:
-        low, high = result.pop("ci95")
-        shown = f"{result['success_rate']:.1%} [{low:.1%}, {high:.1%}]"
-        said = result | {"success_rate": shown, "ever_success_rate": staying(result)}
-        if saved.score is not None:
-            said["chosen_with"] = (
-                f"{saved.score:.1%} of {config.eval_episodes} episodes, the most of its run's evaluations"
-            )
-        closing_table(console, [(name, str(value)) for name, value in said.items()])
 
 
 def film(evaluator: Evaluator, path: Path, seed: int, console: Console, overlay: envs.Overlay | None = None) -> None:

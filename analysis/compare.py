@@ -57,8 +57,11 @@ def flags(configs: Sequence[Config]) -> list[str]:
 
 
 def outcome(run: Path, config: Config) -> dict[str, Any]:
-    """Contents of eval.json; of an unfinished run, the best evaluation so far, marked by "best"."""
+    """Contents of eval.json; of an unfinished run, the best evaluation so far, marked by "best". Raises UserError for a
+    damaged file."""
     found = _read_json(run / finish.EVAL)
+    if found is not None and not finish.can_be_true(found):
+        raise UserError(f"{run / finish.EVAL} lacks a number, or has one that cannot be true: mend or remove it.")
     if found is None:
         rows = logger.read_rows(run)
         last = rows[-1] if rows else {"step": 0.0, "seconds": 0.0}

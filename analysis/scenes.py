@@ -36,13 +36,15 @@ def is_run(name: str | Path) -> bool:
 
 def evaluator_of(name: str, **changes: Any) -> Evaluator:
     """Evaluator with a run's agent, or with an untrained one, if `name` holds arguments of train.py; `changes` override
-    flags. Raises UserError if the agent sees no images."""
+    flags. Raises UserError if the agent sees no images, or those of another task than a Fetch task."""
     trained = is_run(name)
     config = run_folder.saved_config(Path(name)) if trained else cli.parse(name.split())
     if not config.layout.pixels:
         raise UserError(f"{name} sees no images (--obs {config.obs}): name a run or a preset that does.")
     config = dataclasses.replace(config, device="cpu", **changes)
     check(config)
+    if not envs.is_restorable(config.env_id):
+        raise UserError(f"{name} is of {config.env_id}, and this looks into the scenes of Fetch tasks alone.")
     evaluator = Evaluator(config, workers=0)
     try:
         if trained:

@@ -13,7 +13,7 @@ from envs.registry import find_spec, make_env  # first: it imports MuJoCo and gy
 
 # isort: split
 from envs.check import check_goal_env, check_goal_images, check_layout, is_restorable, played_steps
-from envs.failure import Failure
+from envs.failure import Failure, Unusable
 from envs.finite import NotFinite
 from envs.infos import success_of, success_of_step
 from envs.layout import (
@@ -55,6 +55,7 @@ __all__ = [
     "Overlay",
     "PixelObservation",
     "RenderError",
+    "Unusable",
     "WorkerError",
     "check_cameras",
     "check_gl",

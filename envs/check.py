@@ -5,6 +5,7 @@ No torch is imported here.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from envs.fetch import FetchEnv
 from envs.layers import inside
 from envs.layout import has_object
 from envs.registry import GOAL_KEYS, find_spec, make_env, suggestion
-from envs.returned import SEEDS, Step, played
+from envs.returned import SEEDS, Step, played, reset
 
 
 def check_goal_env(env_id: str, max_episode_steps: int | None = None) -> None:
@@ -30,12 +31,7 @@ def check_goal_env(env_id: str, max_episode_steps: int | None = None) -> None:
     spec = find_spec(env_id)
     if "MujocoPy" in str(spec.entry_point):
         raise ValueError(f"'{env_id}' needs mujoco-py, which is retired: {suggestion(env_id)}.")
-    try:
-        env = make_env(spec, max_episode_steps=max_episode_steps)
-    except Exception as error:  # whatever a constructor raises, the user gets one sentence
-        raise ValueError(
-            f"'{env_id}' cannot be built ({reason(error)}): install what it needs or choose another id."
-        ) from None
+    env = make_env(spec, max_episode_steps=max_episode_steps)
     try:
         _check_goals(env_id, env)
         _check_actions(env_id, env)
@@ -44,8 +40,14 @@ def check_goal_env(env_id: str, max_episode_steps: int | None = None) -> None:
                 f"'{env_id}' has no limit of steps: say --max-episode-steps, or register it with one, so episodes end."
             )
         _check_reward(env_id, env, played(env_id, env))
-    finally:
+    except BaseException:
+        with contextlib.suppress(Exception):  # what was wrong before is the thing to say
+            env.close()
+        raise
+    try:
         env.close()
+    except Exception as error:
+        raise ValueError(f"'{env_id}' cannot be closed ({reason(error)}): mend its close().") from None
 
 
 def played_steps(env_id: str, max_episode_steps: int | None = None) -> list[Step]:
@@ -126,7 +128,7 @@ def _check_reward(env_id: str, env: gym.Env[Any, Any], steps: list[Step]) -> Non
 
     As in the learner, the environment was reset and never stepped, and the info is empty.
     """
-    inside(env).reset(seed=SEEDS[0], options=None)
+    reset(env_id, env, inside(env), SEEDS[0])
     achieved, desired = np.stack([step.achieved for step in steps]), np.stack([step.desired for step in steps])
     # Each step's achieved goal with its desired goal, with itself, and with another step's desired goal; interleaved,
     # so that every batch holds different pairs. (3 T, G) each.

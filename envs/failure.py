@@ -15,6 +15,10 @@ def reason(error: BaseException) -> str:
     return textwrap.shorten(lines[0].rstrip("."), LONGEST, placeholder=" ...")
 
 
+class Unusable(ValueError):
+    """An environment cannot be built, reset, or asked for rewards; the message is one sentence with the remedy."""
+
+
 class Failure(NamedTuple):
     """An exception of one of the environments of a vector."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,6 +56,21 @@ def fetch_infos(success: np.ndarray, ended: np.ndarray, finals: Mapping[str, np.
         infos["is_success"] = np.where(ended, np.float32(0), success)
         infos["_is_success"] = ~ended
     return infos
+
+
+def picklable(infos: Any) -> Any:
+    """Infos, or lists and tuples of them, without the entries that cannot be sent to another process."""
+    if isinstance(infos, dict):
+        return {key: value for key, value in infos.items() if _pickles(value)}
+    return type(infos)(map(picklable, infos)) if isinstance(infos, list | tuple) else infos
+
+
+def _pickles(value: Any) -> bool:
+    try:
+        pickle.dumps(value)
+    except Exception:  # each class has its own
+        return False
+    return True
 
 
 def fits(there: Any, value: Any) -> bool:

@@ -18,7 +18,8 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
-from envs.rendering.gl import import_mujoco
+from envs.failure import Unusable, reason
+from envs.rendering.gl import RenderError, import_mujoco
 
 with contextlib.redirect_stderr(io.StringIO()):  # the import prints notes about environments that nobody asked for
     import_mujoco()
@@ -41,11 +42,23 @@ def make_env(env_id: str | EnvSpec, **kwargs: Any) -> gym.Env[Any, Any]:
         env_id: a registered id ("FetchPush-v4", "module:Name-v0") or a spec.
         **kwargs: passed on to the environment's constructor; give `render_mode` only to render, because not every
             environment accepts it.
+
+    Raises:
+        Unusable: with the reason, if the environment's constructor raises; RenderError as it is.
     """
     leaves_files = "maze" in (env_id if isinstance(env_id, str) else env_id.id).lower()
     with warnings.catch_warnings(), _temporary_files_removed() if leaves_files else contextlib.nullcontext():
         warnings.simplefilter("ignore", DeprecationWarning)
-        stock = gym.make(env_id, disable_env_checker=True, **kwargs)
+        try:
+            stock = gym.make(env_id, disable_env_checker=True, **kwargs)
+        except RenderError:
+            raise
+        except Exception as error:  # whatever a constructor raises, the user gets one sentence
+            name = env_id if isinstance(env_id, str) else env_id.id
+            how = f" with render_mode={kwargs['render_mode']}" if "render_mode" in kwargs else ""
+            raise Unusable(
+                f"'{name}' cannot be built{how} ({reason(error)}): install what it needs or choose another id."
+            ) from error
     return FetchEnv(stock) if is_fetch(stock) else stock
 
 

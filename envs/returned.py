@@ -43,7 +43,7 @@ def played(env_id: str, env: gym.Env[Any, Any]) -> list[Step]:
     last = min(STEPS, env.spec.max_episode_steps) - 1
     steps: list[Step] = []
     for seed in SEEDS:
-        _reset(env_id, env, task, seed)
+        reset(env_id, env, task, seed)
         for number in range(last + 1):
             action = rng.uniform(space.low, space.high)
             if 0 < number == last:
@@ -54,7 +54,7 @@ def played(env_id: str, env: gym.Env[Any, Any]) -> list[Step]:
             steps.append(step)
             if ended:
                 break
-    _reset(env_id, env, task, None)  # as after an episode's end
+    reset(env_id, env, task, None)  # as after an episode's end
     return steps
 
 
@@ -66,7 +66,8 @@ def _put_goal(task: Any, step: Step) -> None:
             task.goal = step.achieved.astype(goal.dtype)
 
 
-def _reset(env_id: str, env: gym.Env[Any, Any], task: gym.Env[Any, Any], seed: int | None) -> None:
+def reset(env_id: str, env: gym.Env[Any, Any], task: gym.Env[Any, Any], seed: int | None) -> None:
+    """Reset `env`, inside its wrappers `task`. Raises ValueError, a sentence, for anything that training cannot use."""
     try:
         result: Any = task.reset(seed=seed, options=None)
     except Exception as error:

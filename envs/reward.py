@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from envs.failure import Unusable, reason
 from envs.fetch import FetchEnv
 from envs.finite import check_finite
 from envs.layers import inside, is_patched
@@ -25,7 +26,7 @@ def reward_fn(env_id: str) -> RewardFn:
     Fetch sparse: -1 or -0.0, bit-identical to the environment's `compute_reward`. Fetch dense: within one float32 ulp
     of `compute_reward`. Both stay on the inputs' device. Any other environment, including a wrapped or changed Fetch
     task: its own (outermost) `compute_reward`, on the CPU, with an empty info; rewards are moved back to the inputs'
-    device. The function raises NotFinite for a NaN or infinite reward.
+    device. The function raises NotFinite for a NaN or infinite reward, and Unusable if `compute_reward` raises.
     """
     env = make_env(env_id)
     if not isinstance(env, FetchEnv):
@@ -101,12 +102,18 @@ def _squared_distance(achieved: Tensor, desired: Tensor) -> Tensor:
 
 
 def _own_reward(env_id: str, env: Any) -> RewardFn:
-    env.reset(seed=0)  # some environments know their reward only then
+    try:
+        env.reset(seed=0)  # some environments know their reward only then
+    except Exception as error:
+        raise Unusable(f"'{env_id}' cannot be reset with seed=0 ({reason(error)}): mend it.") from error
     compute = env.get_wrapper_attr("compute_reward")  # keeps env alive
 
     def reward(achieved: Tensor, desired: Tensor) -> Tensor:
         goals = (goal.detach().cpu().numpy().copy() for goal in (achieved, desired))  # copies, which it may write into
-        values = np.asarray(compute(*goals, {}))  # (B,)
+        try:
+            values = np.asarray(compute(*goals, {}))  # (B,)
+        except Exception as error:
+            raise Unusable(f"'{env_id}' has a compute_reward that failed ({reason(error)}): mend it.") from error
         check_finite(env_id, "for a minibatch", {"compute_reward": values})
         return torch.from_numpy(values.astype(np.float32)).to(achieved.device)
 

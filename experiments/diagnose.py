@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import gymnasium
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -98,9 +97,9 @@ def show(run: Path, buckets: int | None, console: Console) -> None:
         console.print(f"  {mark} by {thousands(round(step))}: {wanted:.0%} there{said}", style=colour or None)
     try:
         best_return = config.best_return
-    except (ImportError, gymnasium.error.Error) as error:
-        console.print(f"signs: say nothing, for {config.env_id} cannot be built here ({error})", soft_wrap=True)
-        return
+    except ValueError as error:
+        best_return = math.inf
+        console.print(f"the greatest possible return is not known: {error}", soft_wrap=True)
     for name, opinion in validation.opinions_of(rows, best_return).items():
         verdict = {None: "says nothing", True: "it learns", False: "it fails"}[opinion.learns]
         console.print(f"{name}: {verdict} ({opinion.why})", soft_wrap=True)

@@ -26,11 +26,6 @@ CONDITIONS = "conditions.json"  # {"runs_at_once": N}, where known: runs that sh
 FREE = (set(Config.MUTABLE) - {"total_steps"}) | {"seed", "video", "save_every", "save_minutes", "log_every"}
 
 
-# of a final evaluation: name, least and greatest value
-MEASURED = (("success_rate", 0, 1), ("ever_success_rate", 0, 1), ("episodes", 1, math.inf), ("updates", 0, math.inf),
-            ("wall_seconds", 0, 1e12))  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Result:
     """One seed's evidence."""
@@ -195,10 +190,7 @@ def _evidence(folder: Path) -> Result:
         final = json.loads((folder / finish.EVAL).read_text())
         versions = json.loads((folder / run_folder.VERSIONS).read_text())
         result = Result(config, rows, final, int(versions["threads"]), read_conditions(folder))
-        numbers = {"ever_success_rate": 0.0} | final  # the oldest runs have none
-        whole = _can_be_true(rows) and all(
-            isinstance(numbers[key], int | float) and least <= numbers[key] <= most for key, least, most in MEASURED
-        )
+        whole = _can_be_true(rows) and finish.can_be_true(final)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{folder} cannot be read ({error!r}): remove it and run its seed again.") from None
     if not whole:

@@ -68,7 +68,7 @@ def guarded(name: str, work: Callable[[], int]) -> int:
 
 def _ending(error: Exception) -> tuple[int, str]:
     """Exit code and sentence for an expected error; raises any other `error` again."""
-    if isinstance(error, UserError | envs.RenderError):
+    if isinstance(error, UserError | envs.RenderError | envs.Unusable):
         return 2, str(error)
     if ran_out_of_memory(error):
         return 1, f"memory ran out: free some, or train with a lower {LOWER}; anything saved before is intact."

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -17,6 +20,17 @@ from training.trainer import Trainer
 from training.training_state import TrainingState
 
 EVAL, VIDEO, FILMED = "eval.json", "video.mp4", 5
+# of eval.json: name, least and greatest value
+_MEASURED = (("success_rate", 0, 1), ("ever_success_rate", 0, 1), ("episodes", 1, math.inf), ("updates", 0, math.inf),
+             ("wall_seconds", 0, 1e12))  # fmt: skip
+
+
+def can_be_true(result: Mapping[str, Any]) -> bool:
+    """Whether the numbers of an eval.json are there, and lie in their ranges."""
+    numbers = {"ever_success_rate": 0.0} | dict(result)  # the oldest runs have none
+    return all(
+        isinstance(numbers.get(name), int | float) and least <= numbers[name] <= most for name, least, most in _MEASURED
+    )
 
 
 def first_of_two(rows: list[Row], level: float) -> Row | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 GONE = (errno.EPIPE, errno.EIO)
@@ -13,6 +15,20 @@ GONE = (errno.EPIPE, errno.EIO)
 def standard_output() -> Any:
     """Standard output, wrapped; None where there is none."""
     return None if sys.stdout is None else Output(sys.stdout)
+
+
+@contextlib.contextmanager
+def standard_output_to_error() -> Iterator[None]:
+    """Send to standard error what this process and its children write to standard output: an environment's own words
+    do not belong into a command's JSON."""
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 class Output:

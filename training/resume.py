@@ -16,7 +16,7 @@ from replay.on_disk import ImagesDamaged
 from training import checkpoint, run_folder
 from training.config.flags import Config
 from training.config.saved import from_json
-from training.errors import UserError, ran_out_of_memory
+from training.errors import RunFailed, UserError, environment_failed, ran_out_of_memory
 from training.ranks import Ranks
 from training.trainer import Trainer
 from training.training_state import TrainingState
@@ -68,11 +68,17 @@ def open_run(config: Config, ranks: Ranks, say: Callable[[str], None]) -> Opened
 
 
 def begin(trainer: Trainer, training_state: TrainingState, opened: Opened, tell: Callable[[str], object]) -> None:
-    """Continue from the saved states, or open the first episodes. Tells in sentences what is not continued exactly."""
-    if not opened.states:
-        return trainer.start(tell)
-    for sentence in restore(trainer, training_state, opened):
-        tell(sentence)
+    """Continue from the saved states, or open the first episodes. Tells in sentences what is not continued exactly.
+    Raises UserError for states of another run, and RunFailed if an environment raises."""
+    try:
+        if not opened.states:
+            return trainer.start(tell)
+        for sentence in restore(trainer, training_state, opened):
+            tell(sentence)
+    except Exception as error:
+        if (failure := trainer.train_envs.failure) is None:
+            raise
+        raise RunFailed(f"{environment_failed(failure, trainer.config.env_id, opened.folder)}.") from error
 
 
 def restore(trainer: Trainer, training_state: TrainingState, opened: Opened) -> list[str]:

@@ -84,8 +84,8 @@ class Run:
 
     def _foreseen(self, error: BaseException) -> str | None:
         """Sentence on how environments or memory ended the run, without a full stop; None for any other error."""
-        if isinstance(error, envs.NotFinite):
-            return f"{error}"
+        if isinstance(error, envs.NotFinite | envs.Unusable):
+            return str(error).rstrip(".")
         if ran_out_of_memory(error):
             outside = " or --replay-device cpu" if self.trainer.replay_device.type == "cuda" else ""
             return f"memory ran out: free some, or start anew with a lower {LOWER}{outside}"

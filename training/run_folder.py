@@ -13,6 +13,7 @@ from typing import Any
 from training.checkpoint import MODEL, RESUME, kept, load
 from training.config.flags import Config
 from training.config.saved import from_json
+from training.config.validation import problems
 from training.errors import RunFailed, UserError
 from training.whole import replacing
 
@@ -105,7 +106,7 @@ def config_of(run: Path) -> Config:
     folder, file = folder_and_model(run)
     if run.suffix == ".pt" and (saved := load(file, "cpu").get("config")) is not None:  # an older one has none
         try:
-            return from_json(saved)
+            return _valid(saved)
         except ValueError as error:
             raise UserError(
                 f"{file} is of another version of this program ({error}): use the commit of its run."
@@ -116,11 +117,19 @@ def config_of(run: Path) -> Config:
 def saved_config(folder: Path) -> Config:
     """Configuration in a run's folder. Raises UserError if `folder` is not a run's."""
     try:
-        return from_json((folder / CONFIG).read_text())
+        return _valid((folder / CONFIG).read_text())
     except (OSError, ValueError) as error:
         raise UserError(
             f"{folder} is not the folder of a run ({error}): name one that holds a whole {CONFIG}."
         ) from None
+
+
+def _valid(text: str) -> Config:
+    """Saved configuration. Raises ValueError if the text is none, or its values contradict one another."""
+    config = from_json(text)
+    if found := problems(config):
+        raise ValueError(found[0].rstrip("."))
+    return config
 
 
 def write_json(path: Path, content: Any) -> None:

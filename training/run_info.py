@@ -8,13 +8,15 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import gymnasium as gym
 import torch
 from rich.console import Console
 
 import envs
 from agent.accelerate import has_bfloat16
+from envs.registry import GOAL_KEYS
 from training import run_folder
 from training.config import busy
 from training.config.flags import Config
@@ -33,6 +35,10 @@ def log_run_info(trainer: Trainer, folder: Path, step: int, console: Console) ->
     console.print(trainer.memory_report, soft_wrap=True)
     if trainer.ranks.count == 1 and (sentence := busy.notice(config, trainer.device)) is not None:
         console.print(sentence, soft_wrap=True)
+    observed = cast(gym.spaces.Dict, trainer.train_envs.single_observation_space)
+    if unread := sorted(observed.keys() - {*GOAL_KEYS, envs.PIXELS}):
+        message = f"{config.env_id} observes {', '.join(unread)} too, which nothing reads: put it into 'observation'."
+        console.print(message, soft_wrap=True)
     versions = write_run_info(folder, config, trainer)
     if config.accelerate == "max" and trainer.why_no_cuda_graph is not None:
         message = f"--accelerate max is auto here, without a CUDA graph of the update: {trainer.why_no_cuda_graph}."

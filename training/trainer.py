@@ -187,7 +187,10 @@ class Trainer:
             pretrain(self.latent, self.config, self.seeds["goals"], tell)
         self.ranks.sync_parameters(self.learner.sac)
         if not self.train_envs.restorable:  # Fetch tasks never end before their limit
-            steps = envs.played_steps(self.config.env_id, self.config.max_episode_steps)
+            try:
+                steps = envs.played_steps(self.config.env_id, self.config.max_episode_steps)
+            except ValueError as error:  # that it did not raise when it was checked
+                raise UserError(str(error)) from None
             self.collector.observe_ending(
                 np.array([step.reward for step in steps], np.float32),
                 np.array([step.terminated for step in steps]),

@@ -88,8 +88,6 @@ def check_view(spec: EnvSpec, view: CameraConfig) -> None:
         _check_unchanged(env_id, make_env(spec), seen)
     except RenderError as error:
         raise ValueError(f"{error} Without images begin with a preset from state, such as push.") from None
-    except TypeError as error:
-        raise ValueError(f"'{env_id}' cannot be built with render_mode=rgb_array ({reason(error)}).") from None
 
 
 def _check_model_stays(env_id: str, env: gym.Env[Any, Any], model: mujoco.MjModel) -> None:

@@ -168,8 +168,8 @@ def _drawable(env_id: str, size: int | None, max_episode_steps: int | None) -> A
         backend()  # chosen before anything renders; not every environment needs it
     try:
         env = make_env(env_id, render_mode="rgb_array", max_episode_steps=max_episode_steps, **options)
-    except Exception as error:  # a constructor that knows no render_mode, or not this one
-        raise RenderError(f"{env_id} cannot be built with render_mode=rgb_array ({reason(error)}).") from error
+    except ValueError as error:  # a constructor that knows no render_mode, or not this one
+        raise RenderError(str(error)) from error
     if size is None and simulation(env) is not None:
         check_gl()  # MuJoCo's own viewer fails in two ways at once
     return env

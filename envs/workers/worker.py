@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from envs.failure import Failure, reason
+from envs.infos import picklable
 from envs.rendering import watchdog
 from envs.rendering.cameras import CameraConfig
 from envs.workers.block import EnvBlock
@@ -49,18 +50,31 @@ def _serve(connection: Connection, memory: int, turn: int) -> None:
         try:
             if block is None:
                 block = _build(memory, turn, *pickle.loads(message))
-                answer = None
+                reply = DONE
             elif message in STEP:
                 answer = block.step(STEP.index(message))
+                reply = _with_infos(answer)
             else:
                 command, args = pickle.loads(message)
                 answer = getattr(block, command)(*args)
-            reply = DONE if answer is None else pickle.dumps(("ok", answer))
+                reply = _with_infos(answer) if command == "reset" else _answered(answer)
         except Exception as error:
             row = None if block is None else block.current
             told = f"{type(error).__name__} ({reason(error)})" if row is None else Failure.of(error, row)
             reply = pickle.dumps(("unbuilt" if block is None else "error", told))
         connection.send_bytes(reply)
+
+
+def _answered(answer: Any) -> bytes:
+    return DONE if answer is None else pickle.dumps(("ok", answer))
+
+
+def _with_infos(infos: Any) -> bytes:
+    """As `_answered`, leaving out what cannot be sent: of an info, only the success flags are needed."""
+    try:
+        return _answered(infos)
+    except Exception:  # each class has its own
+        return _answered(picklable(infos))
 
 
 def _build(

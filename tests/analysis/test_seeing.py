@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 import envs
-from analysis import cameras, compare, feature_stats, scenes
+from analysis import cameras, compare, feature_stats, probe, scenes
 from envs.rendering.renderer import Renderer, object_columns
 from training.config.presets import PRESETS
 from training.evaluator import Evaluator
@@ -103,6 +104,24 @@ def test_what_sees_nothing_is_refused_in_a_sentence(capsys: pytest.CaptureFixtur
         said = capsys.readouterr()
         assert said.out == "" and said.err.startswith(f"analysis.{name}: push sees no images (--obs state)")
         assert said.err.count("\n") == 1
+
+
+def test_scenes_of_other_tasks_are_refused_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "reach-pixels --env-id PointMaze_UMaze-v3 --obs pixels+goal --cameras 6,90,-90,0,0,0 --hide target"
+    for command in (cameras, feature_stats, probe):
+        assert command.main([name]) == 2
+        assert "is of PointMaze_UMaze-v3, and this looks into the scenes of Fetch" in capsys.readouterr().err
+
+
+def test_a_result_that_cannot_be_true_is_not_compared(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    results = Path(compare.__file__).parents[1] / "experiments" / "results"
+    run = Path(shutil.copytree(results / "push-state" / "seed-0", tmp_path / "run"))
+    final = json.loads((run / "eval.json").read_text())
+    for wrong in ({"success_rate": 1.5}, {"episodes": 0}, {"wall_seconds": None}):
+        (run / "eval.json").write_text(json.dumps(final | wrong))
+        assert compare.main([str(run), "--out", str(tmp_path / "out.png")]) == 2
+        assert "eval.json lacks a number, or has one that cannot be true" in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_keypoints_are_those_of_the_stack_and_stand_on_the_newest_image(

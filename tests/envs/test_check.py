@@ -119,6 +119,7 @@ def test_good_environments_pass(env_id: str) -> None:
         ("Bonus-v0", "gives a step the reward 5, of which its compute_reward says 0,"),
         ("Silent-v0", "put is_success or success into its step's info"),
         ("Jammed-v0", r"cannot be stepped \(a deliberate failure\)"),
+        ("Closing-v0", r"cannot be closed \(the window is gone\): mend its close\(\)"),
         ("Endless-v0", "no limit of steps: say --max-episode-steps, or register"),
     ],
 )

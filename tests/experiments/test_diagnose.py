@@ -93,7 +93,8 @@ def test_a_run_whose_environment_is_not_installed_is_described_all_the_same(
     (run / "config.json").write_text(json.dumps(config | {"env_id": "no_such_package:Push-v0"}))
     assert diagnose.main([str(run)]) == 0
     said = capsys.readouterr().out
-    assert "inflection: at step" in said and "signs: say nothing, for no_such_package:Push-v0 cannot be built" in said
+    assert "inflection: at step" in said and "not known: 'no_such_package:Push-v0' cannot be built" in said
+    assert "the chapter's rule: " in said and "signs: " in said
 
 
 def test_rows_fall_into_the_bucket_that_they_end_in() -> None:

@@ -19,6 +19,8 @@ import pytest
 
 import envs
 import eval as evaluation
+import train
+from analysis import compare
 from tests.training.runs import ROOT, TINY, metrics, saved_state, tiny, tree
 from training import checkpoint, finish, logger, run_folder
 
@@ -167,6 +169,18 @@ def test_what_cannot_be_evaluated_is_refused(
     assert said.err.startswith(f"eval.py: {complaint}") and said.err.count("\n") == 1
     assert said.out in ("", "filming 5 episodes ...\n")
     assert tree(trained) == before
+
+
+@pytest.mark.parametrize("wrong", [{"total_steps": -5}, {"num_envs": 0}, {"proprio_indices": "0:x"}])
+def test_a_configuration_that_contradicts_itself_is_no_runs(
+    wrong: dict[str, object], trained: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = json.loads((trained / run_folder.CONFIG).read_text())
+    (trained / run_folder.CONFIG).write_text(json.dumps(config | wrong))
+    for command, given in ((evaluation, ["run"]), (compare, ["run"]), (train, ["--resume", "run"])):
+        assert command.main(given) == 2
+        error = capsys.readouterr().err
+        assert f"(--{next(iter(wrong)).replace('_', '-')}" in error and error.count("\n") == 1
 
 
 def test_a_model_of_other_networks_is_refused(trained: Path, capsys: pytest.CaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 import shutil
@@ -14,8 +15,9 @@ import pytest
 import torch
 
 import envs
+import eval as evaluation
 import train
-from tests.envs import unruly
+from tests.envs import odd, unruly
 from tests.training import runs
 from tests.training.runs import at_step, metrics, run, saved_state, stop, tiny
 from tests.training.test_checkpoint import full_disk
@@ -193,6 +195,39 @@ def test_an_environment_that_raises_is_named_and_what_was_learned_is_saved(
     assert "in step" in (RUN / "traceback.txt").read_text() and "unruly.py" in (RUN / "traceback.txt").read_text()
     assert saved_state(RUN)["training_state"]["step"] == checkpoint.load(MODEL, "cpu")["step"] == step
     assert runs.run("--resume", "run") == 0
+
+
+@pytest.mark.parametrize("left", range(18))  # in the checks; in the first resets; in the first reward of the replay
+def test_an_environment_that_cannot_be_reset_is_named(
+    left: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(odd.Weary, "resets", left)
+    code = tiny(RUN, "--env-id", "Weary-v0", "--total-steps", "160")
+    error = capsys.readouterr().err
+    assert "(tired)" in error and error.count("\n") == 1 and "Traceback" not in error
+    assert code == (2 if left < 9 else 1)
+
+
+@pytest.mark.parametrize("left", range(12))
+def test_an_environment_that_cannot_be_built_again_is_named(
+    left: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(odd.Weary, "built", left)
+    assert tiny(RUN, "--env-id", "Weary-v0", "--total-steps", "160") == 2
+    assert capsys.readouterr().err == (
+        "train.py: 'Weary-v0' cannot be built (no more of them): install what it needs or choose another id.\n"
+    )
+
+
+def test_what_an_environment_says_beside_is_left_out_and_no_failure(capfd: pytest.CaptureFixture) -> None:
+    assert tiny(RUN, "--env-id", "tests.envs.odd:Talkative-v0", "--total-steps", "160", "--workers", "1") == 0
+    assert "Talkative-v0 observes wind too, which nothing reads: put it into" in capfd.readouterr().out
+    for workers in ("0", "1"):
+        config = json.loads((RUN / run_folder.CONFIG).read_text())
+        (RUN / run_folder.CONFIG).write_text(json.dumps(config | {"workers": int(workers)}))
+        assert evaluation.main([str(RUN), "--json", "--episodes", "2"]) == 0
+        said = capfd.readouterr()
+        assert json.loads(said.out)["episodes"] == 2 and "a step, or a reset" in said.err
 
 
 def fill_for_rows(run: train.Run) -> None:

@@ -124,7 +124,7 @@ def test_environments_that_a_worker_cannot_build(monkeypatch: pytest.MonkeyPatch
     gym.register(
         "Homebody-v0", "tests.envs.workers.test_workers:Homebody", kwargs={"home": os.getpid()}, max_episode_steps=5
     )
-    with pytest.raises(envs.WorkerError, match=r"Worker 0 .* could not build its .*: OSError \(not at home\)\.$"):
+    with pytest.raises(envs.WorkerError, match=r"Worker 0 .* could not build its .*cannot be built \(not at home\)"):
         envs.make_vec("Homebody-v0", 2, workers=1)
     gym.register("Local-v0", lambda **kwargs: unruly.Unruly(**kwargs), max_episode_steps=5)
     with pytest.raises(ValueError, match=r"Local-v0 cannot be sent to a worker process .*: .* --workers 0 "):

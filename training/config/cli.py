@@ -8,10 +8,10 @@ import itertools
 import os
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
+import docstring_parser
 import tyro
 
 from training.config.flags import Compute, Config, Latent, Learning, Pixels, Replay, Run, Task
@@ -21,17 +21,20 @@ from training.errors import UserError
 from training.run_folder import saved_config
 
 
-@dataclass(frozen=True)
-class Groups:
-    """The same flags as Config, in the groups that --help shows."""
+def _flowing(group: type) -> type:
+    """Copy of a group of flags for tyro, which keeps the line breaks of an indented docstring: here they are gone."""
+    hints = get_type_hints(group, include_extras=True)
+    told = {one.arg_name: one.description or "" for one in docstring_parser.parse_from_object(group).params}
+    parts = [
+        (one.name, Annotated[hints[one.name], tyro.conf.arg(help=" ".join(told[one.name].split()))], one.default)
+        for one in dataclasses.fields(group)
+    ]
+    return dataclasses.make_dataclass(group.__name__, parts, frozen=True)
 
-    task: tyro.conf.OmitArgPrefixes[Task]
-    learning: tyro.conf.OmitArgPrefixes[Learning]
-    pixels: tyro.conf.OmitArgPrefixes[Pixels]
-    replay: tyro.conf.OmitArgPrefixes[Replay]
-    latent: tyro.conf.OmitArgPrefixes[Latent]
-    compute: tyro.conf.OmitArgPrefixes[Compute]
-    run: tyro.conf.OmitArgPrefixes[Run]
+
+# The flags of Config, in the groups that --help shows.
+GROUPS = {part.__name__.lower(): _flowing(part) for part in (Task, Learning, Pixels, Replay, Latent, Compute, Run)}
+Groups = dataclasses.make_dataclass("Groups", GROUPS.items(), frozen=True)
 
 
 DESCRIPTION = "Train SAC with hindsight on a goal environment. Usage: train.py [PRESET] [--flag value ...] or --version"
@@ -96,15 +99,18 @@ def _resumed(given: Config, arguments: list[str], preset: str | None) -> Config:
 def _parse_flags(defaults: Config, arguments: list[str]) -> Config:
     parts = {
         name: group(**{field.name: getattr(defaults, field.name) for field in dataclasses.fields(group)})
-        for name, group in zip(
-            Groups.__dataclass_fields__, (Task, Learning, Pixels, Replay, Latent, Compute, Run), strict=True
-        )
+        for name, group in GROUPS.items()
     }
     presets = "\n".join(f"  {name}: {about}" for name, about in ABOUT.items())
     description = f"{DESCRIPTION}\n\nPresets:\n{presets}\n\nDefaults shown are those of {defaults.preset}."
     groups = tyro.cli(
-        Groups, args=arguments, default=Groups(**parts), prog="train.py", description=description
-    )  # fmt: skip
+        Groups,
+        args=arguments,
+        default=Groups(**parts),
+        prog="train.py",
+        description=description,
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
     values: dict[str, Any] = {}
     for name in parts:
         values |= dataclasses.asdict(getattr(groups, name))

@@ -83,7 +83,7 @@ class Agent(nn.Module):
         self.target_regression = None
         if target_encoder and self.goal_regression is not None:
             self.target_regression = copy.deepcopy(self.goal_regression.mlp).requires_grad_(False)
-        self.vector_normalizer = Normalizer(config.vector_size, config.normalize)
+        self.vector_normalizer = Normalizer(config.vector_size, config.normalize, config.latent_size)
         self.goal_normalizer = Normalizer(config.goal_size, config.normalize and config.normalize_goal)
         self.device = torch.device(device)
         self.to(self.device)

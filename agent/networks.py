@@ -26,6 +26,7 @@ class NetworkConfig:
     layer_norm: bool = True  # after each hidden layer of the critics
     normalize: bool = True  # the inputs, by running mean and standard deviation
     normalize_goal: bool = True  # goals too
+    latent_size: int = 0  # the last numbers of the vector are a latent, which is not normalised
     state_size: int = 0  # S: the critic reads the observation "state" instead of the encoder's features; 0: it does not
 
 

@@ -41,7 +41,7 @@ from training import frames
 from training.config.latent import Latent
 from training.errors import UserError
 from training.frames import Frames
-from training.latent import HELD_OUT, TOLD, r_squared
+from training.latent import HELD_OUT, TOLD, r_squared, warm_up
 
 GATE = 0.8
 MOVED = 0.05  # metres; an object so near its goal is a success
@@ -139,8 +139,16 @@ def try_setting(
     optimizer = torch.optim.Adam(vae.parameters(), LEARNING_RATE)
     fitted, on_table = torch.from_numpy(played.episode % HELD_OUT != 0), torch.from_numpy(played.on_table)
     told = torch.from_numpy(played.proprioception) if arguments.conditional else torch.zeros(len(pixels), 0)
-    vae.normalizer.update(told)
-    losses: Losses = fit(vae, optimizer, Examples(pixels[fitted], told[fitted]), arguments.updates, generator)
+    if vae.normalizer is not None:
+        vae.normalizer.update(told)
+    losses: Losses = fit(
+        vae,
+        optimizer,
+        Examples(pixels[fitted], told[fitted]),
+        arguments.updates,
+        generator,
+        warm_up=warm_up(vae, arguments.updates),
+    )
     latent, goals, moved, arm = (_encoded(vae, one) for one in (pixels, *apart))
     position = torch.from_numpy(played.position[:, :2])
     found = r_squared(latent, position, fitted & on_table, ~fitted & on_table)

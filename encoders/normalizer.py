@@ -18,6 +18,7 @@ class Normalizer(nn.Module):
     Args:
         size: number of inputs.
         enabled: False passes inputs through untouched.
+        untouched: how many of the last inputs are passed on as they are.
     """
 
     count: Tensor
@@ -26,9 +27,9 @@ class Normalizer(nn.Module):
     shift: Tensor  # (size,) float32
     scale: Tensor
 
-    def __init__(self, size: int, enabled: bool = True) -> None:
+    def __init__(self, size: int, enabled: bool = True, untouched: int = 0) -> None:
         super().__init__()
-        self.enabled = enabled
+        self.enabled, self.touched = enabled, size - untouched
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
         self.register_buffer("running_mean", torch.zeros(size, dtype=torch.float64))
         self.register_buffer("running_var", torch.ones(size, dtype=torch.float64))
@@ -54,8 +55,9 @@ class Normalizer(nn.Module):
         self.running_mean += difference * rows / total
         self.running_var.copy_(squares / total)
         self.count.copy_(total)
-        self.shift.copy_(self.running_mean)
-        self.scale.copy_(1.0 / self.running_var.sqrt().clamp(min=MIN_STD))
+        touched = slice(self.touched)
+        self.shift[touched] = self.running_mean[touched].float()
+        self.scale[touched] = (1.0 / self.running_var[touched].sqrt().clamp(min=MIN_STD)).float()
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, size) -> (B, size), within +-CLIP."""

@@ -44,10 +44,11 @@ def check_goal_env(env_id: str, max_episode_steps: int | None = None) -> None:
         with contextlib.suppress(Exception):  # what was wrong before is the thing to say
             env.close()
         raise
-    try:
-        env.close()
-    except Exception as error:
-        raise ValueError(f"'{env_id}' cannot be closed ({reason(error)}): mend its close().") from None
+    for one in (env, make_env(spec, max_episode_steps=max_episode_steps)):  # the second was never reset
+        try:
+            one.close()
+        except Exception as error:
+            raise ValueError(f"'{env_id}' cannot be closed ({reason(error)}): mend its close().") from None
 
 
 def played_steps(env_id: str, max_episode_steps: int | None = None) -> list[Step]:

@@ -113,7 +113,8 @@ def _own_reward(env_id: str, env: Any) -> RewardFn:
         try:
             values = np.asarray(compute(*goals, {}))  # (B,)
         except Exception as error:
-            raise Unusable(f"'{env_id}' has a compute_reward that failed ({reason(error)}): mend it.") from error
+            said = f"{type(error).__name__} ({reason(error)})"
+            raise Unusable(f"'{env_id}' has a compute_reward that raised {said}.") from error
         check_finite(env_id, "for a minibatch", {"compute_reward": values})
         return torch.from_numpy(values.astype(np.float32)).to(achieved.device)
 

@@ -21,6 +21,10 @@ _LOSSES = {
     "autoencoder": ("--auxiliary autoencoder", "The critic's loss, and the reconstruction of the images."),
 }
 
+CONDITIONAL = (
+    "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --latent-input --latent-conditional "
+    "--latent-frames 16000 --latent-updates 1000 --prior-ratio 0"
+)
 _ROWS = {
     "eyes-critic": ("", "The critic's loss alone."),
     "eyes-shift": ("--shift-pad 4", "The critic's loss, and random shifts of 4 pixels (DrQ)."),
@@ -30,9 +34,12 @@ _ROWS = {
         "The critic's loss, with goals that are images: latents of a VAE and distances between them (RIG).",
     ),
     "eyes-latent-conditional": (
-        "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --latent-input --latent-conditional "
-        "--latent-updates 1000 --prior-ratio 0",
+        CONDITIONAL,
         "The same, the latents among the inputs and without the arm (a conditional VAE), and no goals of the prior.",
+    ),
+    "eyes-latent-sparse": (
+        f"{CONDITIONAL} --latent-reward sparse --latent-threshold 2.5",
+        "The same, with a reward of -1 and 0 in the place of a distance.",
     ),
     "eyes-latent-skewed": (
         "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --goal-sampling skewed",

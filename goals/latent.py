@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -48,9 +48,8 @@ class LatentGoals(GoalEncoder):
 
     def reward(self, achieved: Tensor, desired: Tensor) -> Tensor:
         """Minus the distance in latent space (RIG, eq. 3), or -1 and 0, (B,) float32."""
-        if self.sparse:
-            return self.reached(achieved, desired).to(torch.float32) - 1
-        return -(achieved - desired).norm(dim=-1).to(torch.float32)
+        distance = (achieved - desired).norm(dim=-1)
+        return (self.reached(achieved, desired).float() - 1) if self.sparse else -distance.float()
 
     def reached(self, achieved: Tensor, desired: Tensor) -> Tensor:
         """Whether achieved and desired goals are closer than the threshold, (B,) bool."""
@@ -59,6 +58,7 @@ class LatentGoals(GoalEncoder):
     def imagine(self, count: int, generator: torch.Generator) -> Tensor:
         """Imagined goals (count, G), float64: samples of N(0, I) or, if there is a pool, of the skewed distribution."""
         if self.pool is not None:
+            self.pool = SkewedGoals(*(part.to(generator.device) for part in self.pool))  # moved once
             return self.pool.sample(count, generator)
         return torch.randn(count, self.size, dtype=torch.float64, device=generator.device, generator=generator)
 
@@ -75,10 +75,10 @@ class LatentGoals(GoalEncoder):
         places, which = storage.gather("goal_position", rows).cpu().unique(dim=0, return_inverse=True)
         storage.tables["desired_goal"][rows] = self.desired(places.numpy())[which].to(storage.device)
 
-    def learn(self, examples: Examples, updates: int, tell: Callable[[int], object] = int) -> None:
-        """Train the VAE on images; with skewed goals, from the second call on, more on rare images."""
+    def learn(self, examples: Examples, updates: int, **options: Any) -> None:
+        """Train the VAE by `fit`; with skewed goals, from the second call on, more on rare images."""
         weights = self.training.weights(examples) if self.skewed and self.pool is not None else None
-        self.training.fit(examples, updates, weights, tell)
+        self.training.fit(examples, updates, weights=weights, **options)
         self.forget()
         if self.skewed:
             self.pool = SkewedGoals(self.encode(examples.pixels), self.training.weights(examples))

@@ -21,7 +21,7 @@ POOL = 1000  # stored observations that the skewed distribution is made of
 @torch.no_grad()
 def log_likelihood(vae: VAE, images: Tensor, told: Tensor, noise: Tensor) -> Tensor:
     """Estimate of log p(x) of images (N, C, crop, crop), (N,), up to a constant, by importance sampling from q (Burda
-    et al. 2016, eq. 8); `told` (N, V) as in `VAE.decode`.
+    et al. 2016, eq. 8); of log p(x | told) if the decoder is told numbers (N, V).
 
     log p(x) = log mean_k p(x | z_k) p(z_k) / q(z_k | x), with z_k from standard normal `noise` (K, N, Z).
     """
@@ -62,9 +62,8 @@ class SkewedGoals(NamedTuple):
     weights: Tensor  # (M,) float64, which sum to 1
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Sample goals (count, G), on the generator's device."""
-        goals, weights = (part.to(generator.device) for part in self)
-        uniform = torch.rand(count, dtype=torch.float64, device=goals.device, generator=generator)
-        upto = weights.cumsum(0)
+        """Sample goals (count, G); the generator must be on the goals' device."""
+        uniform = torch.rand(count, dtype=torch.float64, device=self.goals.device, generator=generator)
+        upto = self.weights.cumsum(0)
         rows = torch.searchsorted(upto, uniform * upto[-1], right=True).clamp(max=len(upto) - 1)
-        return goals[rows]
+        return self.goals[rows]

@@ -29,8 +29,8 @@ class VAE(nn.Module):
     channels in [0, 1], plus `beta` times the KL divergence to N(0, I), summed over latents. With beta 1 this is the
     negative ELBO of a decoder of unit variance, up to a constant.
 
-    The decoder can be told V numbers beside the latents, with a hidden layer to join the two (a conditional VAE, Sohn
-    et al. 2015). What these numbers explain, the latents need not hold: where the arm is, if they are the robot's own.
+    The decoder can be told V numbers beside the latents (a conditional VAE, Sohn et al. 2015). What these explain, the
+    latents need not hold: where the arm is, if the numbers are the robot's own.
 
     Args:
         latents: Z.
@@ -53,15 +53,14 @@ class VAE(nn.Module):
         self.maps = before, side, side
         size = math.prod(self.maps)
         self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, 2 * latents))
-        join = [nn.Linear(latents + told, HIDDEN), nn.ReLU()] if told else []
-        widen = nn.Linear(HIDDEN if told else latents, size)
-        self.linear = nn.Sequential(*join, widen, nn.ReLU(), nn.Unflatten(1, self.maps))
-        self.normalizer = Normalizer(told, enabled=True)
+        self.linear = nn.Sequential(nn.Linear(latents, size), nn.ReLU(), nn.Unflatten(1, self.maps))
+        self.normalizer = Normalizer(told) if told else None
+        self.telling = nn.Sequential(nn.Linear(told, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, size)) if told else None
         self.decoder = nn.Sequential(*mirrored[:-1])  # no ReLU behind the last
 
     @property
     def device(self) -> torch.device:
-        return self.linear[0].weight.device  # type: ignore[return-value]
+        return next(self.parameters()).device
 
     def cropped(self, pixels: Tensor) -> Tensor:
         """Images (N, H, W, C) uint8 -> central crops (N, C, crop, crop), float32 in [0, 1]."""
@@ -76,17 +75,18 @@ class VAE(nn.Module):
 
     def decode(self, latent: Tensor, told: Tensor) -> Tensor:
         """Latents (N, Z) and what the decoder is told (N, V) -> images (N, C, crop, crop), about in [0, 1]."""
-        return self.decoder(self.linear(torch.cat([latent, self.normalizer(told)], dim=1)))[
-            ..., : self.crop, : self.crop
-        ]  # odd sides come out a row larger
+        inner = self.linear[0](latent)
+        if self.telling is not None and self.normalizer is not None:
+            inner = inner + self.telling(self.normalizer(told))
+        return self.decoder(self.linear[1:](inner))[..., : self.crop, : self.crop]  # odd sides come out a row larger
 
-    def losses(self, images: Tensor, told: Tensor, noise: Tensor) -> Losses:
-        """The losses of images (N, C, crop, crop), with standard normal `noise` (N, Z)."""
+    def losses(self, images: Tensor, told: Tensor, noise: Tensor, kl_factor: float = 1.0) -> Losses:
+        """Losses of images (N, C, crop, crop), with standard normal `noise` (N, Z) and `kl_factor` times beta."""
         mean, log_variance = self.posterior(images)
         error = self.decode(mean + (log_variance / 2).exp() * noise, told) - images
         reconstruction = error.square().flatten(1).sum(1).mean() / 2
         kl = kl_divergence(mean, log_variance).mean()
-        return Losses(reconstruction + self.beta * kl, reconstruction, kl)
+        return Losses(reconstruction + kl_factor * self.beta * kl, reconstruction, kl)
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

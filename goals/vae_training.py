@@ -32,6 +32,7 @@ def fit(
     generator: torch.Generator,
     weights: Tensor | None = None,
     tell: Callable[[int], object] = int,
+    warm_up: int = 0,
 ) -> Losses:
     """Train on minibatches of BATCH images, sampled with replacement. Returns the losses of the last minibatch.
 
@@ -43,6 +44,8 @@ def fit(
         generator: a CPU generator, for the choice of images and the noise.
         weights: (N,), proportional to each image's sampling probability; None for uniform sampling.
         tell: called after each update with the number of updates so far.
+        warm_up: updates over which the KL divergence's weight rises from 0 (Bowman et al. 2016): a decoder that
+            explains much of an image without latents would otherwise not begin to use them.
     """
     device = next(vae.parameters()).device
     pixels, told = examples
@@ -50,7 +53,8 @@ def fit(
     for update in range(updates):
         rows = torch.multinomial(weights, BATCH, replacement=True, generator=generator).to(pixels.device)
         noise = torch.randn(BATCH, vae.latents, generator=generator).to(device)
-        losses = vae.losses(vae.cropped(pixels[rows].to(device)), told[rows].to(device), noise)
+        factor = min(1.0, update / warm_up) if warm_up else 1.0
+        losses = vae.losses(vae.cropped(pixels[rows].to(device)), told[rows].to(device), noise, factor)
         optimizer.zero_grad()
         losses.total.backward()
         optimizer.step()
@@ -70,9 +74,9 @@ class VAETraining:
         self.vae, self.optimizer = vae, torch.optim.Adam(vae.parameters(), LEARNING_RATE)
         self.generator = torch.Generator().manual_seed(seed)
 
-    def fit(self, examples: Examples, updates: int, weights: Tensor | None, tell: Callable[[int], object]) -> None:
+    def fit(self, examples: Examples, updates: int, **options: Any) -> None:
         """Train on images; the arguments are those of `fit`."""
-        fit(self.vae, self.optimizer, examples, updates, self.generator, weights, tell)
+        fit(self.vae, self.optimizer, examples, updates, self.generator, **options)
 
     def weights(self, examples: Examples) -> Tensor:
         """Skewed weights (N,) of images, which sum to 1."""

@@ -7,6 +7,7 @@ import errno
 import io
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,9 @@ _NO_MEMORY = ("allocate memory", "not enough memory", "out of memory", "bad_allo
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that memory ran out: torch and MuJoCo have no exception class for it."""
+    """Whether `error`, or what it was raised from, says that memory ran out: torch and MuJoCo have no class for it."""
+    if isinstance(error, envs.Unusable) and error.__cause__ is not None:
+        return ran_out_of_memory(error.__cause__)
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     said = str(error).lower()
@@ -38,11 +41,21 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
 def environment_failed(failure: envs.Failure, env_id: str, folder: Path) -> str:
     """Write an environment's traceback into the run's folder; returns a sentence on the failure, without full stop."""
+    return f"{failure.sentence(env_id)}{_kept(failure.traceback, folder)}"
+
+
+def environment_unusable(error: envs.Unusable, folder: Path) -> str:
+    """As `environment_failed`, for an environment that cannot be asked for rewards."""
+    return f"{str(error).rstrip('.')}{_kept(''.join(traceback.format_exception(error)), folder)}"
+
+
+def _kept(told: str, folder: Path) -> str:
+    """Write a traceback into the run's folder, if that can be written; returns where it is."""
     path = folder / TRACEBACK
     with contextlib.suppress(OSError):  # a disk that is full, too
-        path.write_text(failure.traceback)
-        return f"{failure.sentence(env_id)}: its traceback is in {path}"
-    return failure.sentence(env_id)
+        path.write_text(told)
+        return f": its traceback is in {path}"
+    return ""
 
 
 def guarded(name: str, work: Callable[[], int]) -> int:
@@ -68,10 +81,12 @@ def guarded(name: str, work: Callable[[], int]) -> int:
 
 def _ending(error: Exception) -> tuple[int, str]:
     """Exit code and sentence for an expected error; raises any other `error` again."""
-    if isinstance(error, UserError | envs.RenderError | envs.Unusable):
+    if isinstance(error, UserError | envs.RenderError):
         return 2, str(error)
     if ran_out_of_memory(error):
         return 1, f"memory ran out: free some, or train with a lower {LOWER}; anything saved before is intact."
+    if isinstance(error, envs.Unusable):
+        return 2, str(error)
     if isinstance(error, RunFailed | envs.WorkerError):
         return 1, str(error)
     if isinstance(error, envs.NotFinite):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,17 +19,28 @@ from training.trainer import Trainer
 from training.training_state import TrainingState
 
 EVAL, VIDEO, FILMED = "eval.json", "video.mp4", 5
-# of eval.json: name, least and greatest value
-_MEASURED = (("success_rate", 0, 1), ("ever_success_rate", 0, 1), ("episodes", 1, math.inf), ("updates", 0, math.inf),
-             ("wall_seconds", 0, 1e12))  # fmt: skip
+_MEASURED = {  # of eval.json: least and greatest value
+    "success_rate": (0, 1), "ever_success_rate": (0, 1), "episodes": (1, 1e6), "env_steps": (0, 1e12),
+    "updates": (0, 1e15), "wall_seconds": (0, 1e12),
+}  # fmt: skip
+_SOMETIMES = {  # of those that not every run has
+    "blindfold_success_rate": (0, 1), "another_image_success_rate": (0, 1), "steps_to_90": (0, 1e12),
+    "seconds_to_90": (0, 1e12), "position_rmse_cm": (0, 1e6), "final_distance_median_cm": (0, 1e6),
+}  # fmt: skip
+_WHOLE = ("episodes", "env_steps", "updates", "steps_to_90")
 
 
 def can_be_true(result: Mapping[str, Any]) -> bool:
     """Whether the numbers of an eval.json are there, and lie in their ranges."""
     numbers = {"ever_success_rate": 0.0} | dict(result)  # the oldest runs have none
-    return all(
-        isinstance(numbers.get(name), int | float) and least <= numbers[name] <= most for name, least, most in _MEASURED
-    )
+    there = {name: limits for name, limits in _SOMETIMES.items() if numbers.get(name) is not None}
+    for name, (least, most) in (_MEASURED | there).items():
+        value = numbers.get(name)
+        if isinstance(value, bool) or not isinstance(value, int if name in _WHOLE else int | float):
+            return False
+        if not least <= value <= most:
+            return False
+    return True
 
 
 def first_of_two(rows: list[Row], level: float) -> Row | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import sys
@@ -27,6 +28,7 @@ def standard_output_to_error() -> Iterator[None]:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     finally:
+        ctypes.CDLL(None).fflush(None)  # what a C library has printed waits in a buffer of its own
         os.dup2(kept, 1)
         os.close(kept)
 

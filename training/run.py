@@ -20,7 +20,7 @@ from agent.routing import gradient_norm
 from encoders.pixels import softmax_temperature
 from training import checkpoint, interrupt, logger, run_folder
 from training.diagnosis import diagnose
-from training.errors import LOWER, RunFailed, environment_failed, ran_out_of_memory
+from training.errors import LOWER, RunFailed, environment_failed, environment_unusable, ran_out_of_memory
 from training.finish import finish
 from training.logger import Logger, Row
 from training.progress import SILENCE, Counted, Progress
@@ -73,7 +73,8 @@ class Run:
             self.place.check()
         if error is None or (sentence := self._foreseen(error)) is None:
             return
-        if self._failure is not None and self.trainer.ranks.count == 1:  # of several ranks, the others wait elsewhere
+        raised = self._failure is not None or isinstance(error, envs.Unusable)
+        if raised and self.trainer.ranks.count == 1:  # of several ranks, the others wait elsewhere
             self.save()
         raise self._failed(sentence) from error
 
@@ -84,11 +85,13 @@ class Run:
 
     def _foreseen(self, error: BaseException) -> str | None:
         """Sentence on how environments or memory ended the run, without a full stop; None for any other error."""
-        if isinstance(error, envs.NotFinite | envs.Unusable):
-            return str(error).rstrip(".")
+        if isinstance(error, envs.NotFinite):
+            return f"{error}"
         if ran_out_of_memory(error):
             outside = " or --replay-device cpu" if self.trainer.replay_device.type == "cuda" else ""
             return f"memory ran out: free some, or start anew with a lower {LOWER}{outside}"
+        if isinstance(error, envs.Unusable):
+            return environment_unusable(error, self.folder)
         if self._failure is not None:
             return environment_failed(self._failure, self.trainer.config.env_id, self.folder)
         return None

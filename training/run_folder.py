@@ -14,7 +14,7 @@ from training.checkpoint import MODEL, RESUME, kept, load
 from training.config.flags import Config
 from training.config.saved import from_json
 from training.config.validation import problems
-from training.errors import RunFailed, UserError
+from training.errors import TRACEBACK, RunFailed, UserError
 from training.whole import replacing
 
 CONFIG, VERSIONS = "config.json", "versions.json"
@@ -36,7 +36,8 @@ def _asked_or_new(config: Config) -> Path:
         path = Path(config.run_dir)
         if path.exists() and not path.is_dir():
             raise UserError(f"{path} is a file: name another --run-dir.")
-        if path.exists() and any(entry.name != LOCK for entry in path.iterdir()):
+        # A run whose first reset raised leaves a traceback and nothing else.
+        if path.exists() and any(entry.name not in (LOCK, TRACEBACK) for entry in path.iterdir()):
             if (path / LOCK).exists():
                 Lock(path)  # if its run is alive, that is the better thing to say
             resumable = (path / RESUME).is_file()
@@ -106,7 +107,7 @@ def config_of(run: Path) -> Config:
     folder, file = folder_and_model(run)
     if run.suffix == ".pt" and (saved := load(file, "cpu").get("config")) is not None:  # an older one has none
         try:
-            return _valid(saved)
+            return _valid(saved, file)
         except ValueError as error:
             raise UserError(
                 f"{file} is of another version of this program ({error}): use the commit of its run."
@@ -117,18 +118,18 @@ def config_of(run: Path) -> Config:
 def saved_config(folder: Path) -> Config:
     """Configuration in a run's folder. Raises UserError if `folder` is not a run's."""
     try:
-        return _valid((folder / CONFIG).read_text())
+        return _valid((folder / CONFIG).read_text(), folder / CONFIG)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{folder} is not the folder of a run ({error}): name one that holds a whole {CONFIG}."
         ) from None
 
 
-def _valid(text: str) -> Config:
-    """Saved configuration. Raises ValueError if the text is none, or its values contradict one another."""
+def _valid(text: str, file: Path) -> Config:
+    """Configuration from `file`. Raises ValueError if the text is none, and UserError for values that no run has."""
     config = from_json(text)
     if found := problems(config):
-        raise ValueError(found[0].rstrip("."))
+        raise UserError(f"{file} has values that no run has: {found[0]}")
     return config
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from envs.failure import Failure, reason
+from envs.failure import Failure, Unusable, reason
 from envs.infos import picklable
 from envs.rendering import watchdog
 from envs.rendering.cameras import CameraConfig
@@ -60,7 +60,8 @@ def _serve(connection: Connection, memory: int, turn: int) -> None:
                 reply = _with_infos(answer) if command == "reset" else _answered(answer)
         except Exception as error:
             row = None if block is None else block.current
-            told = f"{type(error).__name__} ({reason(error)})" if row is None else Failure.of(error, row)
+            told: Any = reason(error) if isinstance(error, Unusable) else f"{type(error).__name__} ({reason(error)})"
+            told = told if row is None else Failure.of(error, row)
             reply = pickle.dumps(("unbuilt" if block is None else "error", told))
         connection.send_bytes(reply)
 

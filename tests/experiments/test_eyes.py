@@ -13,6 +13,8 @@ from experiments.table import EXPERIMENTS, canonical, named
 from tests.experiments.test_chapter import differing
 from training.config.validation import problems
 
+CONDITIONAL = {"goals", "goal_noise", "goal_tries", "her_ratio", "latent_input", "latent_conditional", "latent_frames",
+               "latent_updates", "prior_ratio"}  # fmt: skip
 MAY_DIFFER = {
     "eyes-critic": set(),
     "eyes-shift": {"shift_pad"},
@@ -21,16 +23,8 @@ MAY_DIFFER = {
     "eyes-autoencoder": {"auxiliary"},
     # What lends goals is part of the method: images between two goals are none, and a tenth keeps its own goal.
     "eyes-latent": {"goals", "goal_noise", "goal_tries", "her_ratio"},
-    "eyes-latent-conditional": {
-        "goals",
-        "goal_noise",
-        "goal_tries",
-        "her_ratio",
-        "latent_input",
-        "latent_conditional",
-        "latent_updates",
-        "prior_ratio",
-    },
+    "eyes-latent-conditional": {*CONDITIONAL},
+    "eyes-latent-sparse": {*CONDITIONAL, "latent_reward", "latent_threshold"},
     "eyes-latent-skewed": {"goals", "goal_noise", "goal_tries", "her_ratio", "goal_sampling"},
     "eyes-goal": {"goal_loss"},
     # Without the critic's gradient, features that nothing else trains would be no input: the estimate is.

@@ -184,6 +184,12 @@ class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
         """V, numbers that the networks read beside images and goal, for one environment's observations."""
         return envs.vector_size(observations, self.layout) + (self.latent_size if self.latent_input else 0)
 
+    def goal_size(self, observations: gym.Space) -> int:
+        """G, numbers of a goal."""
+        if self.goals == "latent":
+            return self.latent_size
+        return math.prod(observations["desired_goal"].shape)  # type: ignore[index]
+
     def state_size(self, observations: gym.Space) -> int:
         """S, size of one environment's full state if the critic reads it; else 0."""
         return envs.vector_size(observations, envs.LAYOUTS["state"]) if self.critic_obs == "state" else 0

@@ -125,7 +125,7 @@ def step_bytes(config: Config) -> int:
     """Bytes of one stored observation, in memory, of the configuration's environment."""
     example = envs.make_vec(config.env_id, 1, workers=0)
     space = example.single_observation_space
-    goal_size = int(np.prod(space["desired_goal"].shape))  # type: ignore[index]
+    goal_size = config.goal_size(space)
     action_size = int(np.prod(example.single_action_space.shape))  # type: ignore[arg-type]
     example.close()
     vector_size = config.vector_size(space) + config.state_size(space)

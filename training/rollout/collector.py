@@ -157,7 +157,7 @@ class Collector:
     ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Observations to store, by name, with single images; achieved and desired goals in float64."""
         device = self.storage.device
-        parts = {"vector": shown.obs["vector"].to(device)}
+        parts = {"vector": self.policy.vector(obs, goals[0]).to(device)}
         if (state := self._state(obs)) is not None:
             parts["state"] = state.to(device)
         if "pixels" in self.storage.observations:
@@ -176,14 +176,11 @@ class Collector:
         """Show the policy the open episodes' goals as the replay stores them now, after the goal space has changed."""
         if self.shown is not None:
             newest, device = self.storage.cursors["newest"], self.agent.device
-            achieved, desired = (
-                self.storage.read(name, self.storage.all_envs, newest).to(device, torch.float32)
-                for name in ("achieved_goal", "desired_goal")
-            )
-            obs = dict(self.shown.obs)
-            if self.policy.latent_input:
-                obs["vector"] = torch.cat([obs["vector"][:, : -achieved.shape[1]], achieved], dim=1)
+            names = ("vector", "achieved_goal", "desired_goal")
+            vector, achieved, desired = (self.storage.read(name, self.storage.all_envs, newest) for name in names)
             goal = desired - achieved if self.policy.subtract_achieved else desired
+            obs = self.shown.obs | {"vector": vector.to(device)}
+            goal, achieved = (part.to(device, torch.float32) for part in (goal, achieved))
             self.shown = self.shown._replace(obs=obs, goal=goal, achieved_goal=achieved)
 
     def _finish(self, done: np.ndarray, final_info: dict[str, Any]) -> None:

@@ -141,12 +141,15 @@ class Policy:
         achieved, desired = self.goal_space.goals(obs)
         return torch.from_numpy(achieved), torch.from_numpy(desired)
 
+    def vector(self, obs: RawObservation, achieved: Tensor) -> Tensor:
+        """Vector (N, V) float32 of `obs` with its achieved goals (N, G), on the CPU."""
+        own = torch.from_numpy(envs.vector_of(obs, self.layout))
+        return torch.cat([own, achieved.to(torch.float32)], dim=1) if self.latent_input else own
+
     def without_images(self, obs: RawObservation, goals: Goals | None = None) -> PolicyInput:
         """Network inputs without images: the vector and the goals, `goals` if they have been computed already."""
-        vector = torch.from_numpy(envs.vector_of(obs, self.layout))
         achieved, desired = goals or self.goals(obs)
-        if self.latent_input:
-            vector = torch.cat([vector, achieved.to(torch.float32)], dim=1)
+        vector = self.vector(obs, achieved)
         goal = desired - achieved if self.subtract_achieved else desired  # in float64, before rounding, as in `Ring`
         device = self.agent.device
         return PolicyInput(

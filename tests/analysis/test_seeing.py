@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,11 @@ def test_a_result_that_cannot_be_true_is_not_compared(capsys: pytest.CaptureFixt
     results = Path(compare.__file__).parents[1] / "experiments" / "results"
     run = Path(shutil.copytree(results / "push-state" / "seed-0", tmp_path / "run"))
     final = json.loads((run / "eval.json").read_text())
-    for wrong in ({"success_rate": 1.5}, {"episodes": 0}, {"wall_seconds": None}):
+    for wrong in (
+        {"success_rate": 1.5}, {"success_rate": True}, {"episodes": 0}, {"episodes": 2.5}, {"episodes": math.inf},
+        {"wall_seconds": None}, {"env_steps": -5}, {"env_steps": math.nan}, {"steps_to_90": "x"},
+        {"blindfold_success_rate": "x"},
+    ):  # fmt: skip
         (run / "eval.json").write_text(json.dumps(final | wrong))
         assert compare.main([str(run), "--out", str(tmp_path / "out.png")]) == 2
         assert "eval.json lacks a number, or has one that cannot be true" in capsys.readouterr().err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from typing import Any
 
 import gymnasium as gym
@@ -244,46 +243,6 @@ def replaced(**kwargs: Any) -> gym.Env[Any, Any]:
     return env
 
 
-class Closing(Tidy):
-    def close(self) -> None:
-        raise RuntimeError("the window is gone")
-
-
-class Talkative(Tidy):
-    """Prints, observes what nobody asked for, and reports what cannot be sent to another process."""
-
-    def __init__(self, render_mode: str | None = None) -> None:
-        super().__init__()
-        wind = gym.spaces.Box(-1, 1, (3,), np.float64)
-        self.observation_space = gym.spaces.Dict({**self.observation_space.spaces, "wind": wind})  # type: ignore
-
-    def observe(self) -> dict[str, Any]:
-        print("a step, or a reset")
-        return super().observe() | {"wind": np.zeros(3)}
-
-    def step(self, action: np.ndarray) -> Any:
-        *rest, info = super().step(action)
-        return (*rest, info | {"lock": threading.Lock(), "at": self.at[0]})
-
-
-class Weary(Tidy):
-    """Refuses to be reset, and to be built, once it has been as often as RESETS and BUILT say."""
-
-    resets = built = 10**9
-
-    def __init__(self, render_mode: str | None = None) -> None:
-        super().__init__()
-        Weary.built -= 1
-        if Weary.built < 0:
-            raise RuntimeError("no more of them")
-
-    def reset(self, **kwargs: Any) -> Any:
-        Weary.resets -= 1
-        if Weary.resets < 0:
-            raise RuntimeError("tired")
-        return super().reset(**kwargs)
-
-
 class Subclass(MujocoFetchReachEnv):
     compute_reward = staticmethod(seven)
 
@@ -291,7 +250,7 @@ class Subclass(MujocoFetchReachEnv):
 TIDY: tuple[Any, ...] = (
     Tidy, OldReset, OldStep, Seedless, SmallSeeds, OneNumber, OneNumberAtReset, NoGoal, Fractions, NotANumber,
     ListedReward, NoBool, ListedSuccess, SaidSuccess, NanSuccess, InPlace,
-    Closing, Talkative, Weary, WholeBatch, Coordinates, Pairs, Logarithm, NeedsReset, Huge, Fixed, Late, Soon,
+    WholeBatch, Coordinates, Pairs, Logarithm, NeedsReset, Huge, Fixed, Late, Soon,
 )  # fmt: skip
 REACH: dict[str, Any] = {
     "TenTimes-v0": lambda **kwargs: TenTimes(gym.make("FetchReach-v4", **kwargs)),

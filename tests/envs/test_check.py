@@ -13,7 +13,10 @@ from stable_baselines3.common.env_checker import check_env
 
 import envs
 from envs.infos import success_of
-from tests.envs import odd
+from tests.envs import (
+    failing,  # noqa: F401 (registers environments)
+    odd,
+)
 from tests.envs.unruly import Unruly
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -120,6 +123,7 @@ def test_good_environments_pass(env_id: str) -> None:
         ("Silent-v0", "put is_success or success into its step's info"),
         ("Jammed-v0", r"cannot be stepped \(a deliberate failure\)"),
         ("Closing-v0", r"cannot be closed \(the window is gone\): mend its close\(\)"),
+        ("ClosingUnused-v0", r"cannot be closed \(.*has no attribute 'at'"),
         ("Endless-v0", "no limit of steps: say --max-episode-steps, or register"),
     ],
 )

@@ -12,7 +12,7 @@ import torch
 
 import eval as evaluation
 import train
-from tests.envs import odd, unruly
+from tests.envs import failing, unruly
 from tests.training import runs
 from tests.training.runs import at_step, saved_state, tiny
 from training import checkpoint, run_folder
@@ -100,18 +100,46 @@ def test_an_environment_that_raises_is_named_and_what_was_learned_is_saved(
 def test_an_environment_that_cannot_be_reset_is_named(
     left: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(odd.Weary, "resets", left)
+    monkeypatch.setattr(failing.Weary, "resets", left)
     code = tiny(RUN, "--env-id", "Weary-v0", "--total-steps", "160")
     error = capsys.readouterr().err
     assert "(tired)" in error and error.count("\n") == 1 and "Traceback" not in error
     assert code == (2 if left < 9 else 1)
+    monkeypatch.setattr(failing.Weary, "resets", 10**9)  # mended: nothing is in the way of the same command
+    assert (RUN / run_folder.CONFIG).exists() or tiny(RUN, "--env-id", "Weary-v0", "--total-steps", "160") == 0
+
+
+@pytest.mark.parametrize("kind", [KeyError, MemoryError])
+def test_rewards_that_cannot_be_computed_end_the_run(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(failing.Weary, "rewards", 40)
+    monkeypatch.setattr(failing.Weary, "error", kind)
+    assert tiny(RUN, "--env-id", "Weary-v0", "--total-steps", "640") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.endswith(f", {KEPT}.\n") and "; by step " in error
+    if kind is MemoryError:
+        assert error.startswith("train.py: memory ran out: free some")
+    else:
+        assert "a compute_reward that raised KeyError ('no reward'): its traceback is in run/traceback" in error
+        assert "in compute_reward" in (RUN / "traceback.txt").read_text()
+        assert f"by step {saved_state(RUN)['training_state']['step']}," in error, "what was learned is saved"
+
+
+def test_memory_that_runs_out_while_an_environment_is_built_is_said_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(failing.Weary, "built", 7)
+    monkeypatch.setattr(failing.Weary, "error", MemoryError)
+    assert tiny(RUN, "--env-id", "Weary-v0", "--total-steps", "160") == 1
+    assert capsys.readouterr().err.startswith("train.py: memory ran out: free some")
 
 
 @pytest.mark.parametrize("left", range(12))
 def test_an_environment_that_cannot_be_built_again_is_named(
     left: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(odd.Weary, "built", left)
+    monkeypatch.setattr(failing.Weary, "built", left)
     assert tiny(RUN, "--env-id", "Weary-v0", "--total-steps", "160") == 2
     assert capsys.readouterr().err == (
         "train.py: 'Weary-v0' cannot be built (no more of them): install what it needs or choose another id.\n"
@@ -119,7 +147,7 @@ def test_an_environment_that_cannot_be_built_again_is_named(
 
 
 def test_what_an_environment_says_beside_is_left_out_and_no_failure(capfd: pytest.CaptureFixture) -> None:
-    assert tiny(RUN, "--env-id", "tests.envs.odd:Talkative-v0", "--total-steps", "160", "--workers", "1") == 0
+    assert tiny(RUN, "--env-id", "tests.envs.failing:Talkative-v0", "--total-steps", "160", "--workers", "1") == 0
     assert "Talkative-v0 observes wind too, which nothing reads: put it into" in capfd.readouterr().out
     for workers in ("0", "1"):
         config = json.loads((RUN / run_folder.CONFIG).read_text())

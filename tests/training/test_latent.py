@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 import envs
+import pixel_push
 from tests.training.runs import at_step, differences, metrics, run, saved_state, stop, tiny, tiny_config
 from training import checkpoint, latent
 from training.config.flags import Config
@@ -154,7 +155,7 @@ def test_a_stopped_run_goes_on_bit_for_bit_and_its_model_is_enough_to_evaluate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Stopped between two trainings of the VAE, at 160 and 240 steps."""
-    flags = (*FLAGS, "--total-steps", "248")
+    flags = (*FLAGS, "--latent-input", "--latent-conditional", "--total-steps", "248")
     assert tiny("whole", *flags) == 0
     with monkeypatch.context() as patch:
         at_step(patch, 184, lambda one: stop(one, signal.SIGTERM))
@@ -171,6 +172,13 @@ def test_a_stopped_run_goes_on_bit_for_bit_and_its_model_is_enough_to_evaluate(
     finally:
         evaluator.close()
     assert f"{again.distance_cm:.9g}" == metrics(Path("run"))[-1]["eval_distance_cm"]
+    loaded = pixel_push.load("run")
+    with loaded.make_env() as env:
+        seen = env.reset(seed=0)[0]
+        action, _ = loaded.predict(seen, deterministic=True)
+        shown = {name: np.asarray(part)[None] for name, part in seen.items()}
+        played = evaluator.policy.deterministic()(shown, np.ones(1, bool))
+    assert np.allclose(action, played[0], atol=1e-5)
 
 
 def test_the_readout_is_a_linear_regression_tested_where_it_was_not_fitted() -> None:

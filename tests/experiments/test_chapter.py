@@ -15,7 +15,7 @@ from experiments.chapter.question import OPEN, Question
 from experiments.chapter.table import ALIASES, CHAPTER, HONEST
 from experiments.table import EXPERIMENTS, canonical, named
 from tests.experiments.test_experiments import NEVER, SLOW, make_result
-from training.config.flags import Pixels
+from training.config.pixels import Pixels
 from training.config.validation import problems
 
 # What each of the chapter's comparisons may differ in.

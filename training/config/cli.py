@@ -14,8 +14,11 @@ from typing import Annotated, Any, get_type_hints
 import docstring_parser
 import tyro
 
-from training.config.flags import Compute, Config, Latent, Learning, Pixels, Replay, Run, Task
+from training.config.flags import Config, Learning, Replay, Task
+from training.config.latent import Latent
+from training.config.pixels import Pixels
 from training.config.presets import ABOUT, PRESETS
+from training.config.running import Compute, Run
 from training.config.saved import RENAMED, RENAMED_GOAL_INPUTS
 from training.errors import UserError
 from training.run_folder import saved_config

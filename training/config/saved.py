@@ -7,7 +7,9 @@ import json
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from training.config.flags import Config, Latent, Pixels
+from training.config.flags import Config
+from training.config.latent import Latent
+from training.config.pixels import Pixels
 
 # Former names of flags and values: read in saved configurations, refused, with the new name, on command lines.
 RENAMED = {

@@ -7,8 +7,9 @@ from dataclasses import fields
 import envs
 from agent.routing import ROUTINGS
 from training.config import latent, pretrained
-from training.config.flags import Config, Pixels
+from training.config.flags import Config
 from training.config.memory import available_bytes, learner_need
+from training.config.pixels import Pixels
 from training.config.resources import torch_device
 from training.errors import UserError
 from training.seeds import MOST_ENVS

@@ -20,8 +20,7 @@ class Latent:
     object, with --obs honest or pixels-only, --goal-noise 0 and --goal-tries 1."""
     goal_sampling: Literal["prior", "skewed"] = "prior"
     """Source of imagined goals (--prior-ratio): prior, the VAE's prior N(0, I), as in RIG; or skewed, stored images
-    sampled in proportion to 1 / p(image) under the VAE (of a conditional one: given the robot's numbers), which is
-    trained further, as in Skew-Fit. If fewer than a tenth
+    sampled in proportion to 1 / p(image) under the VAE, which is trained further, as in Skew-Fit. If fewer than a tenth
     of the images would count, the power of p rises from -1 towards 0 until a tenth count."""
     prior_ratio: float = 0.5
     """Fraction of a minibatch with imagined goals (--goal-sampling), part of --her-ratio: at 0.9 of that, as in RIG, a

@@ -113,6 +113,10 @@ class Result:
     moved: float  # median distance between the latents of goals 5 cm apart
     arm: float  # the same of images of one goal, the arm elsewhere in the second
 
+    @property
+    def setting(self) -> str:
+        return f"{self.views}, crop {self.crop}, {self.latents} latents, beta {self.beta:g}"
+
 
 def settings(arguments: Arguments) -> list[Setting]:
     """All settings: the first value of each list, and each other value in the place of its list's first."""
@@ -172,8 +176,7 @@ def strip(result: Result, vae: VAE, pixels: Tensor, told: Tensor) -> NDArray[np.
     large = torch.nn.functional.interpolate(images.flatten(0, 1), (SIDE, SIDE)).unflatten(0, (2, SHOWN))
     rows = large.permute(0, 3, 1, 4, 2).reshape(2 * SIDE, SHOWN * SIDE, 3)
     image = (255 * rows).to(torch.uint8).numpy()
-    line = f"{result.views}, crop {result.crop}, {result.latents} latents, beta {result.beta:g}: R2 {result.r2:.2f}"
-    captions.write(image, line)
+    captions.write(image, f"{result.setting}: R2 {result.r2:.2f}")
     return image
 
 
@@ -219,11 +222,12 @@ def run(arguments: Arguments) -> None:
         told = torch.from_numpy(played.proprioception[shown, : vae.told])
         strips.append(strip(result, vae, pixels[shown], told))
         save(arguments.out, results, strips)
-        console.print(f"{setting}: R2 {result.r2:.3f}")
-    table = Table(*(field.name for field in dataclasses.fields(Result)), "gate")
+        console.print(f"{result.setting}: R2 {result.r2:.3f}")
+    table = Table("setting", "loss", "KL", "R2", "median cm", f"{100 * MOVED:g} cm apart", "arm elsewhere", "gate")
     for result in results:
-        cells = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in dataclasses.asdict(result).values()]
-        table.add_row(*cells, "passed" if result.r2 >= GATE else "not passed")
+        numbers = result.reconstruction, result.kl, result.r2, result.median_cm, result.moved, result.arm
+        cells = [f"{number:.3g}" for number in numbers]
+        table.add_row(result.setting, *cells, "passed" if result.r2 >= GATE else "not passed")
     console.print(table)
 
 

@@ -123,6 +123,17 @@ def test_an_image_of_where_the_object_lies_after_a_reset_is_the_environments_own
     vec.close()
 
 
+def test_a_goal_with_the_arm_elsewhere_differs_in_the_object_alone() -> None:
+    render = envs.GoalImages(envs.find_spec("FetchPush-v4"), envs.CameraConfig(("close",)))
+    goals = np.array([[1.3, 0.7, 0.42], [1.4, 0.8, 0.42]])
+    at_rest = render.poses(goals)
+    others = at_rest + 0.125
+    poses = render.poses(goals, others)
+    kept = (poses == others).all(0)
+    assert (~kept).sum() == 7 and np.array_equal(poses[:, ~kept], at_rest[:, ~kept]), "place and quaternion"
+    assert all(goal in pose[~kept].tolist() for goal, pose in zip(goals[:, 0], poses, strict=True))
+
+
 def test_open_episodes_are_shown_the_goals_that_the_vae_makes_of_them_now(trainer: Trainer) -> None:
     shown = trainer.collector.shown
     assert shown is not None and trainer.latent is not None

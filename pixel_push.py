@@ -98,7 +98,7 @@ class TrainedPolicy:
             config.keeps_estimates,
             config.goal_motion,
             make_frozen(config, agent.device),
-            config.latent_input,
+            config.latent_input != "off",
         )
 
     def predict(

@@ -58,7 +58,7 @@ def inputs(evaluator: Evaluator, obs: RawObservation) -> dict[str, Tensor]:
     sizes = {} if config.goal_input == "replace" else {"pixels": agent.encoder.pooling.out}
     for part in config.layout.vector:
         sizes[part.replace("_", " ")] = envs.vector_size(space, config.layout._replace(vector=(part,)))
-    if config.latent_input:
+    if config.latent_input != "off":
         sizes["latent of the image"] = evaluator.goal_size
     if config.goal_motion:  # 0, for a scene is a single moment
         sizes["motion of the estimate"] = evaluator.goal_size

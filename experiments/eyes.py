@@ -22,7 +22,7 @@ _LOSSES = {
 }
 
 CONDITIONAL = (
-    "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --latent-input --latent-conditional "
+    "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --latent-input concat --latent-conditional "
     "--latent-frames 16000 --latent-updates 1000 --prior-ratio 0"
 )
 _ROWS = {
@@ -40,6 +40,12 @@ _ROWS = {
     "eyes-latent-sparse": (
         f"{CONDITIONAL} --latent-reward sparse --latent-threshold 2.5",
         "The same, with a reward of -1 and 0 in the place of a distance.",
+    ),
+    # Eight updates of actor and critics on a pass of the encoder are one for each step, as here.
+    "eyes-latent-alone": (
+        f"{CONDITIONAL} --latent-reward sparse --latent-threshold 2.5 --latent-input alone --goal-tries 8 "
+        "--updates-per-step 1 --updates-per-encoding 1",
+        "Nothing: latents in the place of images (RIG), with the same reward, and goals for which something moved.",
     ),
     "eyes-latent-skewed": (
         "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --goal-sampling skewed",

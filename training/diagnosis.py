@@ -70,7 +70,7 @@ def diagnose(sac: SAC, updates: Updates, seed: int) -> Row:
         row["explained_variance"] = explained_variance(torch.cat(errors, dim=1), torch.cat(targets))
         row |= gaps(sac.agent, batches["original"], features["original"])
         row["dormant_units"] = dormant(sac.agent, batches["original"], features["original"])
-        if updates.config.layout.pixels:
+        if updates.config.sees_images:
             if updates.config.goals == "environment":
                 row["readout_cm"] = 100 * readout(*(seen(sac.agent, features[kind], batches[kind]) for kind in KINDS))
             row |= encoder_gradients(sac, shift(sample(updates, updates.ring.her_ratio, seed)))

@@ -92,7 +92,7 @@ class Evaluator:
             config.keeps_estimates,
             config.goal_motion,
             make_frozen(config, self.device),
-            config.latent_input,
+            config.latent_input != "off",
         )
 
     def _make_eval_envs(self, part: int, workers: int | None) -> GoalVectorEnv:

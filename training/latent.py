@@ -34,7 +34,7 @@ def make_latent_goals(config: Config, device: torch.device, seed: int) -> Latent
         sparse=config.latent_reward == "sparse",
         threshold=config.latent_threshold,
         skewed=config.goal_sampling == "skewed",
-        shown=config.latent_input,
+        shown=config.latent_input != "off",
         seed=seed,
     )
 

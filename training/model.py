@@ -36,7 +36,7 @@ def network_config(config: Config, observations: gym.Space, actions: gym.Space, 
     return NetworkConfig(
         vector_size=config.vector_size(observations),
         goal_size=goal_size,
-        latent_size=config.latent_size if config.latent_input else 0,
+        latent_size=config.latent_size if config.latent_input != "off" else 0,
         action_size=int(np.prod(actions.shape)),  # type: ignore[arg-type]
         state_size=config.state_size(observations),
         width=config.hidden_width,
@@ -53,13 +53,14 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(encoder_seed)
         encoders: list[Encoder] = []
-        for _ in range(ROUTINGS[config.gradients].encoders if config.layout.pixels else 1):
+        for _ in range(ROUTINGS[config.gradients].encoders if config.sees_images else 1):
             encoders.append(_make_encoder(config, networks.vector_size))
         auxiliaries: dict[str, Auxiliary] = {}
         if config.goal_loss:
             size = encoders[0].feature_size
             auxiliaries["goal_regression"] = GoalRegression(size, networks.goal_size, config.goal_loss)
-        if config.view is not None:
+        if config.sees_images:
+            assert config.view is not None
             height, width, channels = config.view.shape
             shape = height, width, channels * config.frame_stack
             sizes = Sizes(encoders[0].feature_size - networks.vector_size, networks.action_size, shape)
@@ -80,8 +81,9 @@ def make_agent(config: Config, networks: NetworkConfig, device: torch.device, en
 
 
 def _make_encoder(config: Config, vector_size: int) -> Encoder:
-    if config.view is None:
+    if not config.sees_images:
         return VectorEncoder(vector_size)
+    assert config.view is not None
     if config.encoder == "pretrained":
         size = pretrained.embedding_size(config) * config.frame_stack
         backbone = None if config.freeze else _make_backbone(config)

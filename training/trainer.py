@@ -107,7 +107,7 @@ class Trainer:
             stored["state"] = (networks.state_size,), torch.float32
         if config.freeze:
             stored["embedding"] = (embedding_size(config),), torch.float16
-        elif config.view is not None:
+        elif config.view is not None and config.stores_images:
             stored["pixels"] = config.view.shape, torch.uint8
         if config.keeps_estimates:
             stored["estimate"] = (networks.goal_size,), torch.float32

@@ -26,7 +26,7 @@ class Updates:
     def batches(self, updates: int) -> list[list[Batch]]:
         """Minibatches of each update: one per update of actor and critics on the same encoder pass."""
         size = self.config.batch_size
-        if not self.config.layout.pixels:  # sampled in one call
+        if not self.config.sees_images:  # sampled in one call
             together = self.ring.sample(updates * size, horizon=self.learner.horizon).to(self.device)
             return [[batch] for batch in together.split(size)]
         return [self.split([part.to(self.device) for part in self.sample()]) for _ in range(updates)]

@@ -25,6 +25,13 @@ MAY_DIFFER = {
     "eyes-latent": {"goals", "goal_noise", "goal_tries", "her_ratio"},
     "eyes-latent-conditional": {*CONDITIONAL},
     "eyes-latent-sparse": {*CONDITIONAL, "latent_reward", "latent_threshold"},
+    "eyes-latent-alone": {
+        *CONDITIONAL,
+        "latent_reward",
+        "latent_threshold",
+        "updates_per_step",
+        "updates_per_encoding",
+    },
     "eyes-latent-skewed": {"goals", "goal_noise", "goal_tries", "her_ratio", "goal_sampling"},
     "eyes-goal": {"goal_loss"},
     # Without the critic's gradient, features that nothing else trains would be no input: the estimate is.

@@ -32,7 +32,9 @@ FLAGS = ("--goals", "latent", "--obs", "honest", "--goal-noise", "0", "--goal-tr
          "--max-episode-steps", "10", "--cameras", "close", "--pooling", "flat")  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=[(), ("--latent-input", "--latent-conditional")], ids=["RIG", "conditional"])
+@pytest.fixture(
+    scope="module", params=[(), ("--latent-input", "concat", "--latent-conditional")], ids=["RIG", "conditional"]
+)
 def trainer(request: pytest.FixtureRequest) -> Iterator[Trainer]:
     with Trainer(tiny_config(*FLAGS, *request.param)) as one:
         one.start()
@@ -94,8 +96,8 @@ def test_a_batch_does_not_depend_on_the_environments_goals_and_rewards(trainer: 
         ring.storage.tables[name] -= 7
     assert set(before.obs) == set(before.next_obs) == {"vector", "pixels"}
     vector, next_vector = before.obs["vector"], before.next_obs["vector"]
-    assert vector.shape[1] == (14 if trainer.config.latent_input else 10)
-    if trainer.config.latent_input:  # the latent, and goals relative to it
+    assert vector.shape[1] == (14 if trainer.config.latent_input != "off" else 10)
+    if trainer.config.latent_input != "off":  # the latent, and goals relative to it
         assert torch.allclose(vector[:, 10:], before.achieved_goal)
         assert torch.allclose(before.goal + vector[:, 10:], before.next_goal + next_vector[:, 10:], atol=1e-5)
     assert differences(vars(before), vars(after)) == []
@@ -145,7 +147,7 @@ def test_open_episodes_are_shown_the_goals_that_the_vae_makes_of_them_now(traine
     newest = trainer.ring.storage.cursors["newest"] * 2 + torch.arange(2)
     places, pixels = (trainer.ring.storage.tables[name][newest] for name in ("goal_position", "pixels"))
     desired, achieved = trainer.latent.desired(places.numpy()).float(), trainer.latent.encode(pixels).float()
-    if trainer.config.latent_input:
+    if trainer.config.latent_input != "off":
         desired = desired - achieved
         assert torch.allclose(shown.obs["vector"][:, 10:], achieved, atol=1e-6)
     assert torch.allclose(shown.goal, desired, atol=1e-6)
@@ -166,7 +168,7 @@ def test_a_stopped_run_goes_on_bit_for_bit_and_its_model_is_enough_to_evaluate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Stopped between two trainings of the VAE, at 160 and 240 steps."""
-    flags = (*FLAGS, "--latent-input", "--latent-conditional", "--total-steps", "248")
+    flags = (*FLAGS, "--latent-input", "concat", "--latent-conditional", "--total-steps", "248")
     assert tiny("whole", *flags) == 0
     with monkeypatch.context() as patch:
         at_step(patch, 184, lambda one: stop(one, signal.SIGTERM))

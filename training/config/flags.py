@@ -129,13 +129,23 @@ class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
         return layout.with_proprioception(self.proprioception)
 
     @property
+    def sees_images(self) -> bool:
+        """Whether actor or critics read images, or a frozen network's features of them."""
+        return self.layout.pixels and self.latent_input != "alone"
+
+    @property
+    def stores_images(self) -> bool:
+        """Whether the replay keeps images: to be read, or to train a VAE further."""
+        return self.sees_images or (self.layout.pixels and self.goal_sampling == "skewed")
+
+    @property
     def gradients(self) -> str:
         """Name of the routing in `agent.routing.ROUTINGS`."""
         return "asymmetric" if self.critic_obs == "state" else self.routing
 
     def vector_size(self, observations: gym.Space) -> int:
         """V, numbers that the networks read beside images and goal, for one environment's observations."""
-        return envs.vector_size(observations, self.layout) + (self.latent_size if self.latent_input else 0)
+        return envs.vector_size(observations, self.layout) + (self.latent_input != "off") * self.latent_size
 
     def goal_size(self, observations: gym.Space) -> int:
         """G, numbers of a goal."""
@@ -174,7 +184,7 @@ class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
     @property
     def goals_from_achieved(self) -> bool:
         """Whether goals are shown relative to the true achieved goal: only if the networks see it anyway."""
-        return self.relative_goals and (self.layout.shows_achieved or self.latent_input)
+        return self.relative_goals and (self.layout.shows_achieved or self.latent_input != "off")
 
     @property
     def goals_from_estimate(self) -> bool:

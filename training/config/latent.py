@@ -30,8 +30,9 @@ class Latent:
     latent_threshold: float = 1.0
     """Distance in latent space below which a latent goal is reached. With the other defaults, images of two goals that
     lie 5 cm apart are 1.1 apart in the median."""
-    latent_input: bool = False
-    """Show actor and critics the latent of the image too, and goals relative to it. RIG's policy sees latents alone."""
+    latent_input: Literal["off", "concat", "alone"] = "off"
+    """What actor and critics read of an image: off, its features; concat, its latent too, and goals relative to it;
+    alone, the latent in the place of the image, as in RIG. Then no encoder is trained."""
     latent_conditional: bool = False
     """Tell the VAE's decoder the robot's own numbers (a conditional VAE), so that latents need not hold where the arm
     is: most of a distance between latents is then the object's. With all of --obs honest's numbers."""
@@ -66,10 +67,13 @@ def problems(config: Config) -> list[str]:
         found.append("--goals latent hides the object's position from the critic too: leave out --critic-obs state.")
     if config.goal_loss:
         found.append("--goal-loss regresses the object's position in metres: say --goal-loss 0 with --goals latent.")
-    if config.goal_tries > 1:
+    if config.goal_tries > 1 and not config.latent_conditional:
         found.append(
-            "--goals latent cannot tell whether the object moved, for the arm moves latents too: say --goal-tries 1."
+            "--goals latent cannot tell whether the object moved, for the arm moves latents too: say --goal-tries 1, "
+            "or --latent-conditional."
         )
+    if config.latent_input == "alone" and (config.auxiliary or config.shift_pad):
+        found.append("--latent-input alone trains no encoder: leave out --auxiliary and --shift-pad.")
     if config.her_strategy == "none":
         found.append("--her-strategy none lends no goals: leave it out with --goals latent, which lends imagined ones.")
     if config.goal_noise:

@@ -88,7 +88,7 @@ def learner_need(config: Config, ranks: int = 1) -> int:
     updates = math.ceil(ranks * config.num_envs * config.updates_per_step)
     goals = config.goals_per_image * config.batch_size
     updates_each = updates * config.updates_per_encoding
-    if config.view is None:
+    if config.view is None or not config.sees_images:
         return learner_bytes(config.hidden_width, config.hidden_depth, goals, updates_each)
     maps = _maps(config, config.view.shape[-1] * config.frame_stack)
     features = math.prod(maps[-1]) if config.pooling == "simnorm" else 64
@@ -115,7 +115,9 @@ def _maps(config: Config, channels: int) -> list[tuple[int, ...]]:
 
 def observation_bytes(config: Config, vector_size: int, goal_size: int, action_size: int) -> int:
     """Bytes of one stored observation, in memory."""
-    pixels = 0 if config.view is None or config.replay_on_disk else math.prod(config.view.shape)
+    pixels = 0
+    if config.view is not None and config.stores_images and not config.replay_on_disk:
+        pixels = math.prod(config.view.shape)
     if config.freeze:
         pixels = 2 * embedding_size(config)  # float16
     return replay_bytes(1, vector_size + config.keeps_estimates * goal_size, goal_size, action_size, pixels)

@@ -41,7 +41,7 @@ ADDED: tuple[dict[str, Any], ...] = (
     {"exploration_noise": None, "auxiliary": (), "n_step": 1},
     {"critic_obs": "same", "weights": None, "weights_side": 224, "freeze": False},
     {field.name: field.default for field in dataclasses.fields(Latent) if field.name not in OF_LATENTS_LATER},
-    {"latent_input": False, "latent_conditional": False},
+    {"latent_input": "off", "latent_conditional": False},
 )  # fmt: skip
 
 
@@ -55,6 +55,8 @@ def from_json(text: str) -> Config:
         values |= {name: tuple(values[name]) for name in ("cameras", "hide", "auxiliary") if name in values}
         if (goal_input := values.get("goal_input")) in RENAMED_GOAL_INPUTS:
             values["goal_input"] = RENAMED_GOAL_INPUTS[goal_input]
+        if isinstance(values.get("latent_input"), bool):
+            values["latent_input"] = "concat" if values["latent_input"] else "off"
         if isinstance(proprioception := values.get("proprioception"), bool):
             values["proprioception"] = "full" if proprioception else "none"
         config = Config(**_before(values), **values)

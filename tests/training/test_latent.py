@@ -32,9 +32,11 @@ FLAGS = ("--goals", "latent", "--obs", "honest", "--goal-noise", "0", "--goal-tr
          "--max-episode-steps", "10", "--cameras", "close", "--pooling", "flat")  # fmt: skip
 
 
-@pytest.fixture(
-    scope="module", params=[(), ("--latent-input", "concat", "--latent-conditional")], ids=["RIG", "conditional"]
-)
+INPUTS = {"RIG's goals": (), "latent beside": ("--latent-input", "concat", "--latent-conditional"),
+          "latent alone": ("--latent-input", "alone")}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=INPUTS.values(), ids=INPUTS.keys())
 def trainer(request: pytest.FixtureRequest) -> Iterator[Trainer]:
     with Trainer(tiny_config(*FLAGS, *request.param)) as one:
         one.start()

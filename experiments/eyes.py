@@ -43,9 +43,9 @@ _ROWS = {
     ),
     # Eight updates of actor and critics on a pass of the encoder are one for each step, as here.
     "eyes-latent-alone": (
-        f"{CONDITIONAL} --latent-reward sparse --latent-threshold 2.5 --latent-input alone --goal-tries 8 "
-        "--updates-per-step 1 --updates-per-encoding 1",
-        "Nothing: latents in the place of images (RIG), with the same reward, and goals for which something moved.",
+        f"{CONDITIONAL} --latent-reward sparse --latent-threshold 2.5 --latent-input alone --goal-sampling skewed "
+        "--latent-every 1000000 --prior-ratio 0.4 --updates-per-step 1 --updates-per-encoding 1",
+        "Nothing: latents in the place of images (RIG), with the same reward, and goals from the VAE's own images.",
     ),
     "eyes-latent-skewed": (
         "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --goal-sampling skewed",

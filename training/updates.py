@@ -27,7 +27,8 @@ class Updates:
         """Minibatches of each update: one per update of actor and critics on the same encoder pass."""
         size = self.config.batch_size
         if not self.config.sees_images:  # sampled in one call
-            together = self.ring.sample(updates * size, horizon=self.learner.horizon).to(self.device)
+            names = ("vector",) if self.config.layout.pixels else None  # images are kept for the VAE alone
+            together = self.ring.sample(updates * size, horizon=self.learner.horizon, names=names).to(self.device)
             return [[batch] for batch in together.split(size)]
         return [self.split([part.to(self.device) for part in self.sample()]) for _ in range(updates)]
 

@@ -47,6 +47,11 @@ _ROWS = {
         "--latent-every 1000000 --prior-ratio 0.4 --updates-per-step 1 --updates-per-encoding 1",
         "Nothing: latents in the place of images (RIG), with the same reward, and goals from the VAE's own images.",
     ),
+    "eyes-latent-near": (
+        f"{CONDITIONAL} --latent-reward sparse --latent-threshold 2.5 --latent-input alone --goal-noise 1 "
+        "--updates-per-step 1 --updates-per-encoding 1",
+        "The same, with near misses, latents beside those that were reached, in the place of those images.",
+    ),
     "eyes-latent-skewed": (
         "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --goal-sampling skewed",
         "The same, with rare images as imagined goals, and a VAE that is trained on (Skew-Fit).",

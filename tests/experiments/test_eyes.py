@@ -34,6 +34,8 @@ MAY_DIFFER = {
         "updates_per_encoding",
         "latent_every",
     },
+    "eyes-latent-near": {*CONDITIONAL, "latent_reward", "latent_threshold", "updates_per_step", "updates_per_encoding"}
+    - {"goal_noise"},
     "eyes-latent-skewed": {"goals", "goal_noise", "goal_tries", "her_ratio", "goal_sampling"},
     "eyes-goal": {"goal_loss"},
     # Without the critic's gradient, features that nothing else trains would be no input: the estimate is.

@@ -17,7 +17,7 @@ class Latent:
     goals: Literal["environment", "latent"] = "environment"
     """Goals: the environment's own numbers, or latent, a VAE's latent mean of an image of the goal. Rewards are then
     distances in latent space, and the networks do not see the environment's numbers of a goal. For Fetch tasks with an
-    object, with --obs honest or pixels-only, --goal-noise 0 and --goal-tries 1."""
+    object, with --obs honest or pixels-only, and --goal-noise 0 and --goal-tries 1 without --latent-conditional."""
     goal_sampling: Literal["prior", "skewed"] = "prior"
     """Source of imagined goals (--prior-ratio): prior, the VAE's prior N(0, I), as in RIG; or skewed, stored images
     sampled in proportion to 1 / p(image) under the VAE, which is trained further, as in Skew-Fit. If fewer than a tenth
@@ -76,8 +76,8 @@ def problems(config: Config) -> list[str]:
         found.append("--latent-input alone trains no encoder: leave out --auxiliary and --shift-pad.")
     if config.her_strategy == "none":
         found.append("--her-strategy none lends no goals: leave it out with --goals latent, which lends imagined ones.")
-    if config.goal_noise:
-        found.append("--goals latent lends goals as they were reached or sampled: say --goal-noise 0.")
+    if config.goal_noise and not config.latent_conditional:
+        found.append("--goals latent cannot move a goal without its arm: say --goal-noise 0, or --latent-conditional.")
     if config.freeze:
         found.append("--goals latent encodes stored images anew, and --freeze stores none: leave it out.")
     if config.show_goal_marker:

@@ -41,7 +41,7 @@ from training import frames
 from training.config.latent import Latent
 from training.errors import UserError
 from training.frames import Frames
-from training.latent import HELD_OUT, TOLD, r_squared, warm_up
+from training.latent import HELD_OUT, TOLD, r_squared
 
 GATE = 0.8
 MOVED = 0.05  # metres; an object so near its goal is a success
@@ -64,6 +64,8 @@ class Arguments:
     """Weights of the KL divergence, per image."""
     conditional: bool = False
     """Tell the decoders the robot's own numbers (--latent-conditional)."""
+    warm_up: int = Latent.latent_warm_up
+    """Updates over which the weight of the KL divergence rises, with --conditional."""
     updates: int = Latent.latent_updates
     """Updates of each VAE."""
     count: int = Latent.latent_frames
@@ -151,7 +153,7 @@ def try_setting(
         Examples(pixels[fitted], told[fitted]),
         arguments.updates,
         generator,
-        warm_up=warm_up(vae, arguments.updates),
+        warm_up=arguments.warm_up if arguments.conditional else 0,
     )
     latent, goals, moved, arm = (_encoded(vae, one) for one in (pixels, *apart))
     position = torch.from_numpy(played.position[:, :2])

@@ -52,6 +52,11 @@ _ROWS = {
         "--updates-per-step 1 --updates-per-encoding 1",
         "The same, with near misses, latents beside those that were reached, in the place of those images.",
     ),
+    "eyes-latent-object": (
+        f"{CONDITIONAL} --latent-updates 2000 --latent-warm-up 0 --latent-reward sparse --latent-threshold 2 "
+        "--latent-input alone --goal-noise 1 --goal-tries 8 --updates-per-step 1 --updates-per-encoding 1",
+        "The same, with less of the arm in the latents, and later goals for which something moved.",
+    ),
     "eyes-latent-skewed": (
         "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --goal-sampling skewed",
         "The same, with rare images as imagined goals, and a VAE that is trained on (Skew-Fit).",

@@ -51,7 +51,8 @@ def pretrain(space: LatentGoals, config: Config, seed: int, tell: Callable[[str]
         space.vae.normalizer.update(told)
     examples = Examples(pixels[fitted], told[fitted])
     tell_updates = counted("training the VAE", config.latent_updates, "updates")
-    space.learn(examples, config.latent_updates, tell=tell_updates, warm_up=warm_up(space.vae, config.latent_updates))
+    warm_up = config.latent_warm_up if config.latent_conditional else 0
+    space.learn(examples, config.latent_updates, tell=tell_updates, warm_up=warm_up)
     latent = space.encode(pixels)
     position, on_table = torch.from_numpy(played.position[:, :2]), torch.from_numpy(played.on_table)
     found = r_squared(latent, position, fitted & on_table, ~fitted & on_table)
@@ -59,11 +60,6 @@ def pretrain(space: LatentGoals, config: Config, seed: int, tell: Callable[[str]
         f"R2 of the object's x and y from the VAE's latents: {found.score:.2f}, median error {100 * found.median:.1f} "
         "cm, in episodes that it was not trained on."
     )
-
-
-def warm_up(vae: VAE, updates: int) -> int:
-    """Updates in which the KL divergence's weight rises: half of all, if the decoder is told the robot's numbers."""
-    return updates // 2 if vae.told else 0
 
 
 class Readout(NamedTuple):

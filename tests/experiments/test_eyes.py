@@ -36,6 +36,15 @@ MAY_DIFFER = {
     },
     "eyes-latent-near": {*CONDITIONAL, "latent_reward", "latent_threshold", "updates_per_step", "updates_per_encoding"}
     - {"goal_noise"},
+    "eyes-latent-object": {
+        *CONDITIONAL,
+        "latent_reward",
+        "latent_threshold",
+        "latent_warm_up",
+        "updates_per_step",
+        "updates_per_encoding",
+    }
+    - {"goal_noise", "goal_tries"},
     "eyes-latent-skewed": {"goals", "goal_noise", "goal_tries", "her_ratio", "goal_sampling"},
     "eyes-goal": {"goal_loss"},
     # Without the critic's gradient, features that nothing else trains would be no input: the estimate is.

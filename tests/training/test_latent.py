@@ -36,7 +36,7 @@ INPUTS = {"RIG's goals": (), "latent beside": ("--latent-input", "concat", "--la
           "latent alone": ("--latent-input", "alone")}  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=INPUTS.values(), ids=INPUTS.keys())
+@pytest.fixture(scope="module", params=list(INPUTS.values()), ids=list(INPUTS))
 def trainer(request: pytest.FixtureRequest) -> Iterator[Trainer]:
     with Trainer(tiny_config(*FLAGS, *request.param)) as one:
         one.start()

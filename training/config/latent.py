@@ -49,6 +49,9 @@ class Latent:
     on four fifths and is tested on the rest. Their 32,000 steps do not count among --total-steps."""
     latent_updates: int = 600
     """Updates of the VAE on these images, 64 images each."""
+    latent_warm_up: int = 500
+    """Updates over which the weight of the KL divergence rises from 0, with --latent-conditional. With 0 the latents
+    hold nothing for about as many updates as here, and less of the arm afterwards."""
     latent_every: int = 4_000
     """Environment steps between further trainings of the VAE on stored images, with --goal-sampling skewed. After each,
     all stored goals are encoded again."""
@@ -84,6 +87,8 @@ def problems(config: Config) -> list[str]:
         found.append("--show-goal-marker shows the VAE a goal in every image: leave it out with --goals latent.")
     if config.latent_conditional and (config.obs != "honest" or config.proprioception != "full"):
         found.append("--latent-conditional tells the VAE the robot's ten numbers: say --obs honest, with all of them.")
+    if not config.latent_conditional:
+        found += _idle(config, ("latent_warm_up",), "--latent-conditional")
     if config.goal_sampling != "skewed":
         found += _idle(config, ("latent_every", "latent_updates_again"), "--goal-sampling skewed")
     if config.latent_reward != "sparse":

@@ -22,7 +22,7 @@ RENAMED_GOAL_INPUTS = {"beside": "concat", "instead": "replace"}
 
 LATER = ("pixel_scale", "goal_motion", "softmax_temperature", "hide", "proprio_indices", "auxiliary",
          "weights", "weights_side", "freeze")  # fmt: skip
-OF_LATENTS_LATER = ("latent_input", "latent_conditional")
+OF_LATENTS_LATER = ("latent_input", "latent_conditional", "latent_warm_up")
 _OF_PIXELS = {field.name: field.default for field in dataclasses.fields(Pixels)}
 # Flags added after the first runs, in order, each with the value that stands for earlier behaviour. Append new flags;
 # without an entry here, a saved run that lacks the flag is refused.
@@ -42,6 +42,7 @@ ADDED: tuple[dict[str, Any], ...] = (
     {"critic_obs": "same", "weights": None, "weights_side": 224, "freeze": False},
     {field.name: field.default for field in dataclasses.fields(Latent) if field.name not in OF_LATENTS_LATER},
     {"latent_input": "off", "latent_conditional": False},
+    {"latent_warm_up": 500},
 )  # fmt: skip
 
 

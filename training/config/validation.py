@@ -51,6 +51,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # the least and the greatest
     "latent_frames": (50, 1e6),
     "latent_updates": (1, 1e7),
     "latent_updates_again": (1, 1e6),
+    "latent_warm_up": (0, 1e7),
     "latent_every": _COUNT,
     "max_episode_steps": (1, 1e9),
 }

@@ -56,7 +56,8 @@ def opinions_of(rows: Sequence[Row], best_return: float) -> dict[str, Opinion]:
 
 
 def committed(results: Path) -> Iterator[Run]:
-    """Yield all committed runs whose rewards differ by 1. Raises UserError if a run's folder cannot be read."""
+    """Yield all committed runs with the environment's rewards, if these differ by 1. Raises UserError if a run's folder
+    cannot be read."""
     fitted: set[tuple[str, str]] = set()
     if (results / FITTED).is_file():
         with (results / FITTED).open(newline="") as file:
@@ -66,6 +67,8 @@ def committed(results: Path) -> Iterator[Run]:
         for result in evidence.read(results, name) if there else ():
             config, rows = result.config, result.rows
             if ":" in config.env_id:  # of a package that may not be installed
+                continue
+            if config.goals != "environment":  # paid for something else than success
                 continue
             low, high = config.reward_range
             if high - low == 1:

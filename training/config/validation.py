@@ -217,8 +217,8 @@ def check(config: Config) -> None:
     check_rendering(config)
     if config.stop_rule:
         low, high = config.reward_range
-        if high - low != 1:
-            whose = f"{config.env_id}'s" if config.goals == "environment" else "distances in latent space"
+        if config.goals != "environment" or high - low != 1:
+            whose = f"{config.env_id}'s" if config.goals == "environment" else "those of latent goals"
             raise UserError(f"--stop-rule is tried on rewards that differ by 1, not on {whose}: leave it out.")
     most = min(config.buffer_size, config.total_steps)
     if config.batch_size > most:

@@ -206,7 +206,7 @@ def test_flags_replace_the_presets_values_and_nothing_else() -> None:
         (["push-pixels", "--goal-sampling", "skewed"], "--goal-sampling belongs to --goals latent: say that too"),
         (["push", "--goals", "latent"], "hides where the object is, which --obs state shows: say --obs honest"),
         (["push-pixels", "--goals", "latent"], "say --goal-loss 0 with --goals latent"),
-        ([*LATENT, "--goal-noise", "1"], "as they were reached or sampled: say --goal-noise 0"),
+        ([*LATENT, "--goal-noise", "1"], "cannot move a goal without its arm: say --goal-noise 0"),
         ([*LATENT, "--latent-every", "100"], "--latent-every belongs to --goal-sampling skewed: say that too"),
         ([*LATENT, "--latent-threshold", "2"], "--latent-threshold belongs to --latent-reward sparse: say that too"),
         ([*LATENT, "--goal-tries", "8"], "the arm moves latents too: say --goal-tries 1"),
@@ -216,7 +216,8 @@ def test_flags_replace_the_presets_values_and_nothing_else() -> None:
         ([*LATENT, "--show-goal-marker"], "shows the VAE a goal in every image"),
         ([*LATENT, "--prior-ratio", "0.9"], "--prior-ratio 0.9 is part of --her-ratio, which is 0.8: lower the first"),
         ([*LATENT, "--env-id", "FetchReach-v4", "--obs", "pixels-only"], "take a Fetch task with an object"),
-        ([*LATENT, "--stop-rule"], "differ by 1, not on distances in latent space: leave it out"),
+        ([*LATENT, "--stop-rule"], "differ by 1, not on those of latent goals: leave it out"),
+        ([*LATENT, "--stop-rule", "--latent-reward", "sparse"], "differ by 1, not on those of latent goals: leave"),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(flags: list[str], said: str, capsys: pytest.CaptureFixture) -> None:

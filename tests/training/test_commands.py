@@ -180,7 +180,7 @@ def test_a_configuration_that_contradicts_itself_is_no_runs(
     for command, given in ((evaluation, ["run"]), (compare, ["run"]), (train, ["--resume", "run"])):
         assert command.main(given) == 2
         error = capsys.readouterr().err
-        assert f"(--{next(iter(wrong)).replace('_', '-')}" in error and error.count("\n") == 1
+        assert f"no run has: --{next(iter(wrong)).replace('_', '-')}" in error and error.count("\n") == 1
 
 
 def test_a_model_of_other_networks_is_refused(trained: Path, capsys: pytest.CaptureFixture) -> None:

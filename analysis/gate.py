@@ -35,8 +35,9 @@ from torch import Tensor
 import envs
 from analysis.command import command
 from envs.rendering import captions
+from goals.goal_encoder import encoded
 from goals.vae import VAE, Losses
-from goals.vae_training import CHUNK, LEARNING_RATE, Examples, fit
+from goals.vae_training import LEARNING_RATE, Examples, fit
 from training import frames
 from training.config.latent import Latent
 from training.errors import UserError
@@ -155,18 +156,12 @@ def try_setting(
         generator,
         warm_up=arguments.warm_up if arguments.conditional else 0,
     )
-    latent, goals, moved, arm = (_encoded(vae, one) for one in (pixels, *apart))
+    latent, goals, moved, arm = (encoded(vae, one) for one in (pixels, *apart))
     position = torch.from_numpy(played.position[:, :2])
     found = r_squared(latent, position, fitted & on_table, ~fitted & on_table)
     distances = ((one - goals).norm(dim=1).median().item() for one in (moved, arm))
     lost = losses.reconstruction.item(), losses.kl.item()
     return Result(*setting, arguments.updates, *lost, found.score, 100 * found.median, *distances), vae
-
-
-@torch.no_grad()
-def _encoded(vae: VAE, pixels: Tensor) -> Tensor:
-    """Latent means (N, Z) float64."""
-    return torch.cat([vae.posterior(vae.cropped(part))[0] for part in pixels.split(CHUNK)]).double()
 
 
 @torch.no_grad()

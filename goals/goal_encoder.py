@@ -25,6 +25,13 @@ class GoalRenderer(Protocol):
         ...
 
 
+@torch.no_grad()
+def encoded(vae: VAE, pixels: Tensor) -> Tensor:
+    """Latent means (N, Z) of images (N, H, W, C) uint8, float64 on the CPU."""
+    parts = (vae.cropped(part.to(vae.device)) for part in pixels.split(CHUNK))
+    return torch.cat([vae.posterior(part)[0].double().cpu() for part in parts])
+
+
 class GoalEncoder:
     """Latent means of images, and of the rendered images of goals.
 
@@ -37,11 +44,9 @@ class GoalEncoder:
         self.vae, self.render = vae, render
         self._known: dict[bytes, Tensor] = {}  # latent (1, G) of a goal in metres
 
-    @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
         """Latent means (N, G) of images (N, H, W, C) uint8, float64 on the CPU."""
-        parts = (self.vae.cropped(part.to(self.vae.device)) for part in pixels.split(CHUNK))
-        return torch.cat([self.vae.posterior(part)[0].double().cpu() for part in parts])
+        return encoded(self.vae, pixels)
 
     def desired(self, places: NDArray[np.float64]) -> Tensor:
         """Latents (N, G) of goals (N, 3) in metres, encoded one at a time so that no latent depends on other goals."""

@@ -41,15 +41,15 @@ class LatentGoals(GoalEncoder):
         self.pool: SkewedGoals | None = None
 
     def goals(self, obs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Achieved and desired goals (N, G), float64, from "pixels" (N, H, W, >= C), the latest image last, and
-        "desired_goal" (N, 3)."""
+        """Achieved and desired goals (N, G) float64, of "pixels" (N, H, W, >= C), latest last, and "desired_goal"."""
         latest = obs["pixels"][..., -self.vae.channels :]
         return self.encode(torch.from_numpy(latest)).numpy(), self.desired(obs["desired_goal"]).numpy()
 
     def reward(self, achieved: Tensor, desired: Tensor) -> Tensor:
         """Minus the distance in latent space (RIG, eq. 3), or -1 and 0, (B,) float32."""
-        distance = (achieved - desired).norm(dim=-1)
-        return (self.reached(achieved, desired).float() - 1) if self.sparse else -distance.float()
+        if self.sparse:
+            return self.reached(achieved, desired).float() - 1
+        return -(achieved - desired).norm(dim=-1).float()
 
     def reached(self, achieved: Tensor, desired: Tensor) -> Tensor:
         """Whether achieved and desired goals are closer than the threshold, (B,) bool."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from encoders.normalizer import Normalizer
 
 WIDTHS = (16, 32, 64)  # channels of the convolutions, each of which halves the side
-HIDDEN = 256  # units that join latents and what the decoder is told
+HIDDEN = 256  # hidden units for what the decoder is told
 
 
 class Losses(NamedTuple):

@@ -27,8 +27,7 @@ def make_goal_space(config: Config, observations: gym.Space, device: torch.devic
     that depend on the seed alone."""
     if config.goals == "latent":
         return make_latent_goals(config, device, seed)
-    size = int(np.prod(observations["desired_goal"].shape))  # type: ignore[index]
-    return EnvironmentGoals(size, envs.reward_when_needed(config.env_id))
+    return EnvironmentGoals(config.goal_size(observations), envs.reward_when_needed(config.env_id))
 
 
 def network_config(config: Config, observations: gym.Space, actions: gym.Space, goal_size: int) -> NetworkConfig:

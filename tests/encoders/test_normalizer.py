@@ -85,3 +85,10 @@ def test_only_observe_moves_the_agents_normalisers_never_act_or_update() -> None
     assert float(sac.agent.vector_normalizer.count) == float(sac.agent.goal_normalizer.count) == 64
     goals = np.concatenate([random_batch(seed=99).goal.numpy(), batch.goal.numpy()])
     np.testing.assert_allclose(sac.agent.goal_normalizer.shift.numpy(), goals.mean(0), rtol=1e-5)
+
+
+def test_the_last_inputs_may_be_left_as_they_are() -> None:
+    normalizer = Normalizer(3, untouched=2)
+    normalizer.update(torch.tensor([[1.0, 10.0, 0.001], [3.0, 20.0, 0.002]]))
+    shown = normalizer(torch.tensor([[3.0, 4.0, 0.001]]))
+    assert torch.allclose(shown, torch.tensor([[1.0, 4.0, 0.001]]))

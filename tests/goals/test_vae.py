@@ -30,6 +30,8 @@ def test_losses_are_those_of_an_image_summed_over_its_pixels_and_latents(crop: i
         mean, log_variance = (part.double().numpy() for part in vae.posterior(images))
         latent = torch.from_numpy(mean + np.exp(log_variance / 2) * noise.numpy()).float()
         decoded = vae.decode(latent, told).numpy()
+        half = vae.losses(images, told, noise, kl_factor=0.5)
+        assert float(half.total) == pytest.approx(reconstruction + 0.35 * kl, rel=1e-6)
         assert told_size == 0 or not np.allclose(vae.decode(latent, told + 1), decoded, atol=1e-4)
     squares = [np.sum((one - other) ** 2) for one, other in zip(decoded, expected, strict=True)]
     assert reconstruction == pytest.approx(np.mean(squares) / 2, rel=1e-5)

@@ -50,8 +50,8 @@ class Latent:
     latent_updates: int = 600
     """Updates of the VAE on these images, 64 images each."""
     latent_warm_up: int = 500
-    """Updates over which the weight of the KL divergence rises from 0, with --latent-conditional. With 0 the latents
-    hold nothing for about as many updates as here, and less of the arm afterwards."""
+    """Updates over which the weight of the KL divergence rises from 0, with --latent-conditional: a decoder that is
+    told much may otherwise begin late to use the latents."""
     latent_every: int = 4_000
     """Environment steps between further trainings of the VAE on stored images, with --goal-sampling skewed. After each,
     all stored goals are encoded again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,18 @@ def test_new_runs_of_one_configuration_get_folders_of_their_own(own_folder: Path
     first.mkdir(parents=True)
     assert run_folder.free_folder(chosen) == Path(f"{first}-2")
     assert run_folder.free_folder(tiny_config("--seed", "3", "--gamma", "0.9")).name[:-6] == first.name[:-6]
+
+
+def test_the_lines_of_help_flow(capsys: pytest.CaptureFixture) -> None:
+    """A docstring of three lines: no line of the help is shorter than the next word would have allowed."""
+    with pytest.raises(SystemExit):
+        train.main(["--help"])
+    lines = [line.strip("│| ") for line in capsys.readouterr().out.splitlines()]
+    first = next(number for number, line in enumerate(lines) if "Network inputs beside the desired goal" in line)
+    last = next(number for number, line in enumerate(lines[first:], first) if line.endswith("(default: state)"))
+    width = max(map(len, lines[first : last + 1]))
+    for line, following in itertools.pairwise(lines[first : last + 1]):
+        assert len(line) + 1 + len(following.split()[0]) > width - 1, line
 
 
 @pytest.mark.parametrize("preset", [None, *PRESETS])

@@ -1,17 +1,17 @@
-"""Whether a VAE's latents say where the object is: `python -m analysis.gate OUT [--betas 1 0.1 10] [--latents 32 8]`.
+"""Whether latents say where the object is: `python -m analysis.gate OUT [--model spatial] [--betas 1 0.1 10] ...`.
 
-The gate before any run with `--goals latent`: R2 of the object's x and y from the latent mean must be at least 0.8. R2
+The gate before any run with `--goals latent`: R2 of the object's x and y from the latents must be at least 0.8. R2
 is `training.latent.r_squared`: a linear regression with a constant, fitted on the four fifths of the episodes that the
-VAE is trained on, and tested on the rest; images with the object fallen off the table are left out.
+autoencoder is trained on, and tested on the rest; images with the object fallen off the table are left out.
 
-The first setting takes the first value of each list; each other setting changes one of them. All VAEs are trained on
+The first setting takes the first value of each list; each other setting changes one of them. All are trained on
 the same images of random and guided episodes (`training/frames.py`). OUT/gate.csv has a row per setting, OUT/gate.png
-four held-out images per setting and, below, their reconstructions from the latent mean, both in the setting's first
+four held-out images per setting and, below, their reconstructions, both in the setting's first
 view alone. Beside R2 stands what a distance between latents tells: that of goals 5 cm apart, and that of one goal with
 the arm elsewhere, which the reward would pay for as well.
 
 The known trap: an object of few pixels weighs little in the error of an image, and a large beta drowns it first. R2 is
-blind to scale, and the means of collapsed latents (a KL near 0) may pass: look at the KL and the images too.
+blind to scale, and the means of a VAE's collapsed latents (a KL near 0) may pass: look at the KL and the images too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -35,9 +35,11 @@ from torch import Tensor
 import envs
 from analysis.command import command
 from envs.rendering import captions
+from goals.autoencoder import Examples, Losses
 from goals.goal_encoder import encoded
-from goals.vae import VAE, Losses
-from goals.vae_training import LEARNING_RATE, Examples, fit
+from goals.spatial import SpatialAutoencoder
+from goals.training import LEARNING_RATE, fit
+from goals.vae import VAE
 from training import frames
 from training.config.latent import Latent
 from training.errors import UserError
@@ -47,6 +49,7 @@ from training.latent import HELD_OUT, TOLD, r_squared
 GATE = 0.8
 MOVED = 0.05  # metres; an object so near its goal is a success
 PAIRS = 200
+OF_VAES = ("crops", "latents", "betas", "conditional")  # flags
 SHOWN = 4  # images of each setting
 SIDE = 144  # pixels a side to which each image is enlarged
 
@@ -55,26 +58,28 @@ SIDE = 144  # pixels a side to which each image is enlarged
 class Arguments:
     out: tyro.conf.Positional[Path]
     """A folder for gate.csv and gate.png."""
+    model: Literal["vae", "spatial"] = "vae"
+    """As --latent-model. A spatial one has no crops, latents and betas to choose."""
     views: tuple[str, ...] = ("close+mirror", "close", "front", "default")
     """Cameras of each setting, joined by + if several."""
     crops: tuple[int, ...] = (Latent.latent_crop, 84)
     """Sides in pixels of the crop from the middle of each 84x84 image."""
     latents: tuple[int, ...] = (Latent.latent_size, 8, 4)
-    """Numbers of the VAE's latents."""
+    """Numbers of a VAE's latents."""
     betas: tuple[float, ...] = (Latent.latent_beta, 0.1, 10.0, 100.0)
     """Weights of the KL divergence, per image."""
     conditional: bool = False
-    """Tell the decoders the robot's own numbers (--latent-conditional)."""
+    """Tell VAEs' decoders the robot's own numbers (--latent-conditional)."""
     warm_up: int = Latent.latent_warm_up
-    """Updates over which the weight of the KL divergence rises, with --conditional."""
+    """As --latent-warm-up, with --conditional or of a spatial model."""
     updates: int = Latent.latent_updates
-    """Updates of each VAE."""
+    """Updates of each autoencoder."""
     count: int = Latent.latent_frames
     """Number of images, the held-out ones included."""
     env_id: str = "FetchPush-v4"
     """A Fetch task with an object."""
     seed: int = 0
-    """Seed of the episodes and of the VAEs."""
+    """Seed of the episodes and of the autoencoders."""
 
 
 class Apart(NamedTuple):
@@ -93,6 +98,9 @@ class Apart(NamedTuple):
         beside = goals + MOVED * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
         arms = images.render(images.poses(goals, played.pose[rng.permutation(rows)]))
         return Apart(*(torch.from_numpy(part) for part in (images(goals), images(beside), arms)))
+
+
+Model = VAE | SpatialAutoencoder
 
 
 class Setting(NamedTuple):
@@ -123,6 +131,8 @@ class Result:
 
 def settings(arguments: Arguments) -> list[Setting]:
     """All settings: the first value of each list, and each other value in the place of its list's first."""
+    if arguments.model == "spatial":
+        return [Setting(views, envs.SIZE, 2 * len(views.split("+")), 0.0) for views in arguments.views]
     lists: dict[str, Sequence[Any]] = {"views": arguments.views, "crop": arguments.crops, "latents": arguments.latents,
                                       "beta": arguments.betas}  # fmt: skip
     first = {name: values[0] for name, values in lists.items()}
@@ -138,37 +148,40 @@ def channels(pixels: NDArray[np.uint8], cameras: Sequence[str], views: str) -> T
 
 def try_setting(
     setting: Setting, pixels: Tensor, apart: Apart, played: Frames, arguments: Arguments
-) -> tuple[Result, VAE]:
-    """Train a VAE on images (N, 84, 84, 3 C), and measure how well its latents tell the object's position."""
+) -> tuple[Result, Model]:
+    """Train an autoencoder on images (N, 84, 84, 3 C), and measure how well its latents tell the object's position."""
     torch.manual_seed(arguments.seed)
-    vae = VAE(setting.latents, pixels.shape[-1], setting.crop, setting.beta, TOLD * arguments.conditional)
+    model: Model
+    if arguments.model == "spatial":
+        model = SpatialAutoencoder(pixels.shape[-1], envs.SIZE, TOLD)
+    else:
+        model = VAE(setting.latents, pixels.shape[-1], setting.crop, setting.beta, TOLD * arguments.conditional)
     generator = torch.Generator().manual_seed(arguments.seed)
-    optimizer = torch.optim.Adam(vae.parameters(), LEARNING_RATE)
+    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
     fitted, on_table = torch.from_numpy(played.episode % HELD_OUT != 0), torch.from_numpy(played.on_table)
-    told = torch.from_numpy(played.proprioception) if arguments.conditional else torch.zeros(len(pixels), 0)
-    if vae.normalizer is not None:
-        vae.normalizer.update(told)
+    examples = Examples(pixels[fitted], torch.from_numpy(played.proprioception)[fitted, : model.told])
+    model.begin(examples)
     losses: Losses = fit(
-        vae,
+        model,
         optimizer,
-        Examples(pixels[fitted], told[fitted]),
+        examples,
         arguments.updates,
         generator,
-        warm_up=arguments.warm_up if arguments.conditional else 0,
+        warm_up=arguments.warm_up if model.told else 0,
     )
-    latent, goals, moved, arm = (encoded(vae, one) for one in (pixels, *apart))
+    latent, goals, moved, arm = (encoded(model, one) for one in (pixels, *apart))
     position = torch.from_numpy(played.position[:, :2])
     found = r_squared(latent, position, fitted & on_table, ~fitted & on_table)
     distances = ((one - goals).norm(dim=1).median().item() for one in (moved, arm))
     lost = losses.reconstruction.item(), losses.kl.item()
-    return Result(*setting, arguments.updates, *lost, found.score, 100 * found.median, *distances), vae
+    return Result(*setting, arguments.updates, *lost, found.score, 100 * found.median, *distances), model
 
 
 @torch.no_grad()
-def strip(result: Result, vae: VAE, pixels: Tensor, told: Tensor) -> NDArray[np.uint8]:
+def strip(result: Result, model: Model, pixels: Tensor, told: Tensor) -> NDArray[np.uint8]:
     """Images (SHOWN, 84, 84, 3 C) above their reconstructions, in the first view, with the setting as caption."""
-    cropped = vae.cropped(pixels)
-    both = torch.stack([cropped, vae.decode(vae.posterior(cropped)[0], told).clamp(0, 1)])
+    prepared = model.prepared(pixels)
+    both = torch.stack([prepared, model.reconstruct(prepared, told).clamp(0, 1)])
     images = both[:, :, :3]  # (2, SHOWN, 3, s, s)
     large = torch.nn.functional.interpolate(images.flatten(0, 1), (SIDE, SIDE)).unflatten(0, (2, SHOWN))
     rows = large.permute(0, 3, 1, 4, 2).reshape(2 * SIDE, SHOWN * SIDE, 3)
@@ -195,6 +208,8 @@ def run(arguments: Arguments) -> None:
     cameras = list(dict.fromkeys(name for views in arguments.views for name in views.split("+")))
     if not all((arguments.views, arguments.crops, arguments.latents, arguments.betas)) or arguments.count < 100:
         raise UserError("give each list one value at least, and --count 100 at least.")
+    if arguments.model == "spatial" and any(getattr(arguments, name) != getattr(Arguments, name) for name in OF_VAES):
+        raise UserError("a spatial model has no crops, latents, betas and choice of what it is told: leave these out.")
     console = Console(markup=False)
     try:
         envs.check_goal_images(arguments.env_id)
@@ -214,10 +229,10 @@ def run(arguments: Arguments) -> None:
     for setting in settings(arguments):
         pixels = channels(played.pixels, cameras, setting.views)
         seen = Apart(*(channels(part.numpy(), cameras, setting.views) for part in apart))
-        result, vae = try_setting(setting, pixels, seen, played, arguments)
+        result, model = try_setting(setting, pixels, seen, played, arguments)
         results.append(result)
-        told = torch.from_numpy(played.proprioception[shown, : vae.told])
-        strips.append(strip(result, vae, pixels[shown], told))
+        told = torch.from_numpy(played.proprioception[shown, : model.told])
+        strips.append(strip(result, model, pixels[shown], told))
         save(arguments.out, results, strips)
         console.print(f"{result.setting}: R2 {result.r2:.3f}")
     table = Table("setting", "loss", "KL", "R2", "median cm", f"{100 * MOVED:g} cm apart", "arm elsewhere", "gate")

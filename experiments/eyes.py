@@ -57,6 +57,12 @@ _ROWS = {
         "--latent-input alone --goal-noise 1 --goal-tries 8 --updates-per-step 1 --updates-per-encoding 1",
         "The same, with less of the arm in the latents, and later goals for which something moved.",
     ),
+    "eyes-latent-spatial": (
+        "--goals latent --latent-model spatial --goal-noise 1 --goal-tries 8 --her-ratio 0.9 --prior-ratio 0 "
+        "--latent-updates 1000 --latent-reward sparse --latent-threshold 0.8 --latent-input alone "
+        "--updates-per-step 1 --updates-per-encoding 1",
+        "The same, with latents that are places in the images: of what moves by itself (spatial autoencoder).",
+    ),
     "eyes-latent-skewed": (
         "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --goal-sampling skewed",
         "The same, with rare images as imagined goals, and a VAE that is trained on (Skew-Fit).",

@@ -1,4 +1,4 @@
-"""Latents of images and of goals, by a VAE."""
+"""Latents of images and of goals, by an autoencoder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from goals.vae import VAE
-from goals.vae_training import CHUNK
+from goals.autoencoder import Autoencoder
+from goals.training import CHUNK
 
 KNOWN = 256  # goals whose latents are cached
 
@@ -26,27 +26,27 @@ class GoalRenderer(Protocol):
 
 
 @torch.no_grad()
-def encoded(vae: VAE, pixels: Tensor) -> Tensor:
-    """Latent means (N, Z) of images (N, H, W, C) uint8, float64 on the CPU."""
-    parts = (vae.cropped(part.to(vae.device)) for part in pixels.split(CHUNK))
-    return torch.cat([vae.posterior(part)[0].double().cpu() for part in parts])
+def encoded(autoencoder: Autoencoder, pixels: Tensor) -> Tensor:
+    """Latents (N, Z) of images (N, H, W, C) uint8, float64 on the CPU."""
+    parts = (autoencoder.prepared(part.to(autoencoder.device)) for part in pixels.split(CHUNK))
+    return torch.cat([autoencoder.latent(part).double().cpu() for part in parts])
 
 
 class GoalEncoder:
-    """Latent means of images, and of the rendered images of goals.
+    """Latents of images, and of the rendered images of goals.
 
     Args:
-        vae: reads the latest image of an observation.
+        autoencoder: reads the latest image of an observation.
         render: renders the goals' images.
     """
 
-    def __init__(self, vae: VAE, render: GoalRenderer) -> None:
-        self.vae, self.render = vae, render
+    def __init__(self, autoencoder: Autoencoder, render: GoalRenderer) -> None:
+        self.autoencoder, self.render, self.size = autoencoder, render, autoencoder.latents
         self._known: dict[bytes, Tensor] = {}  # latent (1, G) of a goal in metres
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Latent means (N, G) of images (N, H, W, C) uint8, float64 on the CPU."""
-        return encoded(self.vae, pixels)
+        """Latents (N, G) of images (N, H, W, C) uint8, float64 on the CPU."""
+        return encoded(self.autoencoder, pixels)
 
     def desired(self, places: NDArray[np.float64]) -> Tensor:
         """Latents (N, G) of goals (N, 3) in metres, encoded one at a time so that no latent depends on other goals."""
@@ -61,16 +61,16 @@ class GoalEncoder:
         return torch.cat(found)
 
     def forget(self) -> None:
-        """Forget the cached latents: the VAE has moved."""
+        """Forget the cached latents: the autoencoder has moved."""
         self._known.clear()
 
     def policy_state(self) -> dict[str, Any]:
         """State that acting needs."""
-        return self.vae.state_dict()
+        return self.autoencoder.state_dict()
 
     def load_policy_state(self, state: dict[str, Any]) -> None:
-        """Load a `policy_state()`. Raises RuntimeError if it belongs to another VAE."""
-        self.vae.load_state_dict(state)
+        """Load a `policy_state()`. Raises RuntimeError if it belongs to another autoencoder."""
+        self.autoencoder.load_state_dict(state)
         self.forget()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Goals as points in the latent space of a VAE (RIG, Nair et al. 2018; Skew-Fit, Pong et al. 2020)."""
+"""Goals as points in the latent space of an autoencoder (RIG, Nair et al. 2018; Skew-Fit, Pong et al. 2020)."""
 
 from __future__ import annotations
 
@@ -9,40 +9,41 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from goals.autoencoder import Autoencoder, Examples
 from goals.goal_encoder import GoalEncoder, GoalRenderer
 from goals.skew import POOL, SkewedGoals
-from goals.vae import VAE
-from goals.vae_training import CHUNK, Examples, VAETraining
+from goals.training import CHUNK, AutoencoderTraining
 
 if TYPE_CHECKING:
     from replay import Ring
 
 
 class LatentGoals(GoalEncoder):
-    """Achieved goals: latent means of observed images. Desired goals: latent means of rendered images of the goals.
+    """Achieved goals: latents of observed images. Desired goals: latents of rendered images of the goals.
 
-    The environment's own goal positions are used only to render these images. G is the number of the VAE's latents.
+    The environment's own goal positions are used only to render these images. G is the number of latents.
 
     Args:
-        vae, render: read the latest image of an observation, and render the images of goals.
+        autoencoder, render: read the latest image of an observation, and render the images of goals.
         sparse: reward -1 until the goal is reached and 0 then, instead of minus the distance in latent space.
         threshold: distance in latent space below which a goal is reached.
         skewed: sample imagined goals from stored images, in proportion to p(x)^-1, instead of from N(0, I).
         shown: the networks read the achieved goals, too: they are the last numbers of the observation's vector.
-        seed: seed of the VAE's training.
+        seed: seed of the autoencoder's training.
     """
 
     def __init__(
-        self, vae: VAE, render: GoalRenderer, *, sparse: bool, threshold: float, skewed: bool, shown: bool, seed: int
-    ) -> None:
-        super().__init__(vae, render)
-        self.sparse, self.threshold, self.skewed, self.shown, self.size = sparse, threshold, skewed, shown, vae.latents
-        self.training = VAETraining(vae, seed)
+        self, autoencoder: Autoencoder, render: GoalRenderer, sparse: bool, threshold: float, skewed: bool, shown: bool,
+        seed: int,
+    ) -> None:  # fmt: skip
+        super().__init__(autoencoder, render)
+        self.sparse, self.threshold, self.skewed, self.shown = sparse, threshold, skewed, shown
+        self.training = AutoencoderTraining(autoencoder, seed)
         self.pool: SkewedGoals | None = None
 
     def goals(self, obs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Achieved and desired goals (N, G) float64, of "pixels" (N, H, W, >= C), latest last, and "desired_goal"."""
-        latest = obs["pixels"][..., -self.vae.channels :]
+        latest = obs["pixels"][..., -self.autoencoder.channels :]
         return self.encode(torch.from_numpy(latest)).numpy(), self.desired(obs["desired_goal"]).numpy()
 
     def reward(self, achieved: Tensor, desired: Tensor) -> Tensor:
@@ -76,7 +77,7 @@ class LatentGoals(GoalEncoder):
         storage.tables["desired_goal"][rows] = self.desired(places.numpy())[which].to(storage.device)
 
     def learn(self, examples: Examples, updates: int, **options: Any) -> None:
-        """Train the VAE by `fit`; with skewed goals, from the second call on, more on rare images."""
+        """Train the autoencoder by `fit`; with skewed goals, from the second call on, more on rare images."""
         weights = self.training.weights(examples) if self.skewed and self.pool is not None else None
         self.training.fit(examples, updates, weights=weights, **options)
         self.forget()
@@ -87,14 +88,15 @@ class LatentGoals(GoalEncoder):
         """Train the VAE on skewed stored images, and re-encode all stored goals (Skew-Fit, algorithm 1)."""
         rows = torch.randint(ring.storage.written, (POOL,), generator=self.training.generator)
         pixels, vector = (ring.storage.gather(name, rows.to(ring.storage.device)) for name in ("pixels", "vector"))
-        self.learn(Examples(pixels, vector[:, : self.vae.told]), updates)
+        self.learn(Examples(pixels, vector[:, : self.autoencoder.told]), updates)
         self.refresh(ring)
 
     def state_dict(self) -> dict[str, Any]:
         """State that learning needs, including `policy_state()`."""
-        return {"vae": self.policy_state(), "pool": self.pool and self.pool._asdict(), **self.training.state_dict()}
+        pool = self.pool and self.pool._asdict()
+        return {"autoencoder": self.policy_state(), "pool": pool} | self.training.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.load_policy_state(state["vae"])
+        self.load_policy_state(state["autoencoder"])
         self.training.load_state_dict(state)
         self.pool = None if state["pool"] is None else SkewedGoals(**state["pool"])

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from encoders.normalizer import Normalizer
+from goals.autoencoder import HIDDEN, Examples, Losses
 
 WIDTHS = (16, 32, 64)  # channels of the convolutions, each of which halves the side
-HIDDEN = 256  # hidden units for what the decoder is told
-
-
-class Losses(NamedTuple):
-    """Losses per image, averaged over the batch, 0-d each."""
-
-    total: Tensor  # reconstruction + beta * kl
-    reconstruction: Tensor  # half the sum of squared errors over all pixels and channels
-    kl: Tensor  # nats, summed over latents
 
 
 class VAE(nn.Module):
@@ -62,7 +53,12 @@ class VAE(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
-    def cropped(self, pixels: Tensor) -> Tensor:
+    def begin(self, examples: Examples) -> None:
+        """Take the told numbers' statistics from the examples."""
+        if self.normalizer is not None:
+            self.normalizer.update(examples.told)
+
+    def prepared(self, pixels: Tensor) -> Tensor:
         """Images (N, H, W, C) uint8 -> central crops (N, C, crop, crop), float32 in [0, 1]."""
         first = (pixels.shape[1] - self.crop) // 2
         middle = pixels[:, first : first + self.crop, first : first + self.crop]
@@ -73,6 +69,14 @@ class VAE(nn.Module):
         mean, log_variance = self.encoder(images - 0.5).chunk(2, dim=1)
         return mean, log_variance
 
+    def latent(self, images: Tensor) -> Tensor:
+        """Images (N, C, crop, crop) -> mean of q(z | x), (N, Z)."""
+        return self.posterior(images)[0]
+
+    def reconstruct(self, images: Tensor, told: Tensor) -> Tensor:
+        """Images (N, C, crop, crop), decoded from their latents and what the decoder is told (N, V)."""
+        return self.decode(self.latent(images), told)
+
     def decode(self, latent: Tensor, told: Tensor) -> Tensor:
         """Latents (N, Z) and what the decoder is told (N, V) -> images (N, C, crop, crop), about in [0, 1]."""
         inner = self.linear[0](latent)
@@ -80,13 +84,13 @@ class VAE(nn.Module):
             inner = inner + self.telling(self.normalizer(told))
         return self.decoder(self.linear[1:](inner))[..., : self.crop, : self.crop]  # odd sides come out a row larger
 
-    def losses(self, images: Tensor, told: Tensor, noise: Tensor, kl_factor: float = 1.0) -> Losses:
-        """Losses of images (N, C, crop, crop), with standard normal `noise` (N, Z) and `kl_factor` times beta."""
+    def losses(self, images: Tensor, told: Tensor, noise: Tensor, factor: float = 1.0) -> Losses:
+        """Losses of images (N, C, crop, crop), with standard normal `noise` (N, Z) and `factor` times beta."""
         mean, log_variance = self.posterior(images)
         error = self.decode(mean + (log_variance / 2).exp() * noise, told) - images
         reconstruction = error.square().flatten(1).sum(1).mean() / 2
         kl = kl_divergence(mean, log_variance).mean()
-        return Losses(reconstruction + kl_factor * self.beta * kl, reconstruction, kl)
+        return Losses(reconstruction + factor * self.beta * kl, reconstruction, kl)
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Latent goals of a configuration: built, and their VAE trained and tested before a run begins."""
+"""Latent goals of a configuration: built, and their autoencoder trained and tested before a run begins."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from torch import Tensor
 
 import envs
 from goals import LatentGoals
+from goals.autoencoder import Examples
+from goals.spatial import SpatialAutoencoder
 from goals.vae import VAE
-from goals.vae_training import Examples
 from training import frames
 from training.config.flags import Config
 from training.progress import Counted
 
 TOLD = 10  # numbers of proprioception
-HELD_OUT = 5  # one in so many episodes is held out from the VAE, for testing
+HELD_OUT = 5  # one in so many episodes is held out from the autoencoder, for testing
 
 
 def make_latent_goals(config: Config, device: torch.device, seed: int) -> LatentGoals:
-    """Latent goals with an untrained VAE, whose weights depend on the seed alone."""
+    """Latent goals with an untrained autoencoder, whose weights depend on the seed alone."""
     assert config.view is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        told = TOLD if config.latent_conditional else 0
-        vae = VAE(config.latent_size, config.view.shape[-1], config.latent_crop, config.latent_beta, told)
+        autoencoder = make_autoencoder(config, config.view.shape[-1]).to(device)
     return LatentGoals(
-        vae.to(device),
+        autoencoder,
         envs.GoalImages(envs.find_spec(config.env_id), config.view),
         sparse=config.latent_reward == "sparse",
         threshold=config.latent_threshold,
@@ -39,25 +39,32 @@ def make_latent_goals(config: Config, device: torch.device, seed: int) -> Latent
     )
 
 
+def make_autoencoder(config: Config, channels: int) -> SpatialAutoencoder | VAE:
+    """The autoencoder that --latent-model asks for, for images of this many channels."""
+    if config.latent_model == "spatial":
+        return SpatialAutoencoder(channels, envs.SIZE, TOLD)
+    told = TOLD if config.latent_conditional else 0
+    return VAE(config.latent_size, channels, config.latent_crop, config.latent_beta, told)
+
+
 def pretrain(space: LatentGoals, config: Config, seed: int, tell: Callable[[str], object]) -> None:
-    """Train the VAE on --latent-frames images, and report how well a linear regression reads the object's position off
-    the latents, in held-out episodes. Nothing is trained by that regression."""
+    """Train the autoencoder on --latent-frames images, and report how well a linear regression reads the object's
+    position off the latents, in held-out episodes. Nothing is trained by that regression."""
     counted = functools.partial(Counted, tell)
     count, render = config.latent_frames, cast(envs.GoalImages, space.render)
-    played = frames.play(config.env_id, render, count, seed, counted("playing for the VAE", count, "images"))
+    played = frames.play(config.env_id, render, count, seed, counted("playing for the autoencoder", count, "images"))
     pixels, fitted = torch.from_numpy(played.pixels), torch.from_numpy(played.episode % HELD_OUT != 0)
-    told = torch.from_numpy(played.proprioception)[:, : space.vae.told]
-    if space.vae.normalizer is not None:
-        space.vae.normalizer.update(told)
+    told = torch.from_numpy(played.proprioception)[:, : space.autoencoder.told]
     examples = Examples(pixels[fitted], told[fitted])
-    tell_updates = counted("training the VAE", config.latent_updates, "updates")
-    warm_up = config.latent_warm_up if config.latent_conditional else 0
+    space.autoencoder.begin(examples)
+    tell_updates = counted("training the autoencoder", config.latent_updates, "updates")
+    warm_up = config.latent_warm_up if config.tells_robot else 0
     space.learn(examples, config.latent_updates, tell=tell_updates, warm_up=warm_up)
     latent = space.encode(pixels)
     position, on_table = torch.from_numpy(played.position[:, :2]), torch.from_numpy(played.on_table)
     found = r_squared(latent, position, fitted & on_table, ~fitted & on_table)
     tell(
-        f"R2 of the object's x and y from the VAE's latents: {found.score:.2f}, median error {100 * found.median:.1f} "
+        f"R2 of the object's x and y from the latents: {found.score:.2f}, median error {100 * found.median:.1f} "
         "cm, in episodes that it was not trained on."
     )
 

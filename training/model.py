@@ -35,7 +35,7 @@ def network_config(config: Config, observations: gym.Space, actions: gym.Space, 
     return NetworkConfig(
         vector_size=config.vector_size(observations),
         goal_size=goal_size,
-        latent_size=config.latent_size if config.latent_input != "off" else 0,
+        latent_size=config.latents if config.latent_input != "off" else 0,
         action_size=int(np.prod(actions.shape)),  # type: ignore[arg-type]
         state_size=config.state_size(observations),
         width=config.hidden_width,

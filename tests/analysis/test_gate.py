@@ -12,7 +12,7 @@ from analysis import gate
 
 
 def test_the_first_of_each_list_and_then_one_change_at_a_time() -> None:
-    arguments = gate.Arguments(Path("out"), ("close", "front"), (48, 84), (32,), (1.0, 10.0))
+    arguments = gate.Arguments(Path("out"), "vae", ("close", "front"), (48, 84), (32,), (1.0, 10.0))
     expected = [("close", 48, 32, 1.0), ("front", 48, 32, 1.0), ("close", 84, 32, 1.0), ("close", 48, 32, 10.0)]
     assert [tuple(one) for one in gate.settings(arguments)] == expected
 

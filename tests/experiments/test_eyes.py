@@ -45,6 +45,18 @@ MAY_DIFFER = {
         "updates_per_encoding",
     }
     - {"goal_noise", "goal_tries"},
+    "eyes-latent-spatial": {
+        "goals",
+        "latent_model",
+        "her_ratio",
+        "prior_ratio",
+        "latent_updates",
+        "latent_reward",
+        "latent_threshold",
+        "latent_input",
+        "updates_per_step",
+        "updates_per_encoding",
+    },
     "eyes-latent-skewed": {"goals", "goal_noise", "goal_tries", "her_ratio", "goal_sampling"},
     "eyes-goal": {"goal_loss"},
     # Without the critic's gradient, features that nothing else trains would be no input: the estimate is.

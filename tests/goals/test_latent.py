@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from goals.autoencoder import Examples
 from goals.latent import LatentGoals
 from goals.vae import VAE
-from goals.vae_training import Examples
 from replay import Ring, RingSpec
 from replay.hindsight import Imagined
 
@@ -84,7 +84,7 @@ def test_after_the_vae_has_moved_every_stored_goal_is_a_fresh_encoding(steps: in
     for row in range(written):
         with torch.no_grad():
             images = (tables["pixels"][row], torch.from_numpy(Squares()(tables["goal_position"][row][None].numpy()))[0])
-            fresh = [space.vae.posterior(image[None].permute(0, 3, 1, 2) / 255)[0][0] for image in images]
+            fresh = [space.autoencoder.latent(image[None].permute(0, 3, 1, 2) / 255)[0] for image in images]
         for name, expected in zip(before, fresh, strict=True):
             assert torch.allclose(tables[name][row].float(), expected, atol=1e-5)
             assert not torch.allclose(before[name][row].float(), expected, atol=1e-3), "the VAE has moved"

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from goals.autoencoder import Examples
 from goals.skew import SkewedGoals, effective_size, log_likelihood, skewed_weights
+from goals.training import fit
 from goals.vae import VAE, kl_divergence
-from goals.vae_training import Examples, fit
 
 
 @pytest.mark.parametrize(("crop", "told_size"), [(8, 0), (13, 0), (8, 2)])
@@ -22,7 +23,7 @@ def test_losses_are_those_of_an_image_summed_over_its_pixels_and_latents(crop: i
     told = torch.randn(5, told_size, generator=generator)
     pixels = torch.randint(256, (5, 21, 21, 6), dtype=torch.uint8, generator=generator)
     noise = torch.randn(5, 3, generator=generator)
-    images, first = vae.cropped(pixels), (21 - crop) // 2
+    images, first = vae.prepared(pixels), (21 - crop) // 2
     expected = pixels.numpy()[:, first : first + crop, first : first + crop].transpose(0, 3, 1, 2) / 255
     assert np.allclose(images, expected, atol=1e-7)
     with torch.no_grad():
@@ -30,7 +31,7 @@ def test_losses_are_those_of_an_image_summed_over_its_pixels_and_latents(crop: i
         mean, log_variance = (part.double().numpy() for part in vae.posterior(images))
         latent = torch.from_numpy(mean + np.exp(log_variance / 2) * noise.numpy()).float()
         decoded = vae.decode(latent, told).numpy()
-        half = vae.losses(images, told, noise, kl_factor=0.5)
+        half = vae.losses(images, told, noise, factor=0.5)
         assert float(half.total) == pytest.approx(reconstruction + 0.35 * kl, rel=1e-6)
         assert told_size == 0 or not np.allclose(vae.decode(latent, told + 1), decoded, atol=1e-4)
     squares = [np.sum((one - other) ** 2) for one, other in zip(decoded, expected, strict=True)]
@@ -64,7 +65,7 @@ def test_what_the_decoder_is_told_the_latents_do_not_hold() -> None:
         fit(vae, optimizer, Examples(drawn(white, grey), told), 300, generator)
         with torch.no_grad():
             pairs = (white, grey), (elsewhere, grey), (white, elsewhere)
-            here, *others = (vae.posterior(vae.cropped(drawn(*pair)))[0] for pair in pairs)
+            here, *others = (vae.posterior(vae.prepared(drawn(*pair)))[0] for pair in pairs)
         return [(one - here).norm(dim=1).median().item() for one in others]
 
     told, untold = moves(torch.from_numpy(white[:, None]).float()), moves(torch.zeros(400, 0))

@@ -134,8 +134,18 @@ class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
         return self.layout.pixels and self.latent_input != "alone"
 
     @property
+    def tells_robot(self) -> bool:
+        """Whether latents need not hold where the robot is: the autoencoder's decoder is told."""
+        return self.latent_conditional or self.latent_model == "spatial"
+
+    @property
+    def latents(self) -> int:
+        """Number of latents of an image: of a spatial autoencoder, x and y for each camera."""
+        return 2 * len(self.cameras) if self.latent_model == "spatial" else self.latent_size
+
+    @property
     def stores_images(self) -> bool:
-        """Whether the replay keeps images: to be read, or to train a VAE further."""
+        """Whether the replay keeps images: to be read, or to train an autoencoder further."""
         return self.sees_images or (self.layout.pixels and self.goal_sampling == "skewed")
 
     @property
@@ -145,12 +155,12 @@ class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
 
     def vector_size(self, observations: gym.Space) -> int:
         """V, numbers that the networks read beside images and goal, for one environment's observations."""
-        return envs.vector_size(observations, self.layout) + (self.latent_input != "off") * self.latent_size
+        return envs.vector_size(observations, self.layout) + (self.latent_input != "off") * self.latents
 
     def goal_size(self, observations: gym.Space) -> int:
         """G, numbers of a goal."""
         if self.goals == "latent":
-            return self.latent_size
+            return self.latents
         return math.prod(observations["desired_goal"].shape)  # type: ignore[index]
 
     def state_size(self, observations: gym.Space) -> int:

@@ -1,4 +1,4 @@
-"""Flags of latent goals (images of goals, encoded by a VAE), and their checks."""
+"""Flags of latent goals (images of goals, encoded by an autoencoder), and their checks."""
 
 from __future__ import annotations
 
@@ -15,48 +15,56 @@ HONEST = ("honest", "pixels-only")  # layouts with images and without the object
 @dataclass(frozen=True)
 class Latent:
     goals: Literal["environment", "latent"] = "environment"
-    """Goals: the environment's own numbers, or latent, a VAE's latent mean of an image of the goal. Rewards are then
-    distances in latent space, and the networks do not see the environment's numbers of a goal. For Fetch tasks with an
-    object, with --obs honest or pixels-only, and --goal-noise 0 and --goal-tries 1 without --latent-conditional."""
+    """Goals: the environment's own numbers, or latent, what an autoencoder makes of an image of the goal. Rewards are
+    then distances in latent space, and the networks do not see the environment's numbers of a goal. For Fetch tasks
+    with an object, with --obs honest or pixels-only, and --goal-noise 0 and --goal-tries 1 while latents hold the arm.
+    """
+    latent_model: Literal["vae", "spatial"] = "vae"
+    """Autoencoder: a VAE (RIG), or spatial, whose latents are places: of what moves in each camera's image, and is not
+    explained by the robot's own numbers, which its decoder is told. With all of --obs honest's numbers."""
     goal_sampling: Literal["prior", "skewed"] = "prior"
     """Source of imagined goals (--prior-ratio): prior, the VAE's prior N(0, I), as in RIG; or skewed, stored images
     sampled in proportion to 1 / p(image) under the VAE, which is trained further, as in Skew-Fit. If fewer than a tenth
     of the images would count, the power of p rises from -1 towards 0 until a tenth count."""
     prior_ratio: float = 0.5
     """Fraction of a minibatch with imagined goals (--goal-sampling), part of --her-ratio: at 0.9 of that, as in RIG, a
-    tenth keeps its own goal, and four tenths get one from later in their episode."""
+    tenth keeps its own goal, and four tenths get one from later in their episode. A spatial model has no prior: 0."""
     latent_reward: Literal["distance", "sparse"] = "distance"
     """Reward of a latent goal: minus the distance in latent space, or -1 until it is reached and then 0."""
     latent_threshold: float = 1.0
     """Distance in latent space below which a latent goal is reached. With the other defaults, images of two goals that
-    lie 5 cm apart are 1.1 apart in the median."""
+    lie 5 cm apart are 1.1 apart in the median; about 1.0 by --latent-model spatial, in units of 6 pixels."""
     latent_input: Literal["off", "concat", "alone"] = "off"
     """What actor and critics read of an image: off, its features; concat, its latent too, and goals relative to it;
     alone, the latent in the place of the image, as in RIG. Then no encoder is trained."""
     latent_conditional: bool = False
-    """Tell the VAE's decoder the robot's own numbers (a conditional VAE), so that latents need not hold where the arm
-    is: most of a distance between latents is then the object's. With all of --obs honest's numbers."""
+    """Tell a VAE's decoder the robot's own numbers (a conditional VAE), so that latents need not hold where the arm is:
+    most of a distance between latents is then the object's. With all of --obs honest's numbers."""
     latent_size: int = 32
-    """Number of the VAE's latents."""
+    """Number of a VAE's latents."""
     latent_beta: float = 1.0
-    """Weight of the VAE's KL divergence. The loss is per image: half the squared error, summed over all pixels and
+    """Weight of a VAE's KL divergence. The loss is per image: half the squared error, summed over all pixels and
     channels in [0, 1], + beta times the KL in nats, summed over latents. 1 gives the ELBO of a decoder of unit
     variance; per pixel, beta would be that many times smaller. `python -m analysis.gate` tries some."""
     latent_crop: int = 48
-    """Side in pixels of the crop that the VAE reads, from the middle of each 84x84 image."""
+    """Side in pixels of the crop that a VAE reads, from the middle of each 84x84 image."""
     latent_frames: int = 8_000
-    """Images from short random and guided episodes, four per episode, collected before the run begins: the VAE trains
-    on four fifths and is tested on the rest. Their 32,000 steps do not count among --total-steps."""
+    """Images from short random and guided episodes, four per episode, collected before the run begins: training takes
+    four fifths and a test the rest. Their 32,000 steps do not count among --total-steps."""
     latent_updates: int = 600
-    """Updates of the VAE on these images, 64 images each."""
+    """Updates of the autoencoder on these images, 64 images each."""
     latent_warm_up: int = 500
     """Updates over which the weight of the KL divergence rises from 0, with --latent-conditional: a decoder that is
-    told much may otherwise begin late to use the latents."""
+    told much may otherwise begin late to use the latents. Before which --latent-model spatial seeks no object: it first
+    learns what the robot's own numbers explain."""
     latent_every: int = 4_000
     """Environment steps between further trainings of the VAE on stored images, with --goal-sampling skewed. After each,
     all stored goals are encoded again."""
     latent_updates_again: int = 300
     """Updates of the VAE per further training."""
+
+
+ONLY_VAE = ("latent_conditional", "latent_size", "latent_beta", "latent_crop")
 
 
 def problems(config: Config) -> list[str]:
@@ -70,24 +78,34 @@ def problems(config: Config) -> list[str]:
         found.append("--goals latent hides the object's position from the critic too: leave out --critic-obs state.")
     if config.goal_loss:
         found.append("--goal-loss regresses the object's position in metres: say --goal-loss 0 with --goals latent.")
-    if config.goal_tries > 1 and not config.latent_conditional:
+    if config.goal_tries > 1 and not config.tells_robot:
         found.append(
             "--goals latent cannot tell whether the object moved, for the arm moves latents too: say --goal-tries 1, "
-            "or --latent-conditional."
+            "--latent-conditional or --latent-model spatial."
         )
     if config.latent_input == "alone" and (config.auxiliary or config.shift_pad):
         found.append("--latent-input alone trains no encoder: leave out --auxiliary and --shift-pad.")
     if config.her_strategy == "none":
         found.append("--her-strategy none lends no goals: leave it out with --goals latent, which lends imagined ones.")
-    if config.goal_noise and not config.latent_conditional:
-        found.append("--goals latent cannot move a goal without its arm: say --goal-noise 0, or --latent-conditional.")
+    if config.goal_noise and not config.tells_robot:
+        found.append(
+            "--goals latent cannot move a goal without its arm: say --goal-noise 0, --latent-conditional or "
+            "--latent-model spatial."
+        )
     if config.freeze:
         found.append("--goals latent encodes stored images anew, and --freeze stores none: leave it out.")
     if config.show_goal_marker:
-        found.append("--show-goal-marker shows the VAE a goal in every image: leave it out with --goals latent.")
-    if config.latent_conditional and (config.obs != "honest" or config.proprioception != "full"):
-        found.append("--latent-conditional tells the VAE the robot's ten numbers: say --obs honest, with all of them.")
-    if not config.latent_conditional:
+        found.append("--goals latent encodes images, and --show-goal-marker shows a goal in each: leave that out.")
+    if config.tells_robot and (config.obs != "honest" or config.proprioception != "full"):
+        flag = "--latent-conditional" if config.latent_conditional else "--latent-model spatial"
+        found.append(f"{flag} tells the decoder the robot's ten numbers: say --obs honest, with all of them.")
+    if config.latent_model == "spatial":
+        found += _idle(config, ONLY_VAE, "--latent-model vae")
+        if config.goal_sampling == "skewed" or config.prior_ratio:
+            found.append("--latent-model spatial has no prior to imagine goals: say --prior-ratio 0, and not skewed.")
+        if config.latent_warm_up >= config.latent_updates:
+            found.append("--latent-warm-up takes all --latent-updates: leave some in which to seek the object.")
+    elif not config.latent_conditional:
         found += _idle(config, ("latent_warm_up",), "--latent-conditional")
     if config.goal_sampling != "skewed":
         found += _idle(config, ("latent_every", "latent_updates_again"), "--goal-sampling skewed")

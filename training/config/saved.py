@@ -22,7 +22,7 @@ RENAMED_GOAL_INPUTS = {"beside": "concat", "instead": "replace"}
 
 LATER = ("pixel_scale", "goal_motion", "softmax_temperature", "hide", "proprio_indices", "auxiliary",
          "weights", "weights_side", "freeze")  # fmt: skip
-OF_LATENTS_LATER = ("latent_input", "latent_conditional", "latent_warm_up")
+OF_LATENTS_LATER = ("latent_input", "latent_conditional", "latent_warm_up", "latent_model")
 _OF_PIXELS = {field.name: field.default for field in dataclasses.fields(Pixels)}
 # Flags added after the first runs, in order, each with the value that stands for earlier behaviour. Append new flags;
 # without an entry here, a saved run that lacks the flag is refused.
@@ -43,6 +43,7 @@ ADDED: tuple[dict[str, Any], ...] = (
     {field.name: field.default for field in dataclasses.fields(Latent) if field.name not in OF_LATENTS_LATER},
     {"latent_input": "off", "latent_conditional": False},
     {"latent_warm_up": 500},
+    {"latent_model": "vae"},
 )  # fmt: skip
 
 

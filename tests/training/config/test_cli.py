@@ -226,7 +226,7 @@ def test_flags_replace_the_presets_values_and_nothing_else() -> None:
         ([*LATENT, "--her-strategy", "none"], "--her-strategy none lends no goals"),
         ([*LATENT, "--obs", "chapter"], "hides where the object is, which --obs chapter shows: say --obs honest"),
         ([*LATENT, "--routing", "actor", "--critic-obs", "state"], "leave out --critic-obs state"),
-        ([*LATENT, "--show-goal-marker"], "shows the VAE a goal in every image"),
+        ([*LATENT, "--show-goal-marker"], "encodes images, and --show-goal-marker shows a goal"),
         ([*LATENT, "--prior-ratio", "0.9"], "--prior-ratio 0.9 is part of --her-ratio, which is 0.8: lower the first"),
         ([*LATENT, "--env-id", "FetchReach-v4", "--obs", "pixels-only"], "take a Fetch task with an object"),
         ([*LATENT, "--stop-rule"], "differ by 1, not on those of latent goals: leave it out"),

@@ -1,15 +1,16 @@
-"""Training of the VAE whose latents are goals: uniformly, or more on rare images (Skew-Fit, Pong et al. 2020)."""
+"""Training of an autoencoder for goals: on all images alike, or more on rare ones (Skew-Fit, Pong et al. 2020)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from goals.autoencoder import Autoencoder, Examples, Losses
 from goals.skew import log_likelihood, skewed_weights
-from goals.vae import VAE, Losses
+from goals.vae import VAE
 
 LEARNING_RATE = 1e-3  # Adam's
 BATCH = 64  # images per update
@@ -17,15 +18,8 @@ CHUNK = 256  # images per encoder pass
 SAMPLES = 10  # latent samples per image for its likelihood (as in Skew-Fit)
 
 
-class Examples(NamedTuple):
-    """N images, and what the decoder is told beside their latents."""
-
-    pixels: Tensor  # (N, H, W, C) uint8, on any device
-    told: Tensor  # (N, V) float32
-
-
 def fit(
-    vae: VAE,
+    autoencoder: Autoencoder,
     optimizer: torch.optim.Optimizer,
     examples: Examples,
     updates: int,
@@ -37,24 +31,25 @@ def fit(
     """Train on minibatches of BATCH images, sampled with replacement. Returns the losses of the last minibatch.
 
     Args:
-        vae: the VAE to train, on its own device.
-        optimizer: optimizer of the VAE's parameters.
+        autoencoder: the autoencoder to train, on its own device.
+        optimizer: optimizer of its parameters.
         examples: what it is trained on.
         updates: number of updates.
         generator: a CPU generator, for the choice of images and the noise.
         weights: (N,), proportional to each image's sampling probability; None for uniform sampling.
         tell: called after each update with the number of updates so far.
-        warm_up: updates over which the KL divergence's weight rises from 0 (Bowman et al. 2016): a decoder that
-            explains much of an image without latents would otherwise not begin to use them.
+        warm_up: updates over which the losses' `factor` rises from 0 to 1. A VAE's weight of the KL divergence does
+            so too (Bowman et al. 2016): a decoder that explains much of an image without latents would otherwise not
+            begin to use them. A spatial autoencoder draws no object before its end.
     """
-    device = next(vae.parameters()).device
+    device = autoencoder.device
     pixels, told = examples
     weights = torch.ones(len(pixels)) if weights is None else weights.cpu()
     for update in range(updates):
         rows = torch.multinomial(weights, BATCH, replacement=True, generator=generator).to(pixels.device)
-        noise = torch.randn(BATCH, vae.latents, generator=generator).to(device)
+        noise = torch.randn(BATCH, autoencoder.latents, generator=generator).to(device)
         factor = min(1.0, update / warm_up) if warm_up else 1.0
-        losses = vae.losses(vae.cropped(pixels[rows].to(device)), told[rows].to(device), noise, factor)
+        losses = autoencoder.losses(autoencoder.prepared(pixels[rows].to(device)), told[rows].to(device), noise, factor)
         optimizer.zero_grad()
         losses.total.backward()
         optimizer.step()
@@ -62,29 +57,30 @@ def fit(
     return Losses(*(part.detach() for part in losses))
 
 
-class VAETraining:
-    """A VAE's optimizer and random numbers.
+class AutoencoderTraining:
+    """An autoencoder's optimizer and random numbers.
 
     Args:
-        vae: the VAE to train.
+        autoencoder: the autoencoder to train.
         seed: of the choice of images and of the noise.
     """
 
-    def __init__(self, vae: VAE, seed: int) -> None:
-        self.vae, self.optimizer = vae, torch.optim.Adam(vae.parameters(), LEARNING_RATE)
+    def __init__(self, autoencoder: Autoencoder, seed: int) -> None:
+        self.autoencoder, self.optimizer = autoencoder, torch.optim.Adam(autoencoder.parameters(), LEARNING_RATE)
         self.generator = torch.Generator().manual_seed(seed)
 
     def fit(self, examples: Examples, updates: int, **options: Any) -> None:
         """Train on images; the arguments are those of `fit`."""
-        fit(self.vae, self.optimizer, examples, updates, self.generator, **options)
+        fit(self.autoencoder, self.optimizer, examples, updates, self.generator, **options)
 
     def weights(self, examples: Examples) -> Tensor:
-        """Skewed weights (N,) of images, which sum to 1."""
-        parts, device = [], self.vae.device
+        """Skewed weights (N,) of images, which sum to 1, by a VAE's likelihoods."""
+        assert isinstance(self.autoencoder, VAE)
+        parts, device = [], self.autoencoder.device
         for pixels, told in zip(examples.pixels.split(CHUNK), examples.told.split(CHUNK), strict=True):
-            noise = torch.randn(SAMPLES, len(pixels), self.vae.latents, generator=self.generator).to(device)
-            images = self.vae.cropped(pixels.to(device))
-            parts.append(log_likelihood(self.vae, images, told.to(device), noise))
+            noise = torch.randn(SAMPLES, len(pixels), self.autoencoder.latents, generator=self.generator).to(device)
+            images = self.autoencoder.prepared(pixels.to(device))
+            parts.append(log_likelihood(self.autoencoder, images, told.to(device), noise))
         return skewed_weights(torch.cat(parts).cpu())
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Whether latents say where the object is: `python -m analysis.gate OUT [--model spatial] [--betas 1 0.1 10] ...`.
+"""Whether latents say where the object is: `python -m analysis.gate OUT [--betas 1 0.1 10] [--latents 32 8]`.
 
 The gate before any run with `--goals latent`: R2 of the object's x and y from the latents must be at least 0.8. R2
 is `training.latent.r_squared`: a linear regression with a constant, fitted on the four fifths of the episodes that the
@@ -35,16 +35,14 @@ from torch import Tensor
 import envs
 from analysis.command import command
 from envs.rendering import captions
-from goals.autoencoder import Examples, Losses
+from goals.autoencoder import Autoencoder, Examples, Losses
 from goals.goal_encoder import encoded
-from goals.spatial import SpatialAutoencoder
 from goals.training import LEARNING_RATE, fit
-from goals.vae import VAE
 from training import frames
 from training.config.latent import Latent
 from training.errors import UserError
 from training.frames import Frames
-from training.latent import HELD_OUT, TOLD, r_squared
+from training.latent import HELD_OUT, TOLD, make_autoencoder, r_squared
 
 GATE = 0.8
 MOVED = 0.05  # metres; an object so near its goal is a success
@@ -100,10 +98,8 @@ class Apart(NamedTuple):
         return Apart(*(torch.from_numpy(part) for part in (images(goals), images(beside), arms)))
 
 
-Model = VAE | SpatialAutoencoder
-
-
 class Setting(NamedTuple):
+    model: str
     views: str
     crop: int
     latents: int
@@ -112,6 +108,7 @@ class Setting(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
+    model: str
     views: str
     crop: int
     latents: int
@@ -126,18 +123,20 @@ class Result:
 
     @property
     def setting(self) -> str:
+        if self.model == "spatial":
+            return f"{self.views}, spatial"
         return f"{self.views}, crop {self.crop}, {self.latents} latents, beta {self.beta:g}"
 
 
 def settings(arguments: Arguments) -> list[Setting]:
     """All settings: the first value of each list, and each other value in the place of its list's first."""
     if arguments.model == "spatial":
-        return [Setting(views, envs.SIZE, 2 * len(views.split("+")), 0.0) for views in arguments.views]
+        return [Setting("spatial", views, envs.SIZE, 2 * len(views.split("+")), 0.0) for views in arguments.views]
     lists: dict[str, Sequence[Any]] = {"views": arguments.views, "crop": arguments.crops, "latents": arguments.latents,
                                       "beta": arguments.betas}  # fmt: skip
     first = {name: values[0] for name, values in lists.items()}
     others = [first | {name: value} for name, values in lists.items() for value in values[1:]]
-    return [Setting(**one) for one in (first, *others)]
+    return [Setting("vae", **one) for one in (first, *others)]
 
 
 def channels(pixels: NDArray[np.uint8], cameras: Sequence[str], views: str) -> Tensor:
@@ -148,14 +147,11 @@ def channels(pixels: NDArray[np.uint8], cameras: Sequence[str], views: str) -> T
 
 def try_setting(
     setting: Setting, pixels: Tensor, apart: Apart, played: Frames, arguments: Arguments
-) -> tuple[Result, Model]:
+) -> tuple[Result, Autoencoder]:
     """Train an autoencoder on images (N, 84, 84, 3 C), and measure how well its latents tell the object's position."""
     torch.manual_seed(arguments.seed)
-    model: Model
-    if arguments.model == "spatial":
-        model = SpatialAutoencoder(pixels.shape[-1], envs.SIZE, TOLD)
-    else:
-        model = VAE(setting.latents, pixels.shape[-1], setting.crop, setting.beta, TOLD * arguments.conditional)
+    told = TOLD if arguments.conditional or setting.model == "spatial" else 0
+    model = make_autoencoder(setting.model, pixels.shape[-1], setting.latents, setting.crop, setting.beta, told)
     generator = torch.Generator().manual_seed(arguments.seed)
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
     fitted, on_table = torch.from_numpy(played.episode % HELD_OUT != 0), torch.from_numpy(played.on_table)
@@ -167,7 +163,7 @@ def try_setting(
         examples,
         arguments.updates,
         generator,
-        warm_up=arguments.warm_up if model.told else 0,
+        warm_up=arguments.warm_up if told else 0,
     )
     latent, goals, moved, arm = (encoded(model, one) for one in (pixels, *apart))
     position = torch.from_numpy(played.position[:, :2])
@@ -178,7 +174,7 @@ def try_setting(
 
 
 @torch.no_grad()
-def strip(result: Result, model: Model, pixels: Tensor, told: Tensor) -> NDArray[np.uint8]:
+def strip(result: Result, model: Autoencoder, pixels: Tensor, told: Tensor) -> NDArray[np.uint8]:
     """Images (SHOWN, 84, 84, 3 C) above their reconstructions, in the first view, with the setting as caption."""
     prepared = model.prepared(pixels)
     both = torch.stack([prepared, model.reconstruct(prepared, told).clamp(0, 1)])
@@ -210,6 +206,8 @@ def run(arguments: Arguments) -> None:
         raise UserError("give each list one value at least, and --count 100 at least.")
     if arguments.model == "spatial" and any(getattr(arguments, name) != getattr(Arguments, name) for name in OF_VAES):
         raise UserError("a spatial model has no crops, latents, betas and choice of what it is told: leave these out.")
+    if arguments.model == "spatial" and arguments.warm_up >= arguments.updates:
+        raise UserError("--warm-up takes all --updates: leave some in which to seek the object.")
     console = Console(markup=False)
     try:
         envs.check_goal_images(arguments.env_id)

@@ -61,11 +61,11 @@ _ROWS = {
         "--goals latent --latent-model spatial --goal-noise 1 --goal-tries 8 --her-ratio 0.9 --prior-ratio 0 "
         "--latent-updates 1000 --latent-reward sparse --latent-threshold 0.8 --latent-input alone "
         "--updates-per-step 1 --updates-per-encoding 1",
-        "The same, with latents that are places in the images: of what moves by itself (spatial autoencoder).",
+        "Nothing: as in the row above, with latents that are places in the images (a spatial autoencoder).",
     ),
     "eyes-latent-skewed": (
         "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --goal-sampling skewed",
-        "The same, with rare images as imagined goals, and a VAE that is trained on (Skew-Fit).",
+        "As eyes-latent, with rare images as imagined goals, and a VAE that is trained on (Skew-Fit).",
     ),
     "eyes-goal": ("--goal-loss 1", "The critic's loss, and the regression of the block's position, as a loss alone."),
 }

@@ -1,4 +1,4 @@
-"""Goal spaces: the environment's own goals, or points in the latent space of a VAE."""
+"""Goal spaces: the environment's own goals, or points in the latent space of an autoencoder."""
 
 from goals.base import GoalSpace
 from goals.environment import EnvironmentGoals

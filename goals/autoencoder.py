@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 HIDDEN = 256  # hidden units for what a decoder is told
+CHUNK = 256  # images per encoder pass without a gradient
 
 
 class Examples(NamedTuple):
@@ -20,9 +21,9 @@ class Examples(NamedTuple):
 class Losses(NamedTuple):
     """Losses per image, averaged over the batch, 0-d each."""
 
-    total: Tensor  # reconstruction + beta * kl
+    total: Tensor  # what is minimised
     reconstruction: Tensor  # half the sum of squared errors over all pixels and channels
-    kl: Tensor  # nats, summed over latents
+    kl: Tensor  # nats, summed over latents; 0 without a prior
 
 
 class Autoencoder(Protocol):

@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from goals.autoencoder import Autoencoder
-from goals.training import CHUNK
+from goals.autoencoder import CHUNK, Autoencoder
 
 KNOWN = 256  # goals whose latents are cached
 
@@ -65,7 +64,7 @@ class GoalEncoder:
         self._known.clear()
 
     def policy_state(self) -> dict[str, Any]:
-        """State that acting needs."""
+        """State that acting needs, and the decoder's weights."""
         return self.autoencoder.state_dict()
 
     def load_policy_state(self, state: dict[str, Any]) -> None:

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from goals.autoencoder import Autoencoder, Examples
+from goals.autoencoder import CHUNK, Autoencoder, Examples
 from goals.goal_encoder import GoalEncoder, GoalRenderer
 from goals.skew import POOL, SkewedGoals
-from goals.training import CHUNK, AutoencoderTraining
+from goals.training import AutoencoderTraining
 
 if TYPE_CHECKING:
     from replay import Ring
@@ -33,8 +33,8 @@ class LatentGoals(GoalEncoder):
     """
 
     def __init__(
-        self, autoencoder: Autoencoder, render: GoalRenderer, sparse: bool, threshold: float, skewed: bool, shown: bool,
-        seed: int,
+        self, autoencoder: Autoencoder, render: GoalRenderer, *, sparse: bool, threshold: float, skewed: bool,
+        shown: bool, seed: int,
     ) -> None:  # fmt: skip
         super().__init__(autoencoder, render)
         self.sparse, self.threshold, self.skewed, self.shown = sparse, threshold, skewed, shown
@@ -43,8 +43,8 @@ class LatentGoals(GoalEncoder):
 
     def goals(self, obs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Achieved and desired goals (N, G) float64, of "pixels" (N, H, W, >= C), latest last, and "desired_goal"."""
-        latest = obs["pixels"][..., -self.autoencoder.channels :]
-        return self.encode(torch.from_numpy(latest)).numpy(), self.desired(obs["desired_goal"]).numpy()
+        latest = torch.from_numpy(obs["pixels"][..., -self.autoencoder.channels :])
+        return self.encode(latest).numpy(), self.desired(obs["desired_goal"]).numpy()
 
     def reward(self, achieved: Tensor, desired: Tensor) -> Tensor:
         """Minus the distance in latent space (RIG, eq. 3), or -1 and 0, (B,) float32."""
@@ -65,7 +65,6 @@ class LatentGoals(GoalEncoder):
 
     def refresh(self, ring: Ring) -> None:
         """Encode all stored goals anew: achieved goals from the stored images, desired ones from rendered images."""
-        self.forget()
         storage = ring.storage
         rows = torch.arange(storage.written, device=storage.device)
         for part in rows.split(CHUNK):
@@ -78,7 +77,7 @@ class LatentGoals(GoalEncoder):
 
     def learn(self, examples: Examples, updates: int, **options: Any) -> None:
         """Train the autoencoder by `fit`; with skewed goals, from the second call on, more on rare images."""
-        weights = self.training.weights(examples) if self.skewed and self.pool is not None else None
+        weights = self.training.weights(examples) if self.pool is not None else None
         self.training.fit(examples, updates, weights=weights, **options)
         self.forget()
         if self.skewed:
@@ -93,10 +92,9 @@ class LatentGoals(GoalEncoder):
 
     def state_dict(self) -> dict[str, Any]:
         """State that learning needs, including `policy_state()`."""
-        pool = self.pool and self.pool._asdict()
-        return {"autoencoder": self.policy_state(), "pool": pool} | self.training.state_dict()
+        return {"model": self.policy_state(), "pool": self.pool and self.pool._asdict()} | self.training.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.load_policy_state(state["autoencoder"])
+        self.load_policy_state(state["model"])
         self.training.load_state_dict(state)
         self.pool = None if state["pool"] is None else SkewedGoals(**state["pool"])

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from goals.autoencoder import CHUNK, Autoencoder, Examples
 from goals.vae import VAE
 
 ALPHA = -1.0  # power of the density, as in the paper: goals become uniform over everything reached
@@ -15,6 +16,7 @@ ALPHA = -1.0  # power of the density, as in the paper: goals become uniform over
 # with the paper's power, one of 200 images had all the weight, and a VAE trained on this image would forget.
 LEAST = 0.1
 HALVINGS = 40
+SAMPLES = 10  # latent samples per image for its likelihood (as in Skew-Fit)
 POOL = 1000  # stored observations that the skewed distribution is made of
 
 
@@ -33,6 +35,16 @@ def log_likelihood(vae: VAE, images: Tensor, told: Tensor, noise: Tensor) -> Ten
         log_ratio = (one.square() + log_variance - latent.square()).sum(1) / 2  # log p(z) - log q(z | x)
         terms.append(log_ratio - error)
     return torch.stack(terms).logsumexp(0) - math.log(len(noise))
+
+
+def weights_of(vae: Autoencoder, examples: Examples, generator: torch.Generator) -> Tensor:
+    """Skewed weights (N,) of images, which sum to 1; the generator is a CPU's."""
+    assert isinstance(vae, VAE)  # no other has a likelihood
+    parts = []
+    for pixels, told in zip(examples.pixels.split(CHUNK), examples.told.split(CHUNK), strict=True):
+        noise = torch.randn(SAMPLES, len(pixels), vae.latents, generator=generator).to(vae.device)
+        parts.append(log_likelihood(vae, vae.prepared(pixels.to(vae.device)), told.to(vae.device), noise))
+    return skewed_weights(torch.cat(parts).cpu())
 
 
 def skewed_weights(log_likelihood: Tensor) -> Tensor:

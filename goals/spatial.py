@@ -6,22 +6,23 @@ import torch
 from torch import Tensor, nn
 
 from encoders.normalizer import Normalizer
-from goals.autoencoder import HIDDEN, Examples, Losses
+from goals.autoencoder import CHUNK, HIDDEN, Examples, Losses
 
 WIDTH = 16  # channels of the maps before the last
 WIDTHS = (64, 32, 16)  # channels of the background before each doubling of its side
 STRIDE = 2  # pixels from one place of a map to the next
-PATCH = 12  # pixels per side of what is drawn at a place; the object has about seven
-PIXELS = 6  # of a unit of a latent, which so spread about as much as a VAE's
+PATCH = 12  # pixels per side of what is drawn at a place, twice the side of Push's block
+PIXELS = 6  # pixels per unit of a latent: latents then have a standard deviation of 1 to 2
 
 
 class SpatialAutoencoder(nn.Module):
     """Convolutions and a softmax to one place per camera; a patch drawn there, on a background.
 
-    The background is made of V numbers that the decoder is told, the robot's own, and learned first. A place is then
-    worth most where an image differs from all that the numbers explain: at an object that moves by itself. Nobody says
-    where it is. A latent is the mean place of a softmax map, as in Finn et al.; the decoder draws
-    with the whole map, which is as wide as the image when training begins, so that no object is out of its reach.
+    The background is made from V numbers that the decoder is told, the robot's own, and is learned first. The patch is
+    then worth most where an image shows what these numbers do not explain: the object. Nobody says where it is.
+
+    A latent is the mean place of a softmax map, as in Finn et al. The decoder draws with the whole map, which is as
+    wide as the image when training begins: so no object is out of its reach.
 
     Args:
         channels: image channels, 3 per camera.
@@ -60,9 +61,9 @@ class SpatialAutoencoder(nn.Module):
 
     def begin(self, examples: Examples) -> None:
         """Take the mean image and the told numbers' statistics from the examples, before any training."""
-        total = sum(part.double().sum(0) for part in examples.pixels.split(256))
+        total = sum(part.double().sum(0) for part in examples.pixels.split(CHUNK))
         self.mean.copy_((total / len(examples.pixels) / 255).permute(2, 0, 1))
-        self.normalizer.update(examples.told)
+        self.normalizer.update(examples.told.to(self.device))
 
     def prepared(self, pixels: Tensor) -> Tensor:
         """Images (N, side, side, C) uint8 -> (N, C, side, side) float32 in [0, 1]."""
@@ -85,7 +86,7 @@ class SpatialAutoencoder(nn.Module):
         return self.drawn_background(told) + self.patch(self.maps(images))[..., : self.side, : self.side]
 
     def drawn_background(self, told: Tensor) -> Tensor:
-        """What the decoder is told (N, V) -> images without the object (N, C, side, side)."""
+        """What the decoder is told (N, V) -> images in which the object is nowhere in particular (N, C, side, side)."""
         return self.mean + self.background(self.normalizer(told))[..., : self.side, : self.side]
 
     def losses(self, images: Tensor, told: Tensor, noise: Tensor, factor: float = 1.0) -> Losses:

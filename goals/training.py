@@ -9,13 +9,10 @@ import torch
 from torch import Tensor
 
 from goals.autoencoder import Autoencoder, Examples, Losses
-from goals.skew import log_likelihood, skewed_weights
-from goals.vae import VAE
+from goals.skew import weights_of
 
 LEARNING_RATE = 1e-3  # Adam's
 BATCH = 64  # images per update
-CHUNK = 256  # images per encoder pass
-SAMPLES = 10  # latent samples per image for its likelihood (as in Skew-Fit)
 
 
 def fit(
@@ -38,9 +35,9 @@ def fit(
         generator: a CPU generator, for the choice of images and the noise.
         weights: (N,), proportional to each image's sampling probability; None for uniform sampling.
         tell: called after each update with the number of updates so far.
-        warm_up: updates over which the losses' `factor` rises from 0 to 1. A VAE's weight of the KL divergence does
-            so too (Bowman et al. 2016): a decoder that explains much of an image without latents would otherwise not
-            begin to use them. A spatial autoencoder draws no object before its end.
+        warm_up: updates over which the losses' `factor` rises from 0 to 1: the weight of a VAE's KL divergence (Bowman
+            et al. 2016), for a decoder that explains much of an image without latents would otherwise not begin to use
+            them. A spatial autoencoder learns the background alone until then.
     """
     device = autoencoder.device
     pixels, told = examples
@@ -74,14 +71,8 @@ class AutoencoderTraining:
         fit(self.autoencoder, self.optimizer, examples, updates, self.generator, **options)
 
     def weights(self, examples: Examples) -> Tensor:
-        """Skewed weights (N,) of images, which sum to 1, by a VAE's likelihoods."""
-        assert isinstance(self.autoencoder, VAE)
-        parts, device = [], self.autoencoder.device
-        for pixels, told in zip(examples.pixels.split(CHUNK), examples.told.split(CHUNK), strict=True):
-            noise = torch.randn(SAMPLES, len(pixels), self.autoencoder.latents, generator=self.generator).to(device)
-            images = self.autoencoder.prepared(pixels.to(device))
-            parts.append(log_likelihood(self.autoencoder, images, told.to(device), noise))
-        return skewed_weights(torch.cat(parts).cpu())
+        """Skewed weights (N,) of images, which sum to 1."""
+        return weights_of(self.autoencoder, examples, self.generator)
 
     def state_dict(self) -> dict[str, Any]:
         return {"optimizer": self.optimizer.state_dict(), "generator": self.generator.get_state()}

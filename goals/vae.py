@@ -56,7 +56,7 @@ class VAE(nn.Module):
     def begin(self, examples: Examples) -> None:
         """Take the told numbers' statistics from the examples."""
         if self.normalizer is not None:
-            self.normalizer.update(examples.told)
+            self.normalizer.update(examples.told.to(self.device))
 
     def prepared(self, pixels: Tensor) -> Tensor:
         """Images (N, H, W, C) uint8 -> central crops (N, C, crop, crop), float32 in [0, 1]."""

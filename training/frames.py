@@ -1,4 +1,4 @@
-"""Frames for training a VAE: images of random and guided episodes, and the object's position in each."""
+"""Frames for training an autoencoder: images of random and guided episodes, and the object's position in each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GUIDED = 0.5  # fraction of episodes that begin with a guided push; the others m
 
 
 class Frames(NamedTuple):
-    """N images of many short episodes, the robot's own numbers, and labels that the VAE does not see."""
+    """N images of many short episodes, the robot's own numbers, and labels that the autoencoder does not see."""
 
     pixels: NDArray[np.uint8]  # (N, 84, 84, 3 C)
     proprioception: NDArray[np.float32]  # (N, 10)

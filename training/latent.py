@@ -27,7 +27,14 @@ def make_latent_goals(config: Config, device: torch.device, seed: int) -> Latent
     assert config.view is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        autoencoder = make_autoencoder(config, config.view.shape[-1]).to(device)
+        autoencoder = make_autoencoder(
+            config.latent_model,
+            channels=config.view.shape[-1],
+            latents=config.latent_size,
+            crop=config.latent_crop,
+            beta=config.latent_beta,
+            told=TOLD if config.tells_robot else 0,
+        ).to(device)
     return LatentGoals(
         autoencoder,
         envs.GoalImages(envs.find_spec(config.env_id), config.view),
@@ -39,12 +46,13 @@ def make_latent_goals(config: Config, device: torch.device, seed: int) -> Latent
     )
 
 
-def make_autoencoder(config: Config, channels: int) -> SpatialAutoencoder | VAE:
-    """The autoencoder that --latent-model asks for, for images of this many channels."""
-    if config.latent_model == "spatial":
-        return SpatialAutoencoder(channels, envs.SIZE, TOLD)
-    told = TOLD if config.latent_conditional else 0
-    return VAE(config.latent_size, channels, config.latent_crop, config.latent_beta, told)
+def make_autoencoder(
+    model: str, channels: int, latents: int, crop: int, beta: float, told: int
+) -> SpatialAutoencoder | VAE:
+    """The autoencoder of a --latent-model; a spatial one has no number of latents, crop and beta to choose."""
+    if model == "spatial":
+        return SpatialAutoencoder(channels, envs.SIZE, told)
+    return VAE(latents, channels, crop, beta, told)
 
 
 def pretrain(space: LatentGoals, config: Config, seed: int, tell: Callable[[str], object]) -> None:

@@ -42,7 +42,7 @@ def network_config(config: Config, observations: gym.Space, actions: gym.Space, 
         depth=config.hidden_depth,
         layer_norm=config.layer_norm,
         normalize=config.normalize,
-        # Latents have the prior's scale. Desired ones show the arm in one place: their statistics are not the others'.
+        # Latents have a scale of about 1. Desired ones show the arm in one place: their statistics are not the others'.
         normalize_goal=config.goals != "latent",
     )
 

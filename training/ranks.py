@@ -81,7 +81,7 @@ class Ranks:
     def local_config(self, config: Config) -> Config:
         """One rank's share of `config`. Raises UserError if `config` cannot be divided."""
         if config.goals == "latent" and self.count > 1:
-            raise UserError("--goals latent has one VAE, and ranks would train one each: learn with one rank.")
+            raise UserError("--goals latent has one autoencoder, and ranks would train one each: learn with one rank.")
         for name in DIVIDED:
             if getattr(config, name) % self.count:
                 raise UserError(

@@ -39,6 +39,8 @@ def smoke(config: Config, console: Console) -> Iterator[Config]:
     )
     if config.goals == "latent":
         first = replace(first, latent_frames=min(config.latent_frames, 200), latent_updates=30)
+        if config.tells_robot:
+            first = replace(first, latent_warm_up=min(config.latent_warm_up, 15))
         if config.goal_sampling == "skewed":
             first = replace(first, latent_updates_again=5, latent_every=each)
     folder = Path(config.run_dir) if config.run_dir else Path(f"{first.default_run_dir()}-smoke")

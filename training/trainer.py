@@ -181,8 +181,8 @@ class Trainer:
             self.collector.explorer.noise = schedule.at(step)
 
     def start(self, tell: Callable[[str], object] = str) -> None:
-        """Open the first episodes, with rank 0's weights on all ranks. The VAE of latent goals is trained before;
-        `tell` reports on it."""
+        """Open the first episodes, with rank 0's weights on all ranks. The autoencoder of latent goals is
+        trained before; `tell` reports on it."""
         if self.latent is not None:
             pretrain(self.latent, self.config, self.seeds["goals"], tell)
         self.ranks.sync_parameters(self.learner.sac)

@@ -11,6 +11,7 @@ from torch import Tensor
 from goals.autoencoder import Examples
 from goals.spatial import PATCH, PIXELS, STRIDE, SpatialAutoencoder
 from goals.training import AutoencoderTraining
+from goals.vae import VAE
 
 
 def test_drawings_and_places_are_those_of_loops() -> None:
@@ -55,7 +56,7 @@ def test_drawings_and_places_are_those_of_loops() -> None:
 
 
 def test_an_object_is_found_that_nobody_names() -> None:
-    """A small grey square anywhere, and a tall white bar whose column is told: latents are the square's place."""
+    """A small brown square anywhere, and a tall white bar whose column is told: latents are the square's place."""
     rng = np.random.default_rng(0)
     bars, squares = rng.integers(0, 20, 600), rng.integers(0, 20, (600, 2))
 
@@ -79,3 +80,10 @@ def test_an_object_is_found_that_nobody_names() -> None:
     beside = here - places - (here - places).median(0).values  # the patch need not be drawn around its place
     assert beside.norm(dim=1).median() < 0.5 / PIXELS
     assert (elsewhere - here).norm(dim=1).median() < 0.5 / PIXELS, "the bar, though told, moves the latents"
+
+
+@pytest.mark.parametrize("model", [SpatialAutoencoder(3, 24, told=2), VAE(4, 3, 24, beta=1.0, told=2)])
+def test_examples_of_the_host_begin_a_model_on_another_device(model: SpatialAutoencoder | VAE) -> None:
+    """The device "meta", whose tensors have no numbers: it is there on every machine, and mixes with no other."""
+    model.to("meta").begin(Examples(torch.zeros(5, 24, 24, 3, dtype=torch.uint8), torch.zeros(5, 2)))
+    assert model.normalizer is not None and model.normalizer.running_mean.device.type == "meta"

@@ -25,20 +25,23 @@ from training.evaluator import Evaluator
 from training.rollout.evaluate import evaluate
 from training.trainer import Trainer
 
-FLAGS = ("--goals", "latent", "--obs", "honest", "--goal-noise", "0", "--goal-tries", "1",
-         "--her-ratio", "0.9", "--prior-ratio", "0.5",
-         "--goal-sampling", "skewed", "--latent-frames", "50", "--latent-updates", "2", "--latent-every", "80",
-         "--latent-updates-again", "2", "--latent-size", "4", "--num-envs", "2", "--buffer-size", "400",
-         "--max-episode-steps", "10", "--cameras", "close", "--pooling", "flat")  # fmt: skip
+FLAGS = ("--goals", "latent", "--obs", "honest", "--goal-noise", "0", "--goal-tries", "1", "--her-ratio", "0.9",
+         "--latent-frames", "50", "--num-envs", "2", "--buffer-size", "400", "--max-episode-steps", "10",
+         "--pooling", "flat")  # fmt: skip
+SKEWED = (*FLAGS, "--prior-ratio", "0.5", "--goal-sampling", "skewed", "--latent-every", "80", "--latent-updates", "2",
+          "--latent-updates-again", "2", "--latent-size", "4", "--cameras", "close")  # fmt: skip
+CONDITIONAL = (*SKEWED, "--latent-input", "concat", "--latent-conditional")
+SPATIAL = (*FLAGS, "--prior-ratio", "0", "--latent-model", "spatial", "--latent-updates", "4", "--latent-warm-up", "2",
+           "--latent-input", "concat", "--cameras", "close", "mirror")  # fmt: skip
+
+# With four latents each.
+GOALS = {"RIG's goals": SKEWED, "latent beside": CONDITIONAL, "latent alone": (*SKEWED, "--latent-input", "alone"),
+         "places": SPATIAL}  # fmt: skip
 
 
-INPUTS = {"RIG's goals": (), "latent beside": ("--latent-input", "concat", "--latent-conditional"),
-          "latent alone": ("--latent-input", "alone")}  # fmt: skip
-
-
-@pytest.fixture(scope="module", params=list(INPUTS.values()), ids=list(INPUTS))
+@pytest.fixture(scope="module", params=list(GOALS.values()), ids=list(GOALS))
 def trainer(request: pytest.FixtureRequest) -> Iterator[Trainer]:
-    with Trainer(tiny_config(*FLAGS, *request.param)) as one:
+    with Trainer(tiny_config(*request.param)) as one:
         one.start()
         for _ in range(24):
             one.collector.begin_step(explore_only=True)
@@ -166,11 +169,12 @@ def test_a_blindfolded_policy_sees_no_latent_either(trainer: Trainer) -> None:
     assert differences(seen(obs), seen(changed)) == []
 
 
+@pytest.mark.parametrize("goals", [CONDITIONAL, SPATIAL], ids=["skewed", "places"])
 def test_a_stopped_run_goes_on_bit_for_bit_and_its_model_is_enough_to_evaluate(
-    monkeypatch: pytest.MonkeyPatch,
+    goals: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped between two trainings of the VAE, at 160 and 240 steps."""
-    flags = (*FLAGS, "--latent-input", "concat", "--latent-conditional", "--total-steps", "248")
+    """Stopped between two trainings of a VAE, at 160 and 240 steps."""
+    flags = (*goals, "--total-steps", "248")
     assert tiny("whole", *flags) == 0
     with monkeypatch.context() as patch:
         at_step(patch, 184, lambda one: stop(one, signal.SIGTERM))

@@ -208,10 +208,19 @@ def test_smoke_has_updates_an_evaluation_a_checkpoint_a_resume_and_a_film(preset
     assert isinstance(first, Config) and first.preset == preset
 
 
-@pytest.mark.parametrize("sampling", ["prior", "skewed"])
-def test_smoke_makes_no_flags_that_are_refused(sampling: str) -> None:
-    critic = "--routing critic --goal-loss 0 --goal-input off --no-goal-motion --goal-noise 0 --goal-tries 1"
-    config = cli.parse(f"push-pixels {critic} --goals latent --goal-sampling {sampling}".split())
+@pytest.mark.parametrize(
+    "goals",
+    [
+        "--goal-noise 0 --goal-tries 1",
+        "--goal-noise 0 --goal-tries 1 --goal-sampling skewed",
+        "--latent-model spatial --prior-ratio 0",
+        "--latent-model spatial --prior-ratio 0 --latent-warm-up 0",
+        "--latent-conditional --prior-ratio 0",
+    ],
+)
+def test_smoke_makes_no_flags_that_are_refused(goals: str) -> None:
+    critic = "--routing critic --goal-loss 0 --goal-input off --no-goal-motion"
+    config = cli.parse(f"push-pixels {critic} --goals latent {goals}".split())
     for part in smoke(config, Console(file=io.StringIO())):
         assert problems(part) == []
 

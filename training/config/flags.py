@@ -145,7 +145,7 @@ class Config(Run, Compute, Latent, Replay, Pixels, Learning, Task):
 
     @property
     def stores_images(self) -> bool:
-        """Whether the replay keeps images: to be read, or to train an autoencoder further."""
+        """Whether the replay keeps images: to be read, or to train a VAE further."""
         return self.sees_images or (self.layout.pixels and self.goal_sampling == "skewed")
 
     @property

@@ -20,8 +20,8 @@ class Latent:
     with an object, with --obs honest or pixels-only, and --goal-noise 0 and --goal-tries 1 while latents hold the arm.
     """
     latent_model: Literal["vae", "spatial"] = "vae"
-    """Autoencoder: a VAE (RIG), or spatial, whose latents are places: of what moves in each camera's image, and is not
-    explained by the robot's own numbers, which its decoder is told. With all of --obs honest's numbers."""
+    """Autoencoder: a VAE (RIG), or spatial, whose latents are a place in each camera's image, of whatever the robot's
+    own numbers do not explain, which its decoder is told."""
     goal_sampling: Literal["prior", "skewed"] = "prior"
     """Source of imagined goals (--prior-ratio): prior, the VAE's prior N(0, I), as in RIG; or skewed, stored images
     sampled in proportion to 1 / p(image) under the VAE, which is trained further, as in Skew-Fit. If fewer than a tenth
@@ -33,13 +33,14 @@ class Latent:
     """Reward of a latent goal: minus the distance in latent space, or -1 until it is reached and then 0."""
     latent_threshold: float = 1.0
     """Distance in latent space below which a latent goal is reached. With the other defaults, images of two goals that
-    lie 5 cm apart are 1.1 apart in the median; about 1.0 by --latent-model spatial, in units of 6 pixels."""
+    lie 5 cm apart are 1.1 apart in the median; by --latent-model spatial about 1.0 from the cameras close and mirror,
+    0.7 from close alone."""
     latent_input: Literal["off", "concat", "alone"] = "off"
     """What actor and critics read of an image: off, its features; concat, its latent too, and goals relative to it;
     alone, the latent in the place of the image, as in RIG. Then no encoder is trained."""
     latent_conditional: bool = False
     """Tell a VAE's decoder the robot's own numbers (a conditional VAE), so that latents need not hold where the arm is:
-    most of a distance between latents is then the object's. With all of --obs honest's numbers."""
+    most of a distance between latents is then the object's."""
     latent_size: int = 32
     """Number of a VAE's latents."""
     latent_beta: float = 1.0
@@ -54,9 +55,9 @@ class Latent:
     latent_updates: int = 600
     """Updates of the autoencoder on these images, 64 images each."""
     latent_warm_up: int = 500
-    """Updates over which the weight of the KL divergence rises from 0, with --latent-conditional: a decoder that is
-    told much may otherwise begin late to use the latents. Before which --latent-model spatial seeks no object: it first
-    learns what the robot's own numbers explain."""
+    """With --latent-conditional, updates over which the weight of the KL divergence rises from 0: a decoder that is
+    told much may otherwise begin late to use the latents. With --latent-model spatial, updates that learn what the
+    robot's own numbers explain, before it seeks the object."""
     latent_every: int = 4_000
     """Environment steps between further trainings of the VAE on stored images, with --goal-sampling skewed. After each,
     all stored goals are encoded again."""
@@ -86,21 +87,20 @@ def problems(config: Config) -> list[str]:
     if config.latent_input == "alone" and (config.auxiliary or config.shift_pad):
         found.append("--latent-input alone trains no encoder: leave out --auxiliary and --shift-pad.")
     if config.her_strategy == "none":
-        found.append("--her-strategy none lends no goals: leave it out with --goals latent, which lends imagined ones.")
+        found.append("--her-strategy none lends no goals: leave it out with --goals latent.")
     if config.goal_noise and not config.tells_robot:
         found.append(
             "--goals latent cannot move a goal without its arm: say --goal-noise 0, --latent-conditional or "
             "--latent-model spatial."
         )
     if config.freeze:
-        found.append("--goals latent encodes stored images anew, and --freeze stores none: leave it out.")
+        found.append("--freeze stores no images, and --goals latent takes none but images: leave one of them out.")
     if config.show_goal_marker:
         found.append("--goals latent encodes images, and --show-goal-marker shows a goal in each: leave that out.")
-    if config.tells_robot and (config.obs != "honest" or config.proprioception != "full"):
-        flag = "--latent-conditional" if config.latent_conditional else "--latent-model spatial"
-        found.append(f"{flag} tells the decoder the robot's ten numbers: say --obs honest, with all of them.")
+    if config.latent_conditional and (config.obs != "honest" or config.proprioception != "full"):
+        found.append("--latent-conditional tells the VAE the robot's ten numbers: say --obs honest, with all of them.")
     if config.latent_model == "spatial":
-        found += _idle(config, ONLY_VAE, "--latent-model vae")
+        found += [f"--latent-model spatial has no {flag}: leave it out." for flag in _given(config, ONLY_VAE)]
         if config.goal_sampling == "skewed" or config.prior_ratio:
             found.append("--latent-model spatial has no prior to imagine goals: say --prior-ratio 0, and not skewed.")
         if config.latent_warm_up >= config.latent_updates:
@@ -109,7 +109,7 @@ def problems(config: Config) -> list[str]:
         found += _idle(config, ("latent_warm_up",), "--latent-conditional")
     if config.goal_sampling != "skewed":
         found += _idle(config, ("latent_every", "latent_updates_again"), "--goal-sampling skewed")
-    if config.latent_reward != "sparse":
+    if config.latent_reward != "sparse" and config.goal_tries == 1:  # further tries ask whether a goal was reached
         found += _idle(config, ("latent_threshold",), "--latent-reward sparse")
     if config.prior_ratio > config.her_ratio:
         found.append(
@@ -118,10 +118,14 @@ def problems(config: Config) -> list[str]:
     return found
 
 
+def _given(config: Config, names: Sequence[str]) -> list[str]:
+    """The flags among `names` that do not have their default."""
+    defaults = {one.name: one.default for one in fields(Latent)}
+    return ["--" + name.replace("_", "-") for name in names if getattr(config, name) != defaults[name]]
+
+
 def _idle(config: Config, names: Sequence[str], needs: str) -> list[str]:
     """A sentence on flags that were set and mean nothing without the flag `needs`; none if all have their default."""
-    defaults = {one.name: one.default for one in fields(Latent)}
-    given = [name for name in names if getattr(config, name) != defaults[name]]
-    flags = ", ".join("--" + name.replace("_", "-") for name in given)
+    given = _given(config, names)
     verb = "belong" if len(given) > 1 else "belongs"
-    return [f"{flags} {verb} to {needs}: say that too, or leave it out."] if given else []
+    return [f"{', '.join(given)} {verb} to {needs}: say that too, or leave it out."] if given else []

@@ -190,11 +190,11 @@ def check_environment(config: Config) -> None:
         raise UserError(" ".join(found))
     try:
         envs.check_goal_env(config.env_id, config.max_episode_steps)
+        if config.goals == "latent":
+            envs.check_goal_images(config.env_id)
         envs.check_layout(config.obs, config.env_id, config.layout.indices)
         if config.view is not None:
             envs.check_view(envs.find_spec(config.env_id), config.view)
-        if config.goals == "latent":
-            envs.check_goal_images(config.env_id)
     except ValueError as error:
         raise UserError(str(error)) from None
 

@@ -19,6 +19,7 @@ from training.config.saved import from_json
 # The least that goals as images need of push-pixels.
 _CRITIC = ["push-pixels", "--routing", "critic", "--goal-loss", "0", "--goal-input", "off", "--no-goal-motion"]
 LATENT = [*_CRITIC, "--goals", "latent", "--goal-noise", "0", "--goal-tries", "1"]
+SPATIAL = [*_CRITIC, "--goals", "latent", "--latent-model", "spatial", "--prior-ratio", "0"]
 
 REFUSED = {
     "unknown preset": ("psuh", "there is no preset psuh: did you mean push?"),
@@ -228,7 +229,14 @@ def test_flags_replace_the_presets_values_and_nothing_else() -> None:
         ([*LATENT, "--routing", "actor", "--critic-obs", "state"], "leave out --critic-obs state"),
         ([*LATENT, "--show-goal-marker"], "encodes images, and --show-goal-marker shows a goal"),
         ([*LATENT, "--prior-ratio", "0.9"], "--prior-ratio 0.9 is part of --her-ratio, which is 0.8: lower the first"),
-        ([*LATENT, "--env-id", "FetchReach-v4", "--obs", "pixels-only"], "take a Fetch task with an object"),
+        ([*LATENT, "--env-id", "FetchReach-v4"], "take a Fetch task with an object"),
+        (["push-pixels", "--latent-model", "spatial"], "--latent-model belongs to --goals latent: say that too"),
+        ([*LATENT, "--latent-model", "spatial"], "no prior to imagine goals: say --prior-ratio 0, and not skewed"),
+        ([*SPATIAL, "--goal-sampling", "skewed"], "no prior to imagine goals: say --prior-ratio 0, and not skewed"),
+        ([*SPATIAL, "--latent-conditional"], "--latent-model spatial has no --latent-conditional: leave it out"),
+        ([*SPATIAL, "--latent-size", "4"], "--latent-model spatial has no --latent-size: leave it out"),
+        ([*SPATIAL, "--latent-updates", "500"], "takes all --latent-updates: leave some in which to seek the object"),
+        ([*SPATIAL, "--goal-tries", "1", "--latent-threshold", "2"], "--latent-threshold belongs to --latent-reward"),
         ([*LATENT, "--stop-rule"], "differ by 1, not on those of latent goals: leave it out"),
         ([*LATENT, "--stop-rule", "--latent-reward", "sparse"], "differ by 1, not on those of latent goals: leave"),
     ],

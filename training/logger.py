@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
 from pathlib import Path
@@ -80,6 +81,12 @@ def rows_to_continue(folder: Path) -> list[Row]:
             "or it is of another commit."
         )
     return rows
+
+
+def fingerprint(folder: Path, step: int) -> str:
+    """Hash of the rows up to `step`. Raises UserError for a file that is damaged."""
+    rows = [sorted(row.items()) for row in read_rows(folder) if row["step"] <= step]  # columns may be added later
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
 class Logger:

@@ -13,7 +13,7 @@ import torch
 import envs
 from replay import reshard
 from replay.on_disk import ImagesDamaged
-from training import checkpoint, run_folder
+from training import checkpoint, logger, run_folder
 from training.config.flags import Config
 from training.config.saved import from_json
 from training.errors import RunFailed, UserError, environment_failed, ran_out_of_memory
@@ -54,6 +54,8 @@ def open_run(config: Config, ranks: Ranks, say: Callable[[str], None]) -> Opened
                 first = checkpoint.load(folder / checkpoint.RESUME, "cpu")
                 check_unchanged(folder / run_folder.CONFIG, config, first.get("config"))
                 count, step = int(first.get("ranks", 1)), int(first.get("training_state", {}).get("step", 0))
+                if (rows := first.get("rows")) is not None and rows != logger.fingerprint(folder, step):
+                    say(f"{folder / logger.CSV} has changed since the checkpoint: not all of its rows are the run's.")
                 states = [first]
             told = json.dumps([str(folder), count, step])
             say(f"{folder}: preparing environments and replay ...")

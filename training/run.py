@@ -20,7 +20,7 @@ from agent.routing import gradient_norm
 from encoders.pixels import softmax_temperature
 from training import checkpoint, interrupt, logger, run_folder
 from training.diagnosis import diagnose
-from training.errors import LOWER, RunFailed, environment_failed, environment_unusable, ran_out_of_memory
+from training.errors import LOWER, RunFailed, UserError, environment_failed, environment_unusable, ran_out_of_memory
 from training.finish import finish
 from training.logger import Logger, Row
 from training.progress import SILENCE, Counted, Progress
@@ -206,6 +206,9 @@ class Run:
             self.progress.tell("saving ...")
         saved: dict[str, Any] = {"trainer": self.trainer.state_dict(), "training_state": self.state.state_dict()}
         saved["config"] = self.trainer.config.fixed_json()
+        if self.logger is not None:
+            with contextlib.suppress(UserError):  # of a damaged file: a resume names it, nothing may keep from saving
+                saved["rows"] = logger.fingerprint(self.folder, self.state.step)
         self.trainer.ranks.save(saved, self.folder, self.state.step)
         if self.logger is not None:
             checkpoint.save(self._model(), self.folder / checkpoint.MODEL)

@@ -118,6 +118,20 @@ def test_rows_past_the_checkpoint_of_a_killed_run_are_cut(whole: Path, monkeypat
     ]
 
 
+@pytest.mark.parametrize("changed", [True, False])
+def test_rows_that_have_changed_since_the_checkpoint_are_noticed(
+    changed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A digit in a row that the checkpoint covers; rows after it are cut anyway."""
+    assert tiny("run", *PICK, "--total-steps", "160") == 0
+    rows = Path("run", logger.CSV)
+    step = metrics(Path("run"))[0]["step"]
+    damaged = rows.read_text().replace(f"\n{step},", f"\n{int(step) + 1},", 1) if changed else rows.read_text() + "9"
+    rows.write_text(damaged)
+    assert run("--resume", "run", "--total-steps", "240") == 0
+    assert ("not all of its rows are the run's" in " ".join(capsys.readouterr().out.split())) == changed
+
+
 def test_an_environment_that_cannot_be_saved_drops_its_open_episodes_and_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

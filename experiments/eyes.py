@@ -61,7 +61,7 @@ _ROWS = {
         "--goals latent --latent-model spatial --goal-noise 1 --goal-tries 8 --her-ratio 0.9 --prior-ratio 0 "
         "--latent-updates 1000 --latent-reward sparse --latent-threshold 0.8 --latent-input alone "
         "--updates-per-step 1 --updates-per-encoding 1",
-        "Nothing: as in the row above, with latents that are places in the images (a spatial autoencoder).",
+        "Nothing: latents that are places in the images (a spatial autoencoder), in the place of images.",
     ),
     "eyes-latent-skewed": (
         "--goals latent --goal-noise 0 --goal-tries 1 --her-ratio 0.9 --goal-sampling skewed",

@@ -115,6 +115,7 @@ def write(given: Arguments) -> None:
     for path, there in images.items():
         runs = {labelled(name, results): [result.rows for result in results] for name, results in there.items()}
         figure, places = curves.panels(runs, ("eval_success", "readout_cm"), across=2)
+        figure.set_figheight(3 + 0.12 * len(runs))  # the legend below has two runs in a line
         figure.legend(*curves.legend_of(places), loc="outside lower center", ncols=2, frameon=False, fontsize=8)
         curves.save(figure, path)
     summary.write(given.out.parent, {given.out.name: "\n".join(lines)})

@@ -28,7 +28,7 @@ from training.output import standard_output
 from training.progress import Progress
 from training.ranks import Ranks
 from training.resume import begin, open_run
-from training.run import Run
+from training.run import STOPPING, Run
 from training.run_info import log_run_info
 from training.smoke import smoke
 from training.trainer import Trainer
@@ -69,7 +69,12 @@ def train(config: Config, ranks: Ranks, console: Console) -> int:
     with Trainer(dataclasses.replace(config, run_dir=str(opened.folder)), ranks) as trainer:
         state = TrainingState()
         opened.lock_for(ranks)
-        begin(trainer, state, opened, functools.partial(console.print, soft_wrap=True))
+        try:
+            with interrupt.raising(STOPPING):
+                begin(trainer, state, opened, functools.partial(console.print, soft_wrap=True))
+        except interrupt.Interrupted as stop:  # an autoencoder is trained for minutes
+            console.print("stopped before the first step: nothing was saved, and nothing has changed.")
+            return 128 + stop.number
         logger = None if ranks.rank else log_run_info(trainer, opened.folder, state.step, console)
         with Progress(trainer.config, console) as progress, Run(trainer, state, opened.folder, logger, progress) as run:
             learn(trainer, state, run)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.training.runs import ROOT, TINY, metrics, saved_state
 from tests.training.test_commands import AGAIN, call, start, wait_for_rows
-from training import checkpoint, logger
+from training import checkpoint, logger, run_folder
 
 
 def test_signals_stop_with_a_checkpoint() -> None:
@@ -67,6 +67,31 @@ def test_a_signal_in_the_final_evaluation_says_how_to_repeat_it() -> None:
         assert (process.returncode, error) == (codes[number], "")
         assert out.endswith(f"stopped after training; evaluate and film with: {AGAIN} {number.name}\n")
         assert saved_state(Path(number.name))["training_state"]["step"] == 160
+
+
+def test_a_signal_before_the_first_step_is_answered() -> None:
+    """While images are collected for an autoencoder, which takes minutes."""
+    critic = (
+        "--routing",
+        "critic",
+        "--goal-loss",
+        "0",
+        "--goal-input",
+        "off",
+        "--no-goal-motion",
+        "--prior-ratio",
+        "0",
+    )
+    latent = ("--goals", "latent", "--latent-model", "spatial", "--latent-frames", "20000", "--buffer-size", "1000")
+    process = start("train.py", "push-pixels", *critic, *latent, "--workers", "0", "--run-dir", "run")
+    assert process.stdout is not None
+    while "of 20000 images" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    out, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (143, "")
+    assert [path.name for path in Path("run").iterdir()] == [run_folder.LOCK], "free for another start"
+    assert out.endswith("stopped before the first step: nothing was saved, and nothing has changed.\n")
 
 
 def test_a_signal_that_comes_twice_is_one_and_nohup_is_heeded() -> None:

@@ -35,7 +35,7 @@ _ROWS = {
     ),
     "eyes-latent-conditional": (
         CONDITIONAL,
-        "The same, the latents among the inputs and without the arm (a conditional VAE), and no goals of the prior.",
+        "The same, latents among the inputs and with less of the arm (a conditional VAE), and no goals of the prior.",
     ),
     "eyes-latent-sparse": (
         f"{CONDITIONAL} --latent-reward sparse --latent-threshold 2.5",
@@ -55,7 +55,7 @@ _ROWS = {
     "eyes-latent-object": (
         f"{CONDITIONAL} --latent-updates 2000 --latent-warm-up 0 --latent-reward sparse --latent-threshold 2 "
         "--latent-input alone --goal-noise 1 --goal-tries 8 --updates-per-step 1 --updates-per-encoding 1",
-        "The same, with less of the arm in the latents, and later goals for which something moved.",
+        "The same, with a VAE trained twice as long, and later goals for which something moved.",
     ),
     "eyes-latent-spatial": (
         "--goals latent --latent-model spatial --goal-noise 1 --goal-tries 8 --her-ratio 0.9 --prior-ratio 0 "

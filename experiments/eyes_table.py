@@ -39,9 +39,9 @@ HEAD = """# What teaches the eyes: the table
 
 `python -m experiments.eyes_table` writes this page from `experiments/results/`; [eyes.md](eyes.md) says what each row
 is. *Success*: evaluated, 100 or 200 episodes a seed after training. *Ever*: at any step of an episode. *Readout*: the
-error of a linear map from the features to the achieved goal, hand or block, at the end (mean of the seeds). *Bytes*: of
+RMSE of a linear map from the features to the achieved goal, hand or block, at the end (mean of the seeds). *Bytes*: of
 one stored step. *Update*: milliseconds of sampling and encoding a minibatch and stepping on it, with one thread and
-nothing else running (`python -m benchmarks.updates`); `4x`: four updates of actor and critics share that encoding.
+other work on the machine (`python -m benchmarks.updates`); `4x`: four updates of actor and critics share that encoding.
 """
 
 

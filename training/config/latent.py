@@ -33,7 +33,7 @@ class Latent:
     """Reward of a latent goal: minus the distance in latent space, or -1 until it is reached and then 0."""
     latent_threshold: float = 1.0
     """Distance in latent space below which a latent goal is reached. With the other defaults, images of two goals that
-    lie 5 cm apart are 1.1 apart in the median; by --latent-model spatial, 1.1 from the cameras close and mirror, 0.7
+    lie 5 cm apart are 1.0 apart in the median; by --latent-model spatial, 1.1 from the cameras close and mirror, 0.7
     from front alone."""
     latent_input: Literal["off", "concat", "alone"] = "off"
     """What actor and critics read of an image: off, its features; concat, its latent too, and goals relative to it;

@@ -84,8 +84,13 @@ def rows_to_continue(folder: Path) -> list[Row]:
 
 
 def fingerprint(folder: Path, step: int) -> str:
-    """Hash of the rows up to `step`. Raises UserError for a file that is damaged."""
-    rows = [sorted(row.items()) for row in read_rows(folder) if row["step"] <= step]  # columns may be added later
+    """Hash of the rows up to `step` but for what depends on the clock, so that two runs of a seed have the same one.
+    Raises UserError for a file that is damaged."""
+    rows = [
+        sorted((name, value) for name, value in row.items() if name not in GROUPS["time"])  # columns may be added later
+        for row in read_rows(folder)
+        if row["step"] <= step
+    ]
     return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 

@@ -60,7 +60,8 @@ def test_all_together_a_run_is_resumed_bit_for_bit_and_its_model_has_nothing_of_
     assert tiny(whole, *ALL, "--total-steps", "160") == 0
     assert tiny(parts, *ALL, "--total-steps", "120") == 0
     assert run("--resume", str(parts), "--total-steps", "160") == 0
-    assert not differences(saved_state(whole), saved_state(parts))
+    # The shorter run was evaluated at its end: that is in its rows.
+    assert differences(saved_state(whole), saved_state(parts)) == ["/rows"]
     row = metrics(whole)[-1]
     names = ["curl_loss", "curl_accuracy", "spr_loss", "spr_std", "autoencoder_loss", "goal_loss"]
     names += [f"encoder_grad_norm_{name}" for name in ("critic", "goal_regression", *AUXILIARIES)]

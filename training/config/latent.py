@@ -20,8 +20,8 @@ class Latent:
     with an object, with --obs honest or pixels-only, and --goal-noise 0 and --goal-tries 1 while latents hold the arm.
     """
     latent_model: Literal["vae", "spatial"] = "vae"
-    """Autoencoder: a VAE (RIG), or spatial, whose latents are a place in each camera's image, of whatever the robot's
-    own numbers do not explain, which its decoder is told."""
+    """Autoencoder: a VAE (RIG); or spatial, whose latents are a place in each camera's image. Its decoder is told the
+    robot's own numbers, so the place is that of what these do not explain: the object."""
     goal_sampling: Literal["prior", "skewed"] = "prior"
     """Source of imagined goals (--prior-ratio): prior, the VAE's prior N(0, I), as in RIG; or skewed, stored images
     sampled in proportion to 1 / p(image) under the VAE, which is trained further, as in Skew-Fit. If fewer than a tenth
